@@ -1,0 +1,283 @@
+//! The table of pages, regions and address spaces do what they say; the kernel's own mappings are as tight as they should be.
+#![no_std]
+#![no_main]
+#![feature(custom_test_frameworks)]
+#![test_runner(kernel::testing::run)]
+#![reexport_test_harness_main = "test_main"]
+
+use core::hint::black_box;
+
+use flatmk_abi::Access;
+use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
+use kernel::memory::{
+    AddressSpace, Attempt, Cause, Flush, Frame, MapError, PageKind, Region, Translation, audit, boot_regions, entry_of, explain,
+    kernel_frame, kernel_space, page_count, take_boot_page,
+};
+
+kernel::test_entry!();
+
+const ADDRESS: u64 = 0x40_0000;
+
+fn with_region<R>(test: impl FnOnce(&mut Region) -> R) -> R {
+    boot_regions(|regions| test(regions.iter_mut().max_by_key(|region| region.free_pages()).expect("there is memory")))
+}
+
+/// A small region of its own, cut by hand out of pages that were taken.
+fn small_region(pages: u32) -> Region {
+    let first = with_region(|region| {
+        let first = region.take(PageKind::Frame).expect("a page").number();
+        for expected in first + 1..first + pages {
+            assert_eq!(region.take(PageKind::Frame).expect("a page").number(), expected);
+        }
+        first
+    });
+    Region::new(first, first + pages)
+}
+
+#[test_case]
+fn an_entry_of_a_page_takes_32_bytes_and_pages_beyond_memory_have_none() {
+    assert_eq!(size_of::<kernel::memory::PageEntry>(), 32);
+    let last = u32::try_from(page_count() - 1).expect("fewer than 2^32 pages");
+    assert!(entry_of(Frame::from_number(last)).is_some());
+    assert!(entry_of(Frame::from_number(last + 1)).is_none());
+}
+
+#[test_case]
+fn the_first_page_is_never_free() {
+    assert_eq!(entry_of(Frame::from_number(0)).expect("an entry").kind(), PageKind::Reserved);
+}
+
+#[test_case]
+fn the_kernel_itself_is_not_free_memory() {
+    let frame = kernel_frame(page_count as *const () as u64).expect("code is mapped");
+    assert_eq!(entry_of(frame).expect("an entry").kind(), PageKind::Reserved);
+}
+
+#[test_case]
+fn a_page_is_zeroed_when_it_is_taken_again() {
+    with_region(|region| {
+        let mut page = region.take_owned(PageKind::Frame).expect("a page");
+        page.bytes().fill(0xaa);
+        let frame = page.frame();
+        region.give(frame);
+        let mut again = region.take_owned(PageKind::Frame).expect("a page");
+        assert_eq!(again.frame(), frame);
+        assert!(again.bytes().iter().all(|&byte| byte == 0));
+        region.give(frame);
+    });
+}
+
+#[test_case]
+fn taking_and_giving_back_keeps_the_count() {
+    with_region(|region| {
+        let free = region.free_pages();
+        let pages = [(); 5].map(|()| region.take(PageKind::Frame).expect("a page"));
+        assert_eq!(region.free_pages(), free - 5);
+        pages.into_iter().for_each(|page| region.give(page));
+        assert_eq!(region.free_pages(), free);
+    });
+}
+
+#[test_case]
+fn an_exhausted_region_gives_none_until_a_page_comes_back() {
+    let mut region = small_region(2);
+    let first = region.take(PageKind::Frame).expect("a page");
+    region.take(PageKind::Frame).expect("a page");
+    assert_eq!(region.take(PageKind::Frame), None);
+    region.give(first);
+    assert_eq!(region.take(PageKind::Frame), Some(first));
+}
+
+#[test_case]
+fn a_region_survives_being_packed_into_words() {
+    let mut region = small_region(3);
+    let page = region.take(PageKind::Frame).expect("a page");
+    region.give(page);
+    region.take(PageKind::Table).expect("a page");
+    assert_eq!(Region::from_words(region.to_words()), region);
+}
+
+#[test_case]
+fn what_is_mapped_can_be_translated_and_what_is_not_cannot() {
+    with_region(|region| {
+        let space = AddressSpace::new(region).expect("a space");
+        let frame = region.take(PageKind::Frame).expect("a page");
+        assert_eq!(space.translate(ADDRESS), None);
+        space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
+        assert_eq!(space.translate(ADDRESS + 5), Some(Translation { frame, access: Access::Read }));
+        assert_eq!(space.translate(ADDRESS + PAGE_SIZE), None);
+        space.destroy(region);
+        region.give(frame);
+    });
+}
+
+#[test_case]
+fn every_kind_of_access_is_kept_and_can_be_changed() {
+    with_region(|region| {
+        let space = AddressSpace::new(region).expect("a space");
+        let frame = region.take(PageKind::Frame).expect("a page");
+        space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
+        for access in [Access::ReadWrite, Access::ReadExecute, Access::Read] {
+            space.protect(ADDRESS, access).expect("protected").now();
+            assert_eq!(space.translate(ADDRESS), Some(Translation { frame, access }));
+        }
+        space.destroy(region);
+        region.give(frame);
+    });
+}
+
+#[test_case]
+fn bad_addresses_are_refused() {
+    with_region(|region| {
+        let space = AddressSpace::new(region).expect("a space");
+        let frame = region.take(PageKind::Frame).expect("a page");
+        let free = region.free_pages();
+        for address in [0, USER_START + 1, USER_START - PAGE_SIZE, USER_END, 1 << 47, 0xffff_8000_0000_0000, u64::MAX] {
+            let refused = space.map(address, frame, Access::Read, region).map(Flush::now);
+            assert_eq!(refused, Err(MapError::InvalidAddress), "{address:#x}");
+        }
+        space.map(USER_END - PAGE_SIZE, frame, Access::Read, region).expect("the last user page can be mapped").now();
+        assert_eq!(region.free_pages(), free - 3);
+        space.destroy(region);
+        region.give(frame);
+    });
+}
+
+#[test_case]
+fn a_second_mapping_at_the_same_address_is_refused() {
+    with_region(|region| {
+        let space = AddressSpace::new(region).expect("a space");
+        let frame = region.take(PageKind::Frame).expect("a page");
+        space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
+        assert_eq!(space.map(ADDRESS, frame, Access::Read, region).map(Flush::now), Err(MapError::AlreadyMapped));
+        space.destroy(region);
+        region.give(frame);
+    });
+}
+
+#[test_case]
+fn what_is_not_mapped_can_be_neither_unmapped_nor_protected() {
+    with_region(|region| {
+        let space = AddressSpace::new(region).expect("a space");
+        assert_eq!(space.unmap(ADDRESS).map(|_| ()), Err(MapError::NotMapped));
+        assert_eq!(space.protect(ADDRESS, Access::Read).map(Flush::now), Err(MapError::NotMapped));
+        space.destroy(region);
+    });
+}
+
+#[test_case]
+fn mapping_without_memory_for_the_tables_changes_nothing() {
+    // A first mapping needs three tables. With fewer pages each attempt fails and takes none.
+    for pages in 0..3 {
+        let mut tables = small_region(3);
+        for _ in 0..3 - pages {
+            tables.take(PageKind::Frame).expect("a page");
+        }
+        with_region(|region| {
+            let space = AddressSpace::new(region).expect("a space");
+            let frame = region.take(PageKind::Frame).expect("a page");
+            let refused = space.map(ADDRESS, frame, Access::Read, &mut tables).map(Flush::now);
+            assert_eq!((refused, tables.free_pages()), (Err(MapError::OutOfMemory), pages));
+            assert_eq!(space.translate(ADDRESS), None);
+            let mut count = 0;
+            space.for_each_table(|_| count += 1);
+            assert_eq!(count, 0);
+            space.destroy(region);
+            region.give(frame);
+        });
+    }
+}
+
+#[test_case]
+fn destroying_a_space_gives_all_tables_back() {
+    with_region(|region| {
+        let free = region.free_pages();
+        let space = AddressSpace::new(region).expect("a space");
+        let frame = region.take(PageKind::Frame).expect("a page");
+        for address in [USER_START, ADDRESS, 1 << 30, 1 << 40, USER_END - PAGE_SIZE] {
+            space.map(address, frame, Access::Read, region).expect("mapped").now();
+        }
+        space.destroy(region);
+        region.give(frame);
+        assert_eq!(region.free_pages(), free);
+    });
+}
+
+/// Reads a byte of user memory with the processor itself, not through the window.
+fn read_user(address: u64) -> u8 {
+    // SAFETY: the caller has mapped the page in the current space.
+    with_access(|| unsafe { core::ptr::read_volatile(address as *const u8) })
+}
+
+/// Lets the kernel touch user pages, where the processor would prevent it (SMAP).
+fn with_access<R>(access: impl FnOnce() -> R) -> R {
+    let smap = kernel::processor::Processor::identify().has_smap();
+    if smap {
+        // SAFETY: the processor has the instruction.
+        unsafe { core::arch::asm!("stac") };
+    }
+    let result = access();
+    if smap {
+        // SAFETY: as above.
+        unsafe { core::arch::asm!("clac") };
+    }
+    result
+}
+
+#[test_case]
+fn no_stale_translation_after_unmap_and_map() {
+    x86_64::instructions::interrupts::without_interrupts(|| {
+        with_region(|region| {
+            let space = AddressSpace::new(region).expect("a space");
+            let frames = [b'1', b'2'].map(|content| {
+                let mut page = region.take_owned(PageKind::Frame).expect("a page");
+                page.bytes().fill(content);
+                page.frame()
+            });
+            space.activate();
+            for (frame, content) in frames.into_iter().zip([b'1', b'2']) {
+                space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
+                assert_eq!(black_box(read_user(ADDRESS)), content);
+                let (unmapped, flush) = space.unmap(ADDRESS).expect("unmapped");
+                flush.now();
+                assert_eq!(unmapped, frame);
+            }
+            kernel_space().activate();
+            space.destroy(region);
+            frames.into_iter().for_each(|frame| region.give(frame));
+        });
+    });
+}
+
+#[test_case]
+fn no_kernel_page_is_writable_and_executable_or_the_users() {
+    let audit = audit();
+    assert!(audit.pages > 100 && audit.executable > 10, "{audit:?}");
+    assert_eq!((audit.writable_and_executable, audit.user), (0, 0), "{audit:?}");
+}
+
+#[test_case]
+fn nothing_is_mapped_in_the_lower_half_of_the_kernels_space() {
+    let mut pages = 0;
+    kernel_space().for_each_page(|_, _| pages += 1);
+    assert_eq!(pages, 0);
+}
+
+#[test_case]
+fn a_boot_page_comes_from_the_boot_regions() {
+    let free = || boot_regions(|regions| regions.iter().map(Region::free_pages).sum::<u32>());
+    let before = free();
+    let page = take_boot_page(PageKind::Frame).expect("a page");
+    assert_eq!(free(), before - 1);
+    assert_eq!(entry_of(page.frame()).expect("an entry").kind(), PageKind::Frame);
+}
+
+#[test_case]
+fn a_page_fault_is_explained() {
+    let write = explain(0x1234, 0b00111);
+    assert_eq!((write.attempt, write.cause, write.from_user), (Attempt::Write, Cause::Protection, true));
+    let fetch = explain(0x1234, 0b10000);
+    assert_eq!((fetch.attempt, fetch.cause, fetch.from_user), (Attempt::Execute, Cause::NotMapped, false));
+    let reserved = explain(0x1234, 0b01001);
+    assert_eq!((reserved.attempt, reserved.cause), (Attempt::Read, Cause::ReservedBit));
+}

@@ -1,0 +1,39 @@
+//! What the kernel and its user programs share: numbers, types and error codes. Nothing else defines them.
+//!
+//! A system call is the instruction `syscall` with these registers (DESIGN: one instruction, one meaning each):
+//!
+//! | register | on the way in | on the way out |
+//! |---|---|---|
+//! | `rdi` | capability pointer | 0 |
+//! | `rsi` | operation (bits 0 to 7) and flags (bits 8 and up) | 0 |
+//! | `rdx` `r10` `r8` `r9` | arguments 0 to 3 | results 0 to 3 |
+//! | `rax` | ignored | status: 0, or a negative [`Error`] |
+//! | `rcx` `r11` | lost: the processor keeps `rip` and `rflags` there (Intel SDM vol. 2B, SYSCALL) | user's own `rip` and `rflags` |
+//! | `rbx` `rbp` `r12` to `r15` `rsp` | kept | kept |
+//!
+//! No register ever returns with kernel data in it.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod error;
+mod kind;
+pub mod layout;
+mod operation;
+pub mod slots;
+
+pub use error::Error;
+pub use kind::{Access, Kind, Rights};
+pub use operation::{OPERATIONS, Operation, OperationInfo};
+
+/// How many message words a call carries each way.
+pub const MESSAGE_WORDS: usize = 4;
+
+/// The arguments of a system call, or the words of a message.
+pub type Words = [u64; MESSAGE_WORDS];
+
+/// Flag of [`Operation::Call`]: fail with [`Error::Busy`] where the call would have to wait for its turn.
+pub const FLAG_NO_WAIT: u64 = 1 << 8;
+
+/// The most bytes that one [`Operation::Write`] takes, so that a slow serial line holds the kernel only for a bounded time.
+pub const WRITE_LIMIT_BYTES: u64 = 256;

@@ -1,0 +1,68 @@
+//! Boot options: lines `key=value` in the file `boot-options` of the ramdisk.
+
+use tar_no_std::TarArchiveRef;
+
+use crate::{println, sync::Exclusive};
+
+/// How a run ends, which is the business of whoever started the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Through the `isa-debug-exit` device of QEMU.
+    Qemu,
+    /// Through the shutdown port of Bochs.
+    Bochs,
+    /// Not at all: the machine stays on, halted, so that the screen can be read.
+    Halt,
+}
+
+/// The options, with their defaults for a real machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `exit=qemu|bochs|none`.
+    pub exit: Exit,
+    /// `interactive=yes|no`: somebody sits at a terminal.
+    pub interactive: bool,
+    /// `fast_path=on|off`: whether calls may take the fast path.
+    pub fast_path: bool,
+}
+
+impl Options {
+    const DEFAULT: Options = Options { exit: Exit::Halt, interactive: false, fast_path: true };
+
+    // ANCHOR: parse
+    /// The options in this text. What is unknown is passed to `unknown` and changes nothing.
+    pub fn parse<'a>(text: &'a str, mut unknown: impl FnMut(&'a str)) -> Options {
+        let mut options = Options::DEFAULT;
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match line {
+                "exit=qemu" => options.exit = Exit::Qemu,
+                "exit=bochs" => options.exit = Exit::Bochs,
+                "exit=none" => options.exit = Exit::Halt,
+                "interactive=yes" => options.interactive = true,
+                "interactive=no" => options.interactive = false,
+                "fast_path=on" => options.fast_path = true,
+                "fast_path=off" => options.fast_path = false,
+                _ => unknown(line),
+            }
+        }
+        options
+    }
+    // ANCHOR_END: parse
+}
+
+static OPTIONS: Exclusive<Options> = Exclusive::new(Options::DEFAULT);
+
+/// The options of this boot.
+pub fn options() -> Options {
+    OPTIONS.with(|options| *options)
+}
+
+/// Reads the options from the ramdisk. Without a ramdisk, or where it is no archive, the defaults hold: the chapter that needs
+/// the ramdisk reports it.
+pub(super) fn initialize(ramdisk: &[u8]) {
+    let Ok(archive) = TarArchiveRef::new(ramdisk) else { return };
+    let file = archive.entries().find(|entry| entry.filename().as_str() == Ok("boot-options"));
+    let Some(text) = file.and_then(|entry| core::str::from_utf8(entry.data()).ok()) else { return };
+    let options = Options::parse(text, |line| println!("warning: unknown boot option: {line}"));
+    OPTIONS.with(|current| *current = options);
+}

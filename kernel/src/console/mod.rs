@@ -1,0 +1,113 @@
+//! The kernel's console: the same text on the serial line and on the screen, where there is one.
+//!
+//! Used by everything in the kernel that has something to say, from the first line of boot to the last of a panic.
+
+mod screen;
+mod serial;
+
+use core::fmt::{self, Write};
+
+use bootloader_api::info::FrameBuffer;
+
+pub use screen::{Color, Colors, Screen};
+use serial::Serial;
+
+use crate::sync::Exclusive;
+
+static CONSOLE: Exclusive<Console> = Exclusive::new(Console { serial: None, screen: None });
+
+/// The console's devices, each where the machine has it.
+pub struct Console {
+    serial: Option<Serial>,
+    screen: Option<Screen>,
+}
+
+impl Console {
+    fn put(&mut self, byte: u8) {
+        if let Some(serial) = &mut self.serial
+            && serial.send(byte).is_err()
+        {
+            self.serial = None;
+        }
+        if let Some(screen) = &mut self.screen {
+            screen.put(byte);
+        }
+    }
+
+    /// The text screen, where the machine has a framebuffer.
+    pub fn screen(&mut self) -> Option<&mut Screen> {
+        self.screen.as_mut()
+    }
+
+    /// Whether there is a serial port.
+    #[must_use]
+    pub fn has_serial_port(&self) -> bool {
+        self.serial.is_some()
+    }
+}
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.put(byte));
+        Ok(())
+    }
+}
+
+/// Finds the serial port and takes the framebuffer, if the bootloader found one.
+pub(crate) fn initialize(framebuffer: Option<FrameBuffer>) {
+    with(|console| {
+        console.serial = Serial::find();
+        console.screen = framebuffer.map(Screen::on);
+    });
+}
+
+/// Lends the console.
+pub fn with<R>(use_it: impl FnOnce(&mut Console) -> R) -> R {
+    CONSOLE.with(use_it)
+}
+
+/// Writes formatted text; what [`print!`](crate::print) calls.
+pub fn write(arguments: fmt::Arguments<'_>) {
+    // A console has no error to return: what cannot be shown is lost.
+    with(|console| console.write_fmt(arguments)).unwrap_or_default();
+}
+
+/// Writes bytes as they are.
+pub fn write_bytes(bytes: &[u8]) {
+    with(|console| bytes.iter().for_each(|&byte| console.put(byte)));
+}
+
+/// A byte that was typed on the serial line, if there is one.
+pub fn read_serial() -> Option<u8> {
+    with(|console| console.serial.as_mut().and_then(Serial::receive))
+}
+
+/// Takes the console from whoever holds it and clears the screen for the last message.
+///
+/// # Safety
+///
+/// The holder must never run again: see [`Exclusive::reclaim`].
+pub(crate) unsafe fn seize(colors: Option<Colors>) {
+    // SAFETY: the caller promises what `reclaim` asks for.
+    unsafe { CONSOLE.reclaim() };
+    if let Some(colors) = colors {
+        with(|console| {
+            if let Some(screen) = &mut console.screen {
+                screen.clear(colors);
+            }
+        });
+    }
+}
+
+/// Writes formatted text to the console.
+#[macro_export]
+macro_rules! print {
+    ($($argument:tt)*) => { $crate::console::write(format_args!($($argument)*)) };
+}
+
+/// Writes formatted text and a line feed to the console.
+#[macro_export]
+macro_rules! println {
+    () => { $crate::print!("\n") };
+    ($($argument:tt)*) => { $crate::console::write(format_args!("{}\n", format_args!($($argument)*))) };
+}

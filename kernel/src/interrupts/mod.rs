@@ -1,0 +1,90 @@
+//! Interrupts and exceptions: who is called when the processor leaves the program it runs.
+//!
+//! Every vector has a gate to a stub ([`arch::interrupts`](crate::arch::interrupts)), which saves all registers and calls [`dispatch`]. That looks the
+//! vector up in a table of handlers. Exceptions without a handler stop the kernel; an interrupt request is acknowledged.
+
+pub mod descriptors;
+pub mod exceptions;
+mod gates;
+pub mod keyboard;
+mod requests;
+pub mod timer;
+
+use core::cell::Cell;
+
+pub use gates::gate_address;
+pub use requests::{Line, unmask};
+
+use crate::arch::interrupts::TrapFrame;
+use crate::println;
+
+/// What is called for a vector. It may change the registers of the interrupted program.
+pub type Handler = fn(&mut TrapFrame);
+
+const VECTORS: usize = 256;
+
+struct Handlers<const COUNT: usize>([Cell<Option<Handler>>; COUNT]);
+
+// SAFETY: there is one processor, and each access is one load or store.
+unsafe impl<const COUNT: usize> Sync for Handlers<COUNT> {}
+
+static HANDLERS: Handlers<VECTORS> = Handlers([const { Cell::new(None) }; VECTORS]);
+
+/// Sets the handler of a vector, or removes it; returns the one before.
+pub fn set_handler(vector: u8, handler: Option<Handler>) -> Option<Handler> {
+    HANDLERS.0.get(usize::from(vector)).and_then(|cell| cell.replace(handler))
+}
+
+/// The handler of exceptions in user mode; chapter 5 sets it.
+static USER_EXCEPTION_HANDLER: Handlers<1> = Handlers([const { Cell::new(None) }]);
+
+/// Sets the handler of all exceptions that are a user program's own.
+pub fn set_user_exception_handler(handler: Handler) {
+    USER_EXCEPTION_HANDLER.0[0].set(Some(handler));
+}
+
+// ANCHOR: dispatch
+/// Called by the stubs, with interrupts off.
+pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
+    let vector = frame.vector();
+    if frame.from_user()
+        && exceptions::is_programs_own(vector)
+        && let Some(handler) = USER_EXCEPTION_HANDLER.0[0].get()
+    {
+        handler(frame);
+    } else if let Some(line) = Line::from_vector(vector) {
+        requests::serve(line, |frame| call_handler(vector, frame), frame);
+    } else if !call_handler(vector, frame) {
+        exceptions::stop_unhandled(frame);
+    }
+}
+
+fn call_handler(vector: u8, frame: &mut TrapFrame) -> bool {
+    let handler = HANDLERS.0.get(usize::from(vector)).and_then(Cell::get);
+    handler.inspect(|handler| handler(frame)).is_some()
+}
+// ANCHOR_END: dispatch
+
+/// Loads the descriptor tables, takes over the interrupt controller, and switches interrupts on.
+pub(crate) fn initialize() {
+    descriptors::load();
+    gates::load();
+    requests::initialize();
+    timer::initialize();
+    keyboard::initialize();
+    x86_64::instructions::interrupts::enable();
+}
+
+/// Counts some ticks, returns from a breakpoint and, where somebody sits at the terminal, repeats what is typed.
+pub fn demonstrate() {
+    set_handler(exceptions::BREAKPOINT, Some(|frame| println!("breakpoint at {:#x}: handled, going on", frame.rip)));
+    x86_64::instructions::interrupts::int3();
+    set_handler(exceptions::BREAKPOINT, None);
+
+    let first = timer::ticks();
+    while timer::ticks() < first + 5 {
+        x86_64::instructions::hlt();
+    }
+    println!("the timer ticks {} times a second; 5 ticks have passed", timer::TICKS_PER_SECOND);
+    keyboard::demonstrate();
+}

@@ -1,0 +1,48 @@
+//! The timer: channel 0 of the 8253/8254 programmable interval timer.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use x86_64::instructions::interrupts::without_interrupts;
+use x86_64::instructions::port::Port;
+
+use super::{Line, set_handler, unmask};
+
+/// The frequency of the timer's input clock, in hertz, by the convention of the PC.
+const INPUT_HZ: u32 = 1_193_182;
+
+/// How often the timer interrupts.
+pub const TICKS_PER_SECOND: u32 = 100;
+
+/// What the counter starts from: the input divided by the rate, rounded to the nearest.
+const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;
+
+/// Channel 0, low byte then high byte, mode 2 (rate generator), binary (Intel 8254 data sheet, "Control Word Format").
+const CONTROL_WORD: u8 = 0b00_11_010_0;
+
+const CHANNEL_0_PORT: u16 = 0x40;
+const CONTROL_PORT: u16 = 0x43;
+
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Ticks since boot.
+pub fn ticks() -> u64 {
+    TICKS.load(Ordering::Relaxed)
+}
+
+/// Sets the rate and lets the interrupts through.
+pub(super) fn initialize() {
+    let [low, high] = DIVISOR.to_le_bytes();
+    without_interrupts(|| {
+        for (port, byte) in [(CONTROL_PORT, CONTROL_WORD), (CHANNEL_0_PORT, low), (CHANNEL_0_PORT, high)] {
+            // SAFETY: these ports are the timer's; only this function writes to them.
+            unsafe { Port::<u8>::new(port).write(byte) };
+        }
+    });
+    set_handler(
+        Line::TIMER.vector(),
+        Some(|_| {
+            TICKS.fetch_add(1, Ordering::Relaxed);
+        }),
+    );
+    unmask(Line::TIMER);
+}

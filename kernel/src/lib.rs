@@ -1,0 +1,83 @@
+// ANCHOR: front_page
+//! FlatMk is a small capability microkernel for x86-64 that its reader grows chapter by chapter.
+//!
+//! # Four principles
+//!
+//! 1. **Everything is a page.** A kernel object is exactly one 4 KiB page. After boot the kernel allocates nothing on its own:
+//!    each page an operation consumes comes out of a memory capability that the caller names. There is no kernel heap.
+//! 2. **A capability is the only way in.** A system call names a capability; what it may do is what that capability allows.
+//! 3. **A call is a jump.** Inter-process communication is a protected procedure call: no scheduler, no queue, no copy and no
+//!    allocation on the way when the callee is ready.
+//! 4. **Nothing is fast until it is counted.** Every mechanism has a benchmark row: instructions in an emulator, cycles on a
+//!    real processor.
+//!
+//! # The map
+//!
+//! | chapter | modules | what they are for |
+//! |---|---|---|
+//! | 1 boot | `boot`, `console`, `stop`, `power`, `processor`, `sync`, `testing`, `arch` | from the bootloader to text on the serial line and the screen; what happens when the kernel cannot go on; tests |
+//! | 2 interrupts | `interrupts`, `arch::interrupts` | exceptions, the timer and the keyboard |
+//! | 3 paging | `memory` | a metadata entry for every page, address spaces, who may write or execute what |
+//! | 4 capabilities | `capability` | slots, tables, and memory capabilities that make objects |
+//! | 5 tasks | `task`, `syscall`, `arch::syscall` | user mode, the root task, the system calls |
+//! | 6 calls | `ipc` | endpoints, call and return; the fast path |
+//! | 7 to 12 | | to come: scheduling, pipes, PCID, softuser, userland, hardware |
+//!
+//! # The way of a system call
+//!
+//! `syscall` jumps to the stub in `arch::syscall`, which is all that stands between user mode and Rust. A call to an endpoint and a
+//! return from one take the fast path, `ipc::fast_path`: a list of checks, then straight to the other task. All
+//! else goes to `syscall::dispatch`, which looks up the capability. Each operation there is two functions: *decode* reads and checks and
+//! has no side effect; *perform* acts and cannot fail. The answer is a status and four words in registers.
+// ANCHOR_END: front_page
+#![no_std]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+// Chapter 1: boot.
+#[expect(unsafe_code, reason = "reads the stack pointer, changes stacks, enters and leaves user mode")]
+pub mod arch;
+#[expect(unsafe_code, reason = "takes the ramdisk's address from the bootloader; the entry macro names link sections")]
+pub mod boot;
+#[expect(unsafe_code, reason = "drives the serial port")]
+pub mod console;
+#[expect(unsafe_code, reason = "writes to the ports that end an emulator's run")]
+pub mod power;
+pub mod processor;
+#[expect(unsafe_code, reason = "takes the console from its holder and reads the stack")]
+pub mod stop;
+#[expect(unsafe_code, reason = "lends a value from behind a shared reference")]
+pub mod sync;
+#[expect(unsafe_code, reason = "leaves the stack of a test that has stopped")]
+pub mod testing;
+
+// Chapter 2: interrupts.
+#[cfg(feature = "chapter2")]
+#[expect(unsafe_code, reason = "loads descriptor tables, drives the interrupt controller, timer and keyboard")]
+pub mod interrupts;
+
+// Chapter 3: paging.
+#[cfg(feature = "chapter3")]
+#[expect(unsafe_code, reason = "reads and writes physical pages through the window, page tables among them")]
+pub mod memory;
+
+// Chapter 4: capabilities.
+#[cfg(feature = "chapter4")]
+#[expect(unsafe_code, reason = "finds slots and tables by their addresses")]
+pub mod capability;
+
+// Chapter 5: tasks.
+#[cfg(feature = "chapter5")]
+pub mod syscall;
+#[cfg(feature = "chapter5")]
+#[expect(unsafe_code, reason = "finds tasks by their addresses")]
+pub mod task;
+
+// Chapter 6: calls between tasks.
+#[cfg(feature = "chapter6")]
+#[expect(unsafe_code, reason = "the stub of the fast path")]
+pub mod ipc;
+
+mod chapter;
+
+pub use chapter::{CHAPTER, demonstrate, initialize_chapters};

@@ -1,0 +1,134 @@
+//! The kernel's own address space, and the processor's protections.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use x86_64::VirtAddr;
+use x86_64::instructions::tlb;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+use super::pages::PageKind;
+use super::region::take_boot_page;
+use super::space::{AddressSpace, ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
+use super::window::Frame;
+use crate::interrupts::descriptors::exception_stacks;
+use crate::processor::Processor;
+use crate::stop::{StopCode, stop};
+
+static KERNEL_TOP: AtomicU32 = AtomicU32::new(0);
+
+/// The space of the kernel itself: nothing in its lower half.
+pub fn kernel_space() -> AddressSpace {
+    AddressSpace::from_top(Frame::from_number(KERNEL_TOP.load(Ordering::Relaxed)))
+}
+
+/// Leaves the bootloader's tables for the kernel's own top level, puts guard pages below the exception stacks, and switches the
+/// processor's protections on.
+pub(super) fn initialize() {
+    let Some(mut top) = take_boot_page(PageKind::AddressSpace) else {
+        stop(StopCode::TooLittleMemory, format_args!("no page for the kernel's address space"));
+    };
+    let (old, _) = Cr3::read();
+    let old = Frame::containing(old.start_address().as_u64()).expect("the bootloader's tables are in memory");
+    for index in UPPER_HALF..ENTRIES {
+        let start = index as usize * 8;
+        if let Some(bytes) = top.bytes().get_mut(start..start + 8) {
+            bytes.copy_from_slice(&read(old, index).0.to_le_bytes());
+        }
+    }
+    KERNEL_TOP.store(top.frame().number(), Ordering::Relaxed);
+    kernel_space().activate();
+    for stack in exception_stacks() {
+        remove_page(stack.guard_address());
+    }
+    switch_protections_on();
+}
+
+// ANCHOR: protections
+/// Write protection holds in ring 0 too; the kernel can neither execute nor touch user pages by mistake, and user mode cannot
+/// read where the descriptor tables are (Intel SDM vol. 3A, 2.5 and 4.6).
+fn switch_protections_on() {
+    let processor = Processor::identify();
+    let wanted = [
+        (processor.has_global_pages(), Cr4Flags::PAGE_GLOBAL),
+        (processor.has_smep(), Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION),
+        (processor.has_smap(), Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION),
+        (processor.has_umip(), Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION),
+    ];
+    let flags = wanted.into_iter().filter(|&(present, _)| present).map(|(_, flag)| flag);
+    // SAFETY: each feature is there. The kernel keeps no user page mapped for itself, so nothing it does is refused.
+    unsafe { Cr4::update(|cr4| cr4.extend(flags)) };
+    // SAFETY: the kernel never writes to a page that is mapped read-only.
+    unsafe { Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT)) };
+}
+// ANCHOR_END: protections
+
+/// Unmaps a page of the kernel.
+fn remove_page(address: u64) {
+    let mut table = kernel_space().top();
+    for level in (2..=TOP_LEVEL).rev() {
+        let entry = read(table, index(address, level));
+        assert!(!entry.flags().contains(Flags::HUGE_PAGE), "the kernel's image is mapped in small pages");
+        table = entry.frame().expect("the kernel's image is mapped");
+    }
+    // SAFETY: a guard page: nothing uses it.
+    unsafe { write(table, index(address, 1), Entry(0)) };
+    tlb::flush(VirtAddr::new_truncate(address));
+}
+
+/// The frame behind an address of the kernel's half.
+pub fn kernel_frame(address: u64) -> Option<Frame> {
+    let mut table = kernel_space().top();
+    for level in (1..=TOP_LEVEL).rev() {
+        let entry = read(table, index(address, level));
+        let frame = entry.frame()?;
+        if level > 1 && !entry.flags().contains(Flags::HUGE_PAGE) {
+            table = frame;
+            continue;
+        }
+        // A large page begins at a multiple of its size.
+        let size = 1_u64 << (12 + 9 * (u32::from(level) - 1));
+        return Frame::containing((frame.address() & !(size - 1)) + address % size);
+    }
+    None
+}
+
+/// What the kernel's half of the address space holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Mapped pages, whatever their size.
+    pub pages: u64,
+    /// Executable ones.
+    pub executable: u64,
+    /// Ones that are writable and executable: must be none.
+    pub writable_and_executable: u64,
+    /// Ones that user mode may use: must be none.
+    pub user: u64,
+}
+
+/// Looks at every mapping of the kernel.
+pub fn audit() -> Audit {
+    let mut audit = Audit::default();
+    audit_table(kernel_space().top(), TOP_LEVEL, Flags::WRITABLE | Flags::USER_ACCESSIBLE, &mut audit);
+    audit
+}
+
+/// `allowed`: what the levels above allow; a page is writable, or the user's, only if all levels say so, and it is executable only
+/// if none says no.
+fn audit_table(table: Frame, level: u8, allowed: Flags, audit: &mut Audit) {
+    let start = if level == TOP_LEVEL { UPPER_HALF } else { 0 };
+    for entry in (start..ENTRIES).map(|index| read(table, index)) {
+        let Some(frame) = entry.frame() else { continue };
+        let flags = entry.flags();
+        let here = (allowed & flags & (Flags::WRITABLE | Flags::USER_ACCESSIBLE)) | ((allowed | flags) & Flags::NO_EXECUTE);
+        if level > 1 && !flags.contains(Flags::HUGE_PAGE) {
+            audit_table(frame, level - 1, here, audit);
+            continue;
+        }
+        let executable = !here.contains(Flags::NO_EXECUTE);
+        audit.pages += 1;
+        audit.executable += u64::from(executable);
+        audit.writable_and_executable += u64::from(executable && here.contains(Flags::WRITABLE));
+        audit.user += u64::from(here.contains(Flags::USER_ACCESSIBLE));
+    }
+}

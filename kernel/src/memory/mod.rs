@@ -1,0 +1,68 @@
+//! Physical pages and address spaces.
+//!
+//! - `pages`: the page table of pages: what each physical page is used for.
+//! - `region`: ranges of free pages, from which pages are taken and to which they go back.
+//! - `space`: address spaces: mapping, unmapping, protecting, translating.
+//! - `kernel`: the kernel's own address space: guard pages, protection features, the check that nothing is writable and executable.
+//! - `fault`: what a page fault means, in words.
+//!
+//! The kernel reaches physical memory through a window in which all of it is mapped.
+
+mod fault;
+mod flush;
+mod kernel;
+mod pages;
+mod region;
+mod space;
+mod window;
+
+use bootloader_api::BootInfo;
+
+pub use fault::{Attempt, Cause, Explanation, explain};
+pub use flush::Flush;
+pub use kernel::{Audit, audit, kernel_frame, kernel_space};
+pub use pages::{PageEntry, PageKind, entry_of, page_count};
+pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
+pub use space::{AddressSpace, MapError, Translation};
+#[cfg(feature = "chapter6")]
+pub(crate) use space::load_space;
+pub use window::{Frame, OwnedPage, read_frame};
+
+use crate::{interrupts, println};
+
+/// Builds the page table of pages, makes the kernel's own address space, and reports page faults from now on.
+pub(crate) fn initialize(information: &BootInfo) {
+    let regions = region::usable(&information.memory_regions);
+    let regions = pages::place_table(regions);
+    region::set_boot_regions(regions);
+    kernel::initialize();
+    interrupts::set_handler(interrupts::exceptions::PAGE_FAULT, Some(fault::stop_on_fault));
+    interrupts::set_handler(interrupts::exceptions::DOUBLE_FAULT, Some(fault::stop_on_double_fault));
+}
+
+/// Maps a page in a new address space, looks at it from both sides, and shows what is refused.
+pub fn demonstrate() {
+    use flatmk_abi::Access;
+
+    let free: u64 = boot_regions(|regions| regions.iter().map(|region| u64::from(region.free_pages())).sum());
+    println!("{} pages in the table of pages, {free} of them free", page_count());
+
+    const ADDRESS: u64 = 0x40_0000;
+    let shown = boot_regions(|regions| {
+        let region = regions.iter_mut().max_by_key(|region| region.free_pages()).ok_or(MapError::OutOfMemory)?;
+        let space = AddressSpace::new(region)?;
+        let frame = region.take(PageKind::Frame).ok_or(MapError::OutOfMemory)?;
+        space.map(ADDRESS, frame, Access::ReadWrite, region)?.now();
+        println!("mapped {ADDRESS:#x}: {:?}", space.translate(ADDRESS));
+        space.protect(ADDRESS, Access::ReadExecute)?.now();
+        println!("protected: {:?}", space.translate(ADDRESS));
+        println!("mapping it a second time: {:?}", space.map(ADDRESS, frame, Access::Read, region).map(Flush::now));
+        let (frame, flush) = space.unmap(ADDRESS)?;
+        flush.now();
+        region.give(frame);
+        space.destroy(region);
+        Ok::<(), MapError>(())
+    });
+    println!("the demonstration ended with {shown:?}");
+    println!("kernel mappings: {:?}", audit());
+}

@@ -1,0 +1,101 @@
+//! What processor this is, and which of its features matter here (Intel SDM vol. 2A, CPUID).
+
+use core::fmt;
+
+use raw_cpuid::{CpuId, CpuIdReaderNative};
+
+use crate::stop::{StopCode, stop};
+
+/// The processor, as `CPUID` describes it.
+pub struct Processor {
+    cpuid: CpuId<CpuIdReaderNative>,
+}
+
+impl Processor {
+    /// Asks the processor.
+    #[must_use]
+    pub fn identify() -> Self {
+        Self { cpuid: CpuId::new() }
+    }
+
+    // ANCHOR: needed
+    /// The features that the kernel cannot do without, by name, and whether this processor has them.
+    fn needed(&self) -> [(&'static str, bool); 4] {
+        let basic = self.cpuid.get_feature_info();
+        let extended = self.cpuid.get_extended_processor_and_feature_identifiers();
+        [
+            ("tsc", basic.as_ref().is_some_and(|features| features.has_tsc())),
+            ("msr", basic.as_ref().is_some_and(|features| features.has_msr())),
+            ("syscall", extended.as_ref().is_some_and(|features| features.has_syscall_sysret())),
+            ("nx", extended.as_ref().is_some_and(|features| features.has_execute_disable())),
+        ]
+    }
+
+    /// Stops the machine where a needed feature is missing.
+    pub fn require(&self) {
+        for (name, present) in self.needed() {
+            if !present {
+                stop(StopCode::MissingFeature, format_args!("the processor lacks a needed feature: {name}"));
+            }
+        }
+    }
+    // ANCHOR_END: needed
+
+    /// Supervisor-mode execution prevention.
+    #[must_use]
+    pub fn has_smep(&self) -> bool {
+        self.cpuid.get_extended_feature_info().is_some_and(|features| features.has_smep())
+    }
+
+    /// Supervisor-mode access prevention.
+    #[must_use]
+    pub fn has_smap(&self) -> bool {
+        self.cpuid.get_extended_feature_info().is_some_and(|features| features.has_smap())
+    }
+
+    /// User-mode instruction prevention.
+    #[must_use]
+    pub fn has_umip(&self) -> bool {
+        self.cpuid.get_extended_feature_info().is_some_and(|features| features.has_umip())
+    }
+
+    /// Global pages.
+    #[must_use]
+    pub fn has_global_pages(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_pge())
+    }
+
+    /// Process-context identifiers.
+    #[must_use]
+    pub fn has_pcid(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_pcid())
+    }
+
+    /// The `INVPCID` instruction.
+    #[must_use]
+    pub fn has_invpcid(&self) -> bool {
+        self.cpuid.get_extended_feature_info().is_some_and(|features| features.has_invpcid())
+    }
+}
+
+impl fmt::Display for Processor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cpuid.get_processor_brand_string() {
+            Some(brand) => formatter.write_str(brand.as_str().trim())?,
+            None => formatter.write_str("of unknown name")?,
+        }
+        let optional = [
+            ("pge", self.has_global_pages()),
+            ("smep", self.has_smep()),
+            ("smap", self.has_smap()),
+            ("umip", self.has_umip()),
+            ("pcid", self.has_pcid()),
+            ("invpcid", self.has_invpcid()),
+        ];
+        formatter.write_str(", with")?;
+        for (name, _) in self.needed().into_iter().chain(optional).filter(|&(_, present)| present) {
+            write!(formatter, " {name}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! System calls: from the stub to the operation.
+//!
+//! Every operation is two functions: *decode* reads and checks, without side effect, and *perform* acts. They live with the
+//! objects; this module finds the capabilities and puts the two together.
+
+mod operations;
+mod user_memory;
+
+use flatmk_abi::{Error, Operation, Words, slots};
+
+pub use user_memory::UserRange;
+
+use crate::capability::Slot;
+use crate::task::{TaskRef, scheduler};
+
+/// A system call as it came in.
+pub struct Request {
+    /// The capability pointer.
+    pub pointer: u64,
+    /// The operation, with its flags.
+    pub operation: u64,
+    /// The arguments.
+    pub arguments: Words,
+}
+
+impl Request {
+    /// The operation, if its number is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownOperation`].
+    #[inline]
+    pub fn operation(&self) -> Result<Operation, Error> {
+        Operation::from_number(self.operation & 0xff).ok_or(Error::UnknownOperation)
+    }
+}
+
+/// The slot that a pointer of a task names. It holds a capability.
+///
+/// # Errors
+///
+/// [`Error::InvalidCapability`].
+#[inline]
+pub fn lookup(task: &TaskRef, pointer: u64) -> Result<&Slot, Error> {
+    let slot = task.table()?.lookup(pointer)?;
+    if slot.is_empty() { Err(Error::InvalidCapability) } else { Ok(slot) }
+}
+
+// ANCHOR: plain
+/// Called by the stub for operations after which the caller goes on. Returns the status.
+pub(crate) extern "C" fn plain(
+    pointer: u64,
+    operation: u64,
+    argument_0: u64,
+    argument_1: u64,
+    argument_2: u64,
+    argument_3: u64,
+    results: &mut Words,
+) -> i64 {
+    let arguments = [argument_0, argument_1, argument_2, argument_3];
+    *results = [0; 4];
+    match operations::perform(&Request { pointer, operation, arguments }, results) {
+        Ok(()) => 0,
+        Err(error) => error.status(),
+    }
+}
+// ANCHOR_END: plain
+
+/// Called by the stub for operations after which another task may go on. The current task's registers are saved. Returns the
+/// task to go on with.
+pub(crate) extern "C" fn switching(
+    pointer: u64,
+    operation: u64,
+    argument_0: u64,
+    argument_1: u64,
+    argument_2: u64,
+    argument_3: u64,
+) -> *const crate::task::Task {
+    let arguments = [argument_0, argument_1, argument_2, argument_3];
+    switch(&Request { pointer, operation, arguments }).as_ptr()
+}
+
+fn switch(request: &Request) -> TaskRef {
+    let task = scheduler::current();
+    let next = match request.operation() {
+        Ok(Operation::Yield) => yield_now(task, request.pointer),
+        #[cfg(feature = "chapter6")]
+        Ok(Operation::Call) => crate::ipc::call(task, request),
+        #[cfg(feature = "chapter6")]
+        Ok(Operation::Return) => crate::ipc::return_to_caller(task, request),
+        _ => Err(Error::UnknownOperation),
+    };
+    next.unwrap_or_else(|error| {
+        task.context.set_result(Err(error));
+        task
+    })
+}
+
+fn yield_now(task: TaskRef, pointer: u64) -> Result<TaskRef, Error> {
+    let named = operations::task_to_manage(lookup(&task, pointer)?)?;
+    if named != task {
+        return Err(Error::InvalidState);
+    }
+    task.context.set_result(Ok([0; 4]));
+    Ok(scheduler::yield_now())
+}
+
+/// Whether a pointer names the caller's own reply slot.
+#[must_use]
+pub fn is_reply_slot(pointer: u64) -> bool {
+    pointer == slots::REPLY
+}

@@ -1,0 +1,116 @@
+//! The operations after which the caller goes on.
+
+use flatmk_abi::{Error, Kind, Operation, Rights, Words};
+
+use super::user_memory::UserRange;
+use super::{Request, lookup};
+use crate::capability::{
+    MakeRequest, MapRequest, MoveRequest, Slot, SlotRange, Table, TransferRequest, delete, measure, unmap,
+};
+use crate::power::{self, Outcome};
+use crate::task::{ConfigureRequest, StartRequest, TaskRef, scheduler};
+use crate::{console, interrupts};
+
+/// The task that a capability with the manage right leads to.
+pub(super) fn task_to_manage(slot: &Slot) -> Result<TaskRef, Error> {
+    TaskRef::of(slot.require(Kind::Task, Rights::MANAGE)?)
+}
+
+// ANCHOR: perform
+/// Finds the capability, and does what is asked.
+#[inline]
+pub(super) fn perform(request: &Request, results: &mut Words) -> Result<(), Error> {
+    let task = scheduler::current();
+    let operation = request.operation()?;
+    let slot = lookup(&task, request.pointer)?;
+    if operation == Operation::Identify {
+        let [kind, rights, ..] = results;
+        (*kind, *rights) = (slot.kind() as u64, u64::from(slot.rights().bits()));
+        return Ok(());
+    }
+    *results = perform_on(operation, slot, request.arguments, task)?;
+    Ok(())
+}
+// ANCHOR_END: perform
+
+#[inline(never)]
+fn perform_on(operation: Operation, slot: &Slot, arguments: Words, task: TaskRef) -> Result<Words, Error> {
+    let [a, b, c, d] = arguments;
+    match operation {
+        Operation::Copy => {
+            let table = Table::of(slot, Rights::MANAGE)?;
+            TransferRequest::decode_copy(table, a, lookup(&task, b)?, c)?.perform();
+        }
+        Operation::Mint => {
+            let table = Table::of(slot, Rights::MANAGE)?;
+            TransferRequest::decode_mint(table, a, lookup(&task, b)?, c, d)?.perform();
+        }
+        Operation::Move => {
+            let table = Table::of(slot, Rights::MANAGE)?;
+            MoveRequest::decode(table, a, lookup(&task, b)?)?.perform();
+        }
+        Operation::Delete => {
+            delete(Table::of(slot, Rights::MANAGE)?, a)?;
+            if scheduler::try_current().is_none() {
+                // The caller has deleted itself.
+                scheduler::leave();
+            }
+        }
+        Operation::Make => {
+            let memory = slot.require(Kind::Memory, Rights::MANAGE)?;
+            let table = Table::of(lookup(&task, c)?, Rights::MANAGE)?;
+            MakeRequest::decode(memory, a, SlotRange::decode(table, d, b)?)?.perform();
+        }
+        Operation::Measure => {
+            let (free, pages) = measure(slot.require(Kind::Memory, Rights::empty())?);
+            return Ok([free, pages, 0, 0]);
+        }
+        Operation::Map => {
+            let space = slot.require(Kind::AddressSpace, Rights::MANAGE)?;
+            MapRequest::decode(space, lookup(&task, a)?, b, c, lookup(&task, d)?)?.perform()?;
+        }
+        Operation::Unmap => unmap(slot.require(Kind::Frame, Rights::empty())?)?,
+        Operation::Configure => {
+            let configured = task_to_manage(slot)?;
+            ConfigureRequest::decode(configured, lookup(&task, a)?, lookup(&task, b)?, c)?.perform();
+        }
+        Operation::Start => StartRequest::decode(task_to_manage(slot)?, a, b)?.perform(),
+        #[cfg(feature = "chapter6")]
+        Operation::MakeEndpoint => {
+            let callee = task_to_manage(slot)?;
+            let table = Table::of(lookup(&task, c)?, Rights::MANAGE)?;
+            crate::ipc::EndpointRequest::decode(callee, a, b, table, d)?.perform();
+        }
+        Operation::Write => {
+            slot.require(Kind::Console, Rights::WRITE)?;
+            return write(task, a, b);
+        }
+        Operation::Read => {
+            slot.require(Kind::Console, Rights::READ)?;
+            let byte = interrupts::keyboard::read().or_else(console::read_serial);
+            return Ok([u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0]);
+        }
+        Operation::PowerOff => {
+            slot.require(Kind::Power, Rights::MANAGE)?;
+            match a {
+                0 => power::end(Outcome::Success),
+                1 => power::end(Outcome::Failure),
+                _ => return Err(Error::InvalidArgument),
+            }
+        }
+        _ => return Err(Error::UnknownOperation),
+    }
+    Ok([0; 4])
+}
+
+fn write(task: TaskRef, address: u64, length: u64) -> Result<Words, Error> {
+    const LIMIT: usize = flatmk_abi::WRITE_LIMIT_BYTES as usize;
+
+    let length = usize::try_from(length).ok().filter(|&length| length <= LIMIT).ok_or(Error::InvalidArgument)?;
+    let range = UserRange::claim(address, length)?;
+    let mut buffer = [0; LIMIT];
+    let bytes = buffer.get_mut(..length).ok_or(Error::InvalidArgument)?;
+    range.read(task.address_space().ok_or(Error::InvalidState)?, bytes)?;
+    console::write_bytes(bytes);
+    Ok([length as u64, 0, 0, 0])
+}

@@ -1,0 +1,80 @@
+//! Configuring and starting a task.
+
+use flatmk_abi::layout::{USER_END, USER_START};
+use flatmk_abi::{Error, Kind, Rights};
+
+use super::object::{State, TaskRef};
+use super::scheduler;
+use crate::capability::{Slot, insert_new};
+
+/// Checks that an address can hold user code. One beyond user space would make `sysret` fault in ring 0.
+///
+/// # Errors
+///
+/// [`Error::InvalidAddress`].
+pub fn check_code_address(address: u64) -> Result<u64, Error> {
+    if (USER_START..USER_END).contains(&address) { Ok(address) } else { Err(Error::InvalidAddress) }
+}
+
+/// Stacks are aligned to this many bytes, as compilers expect (System V ABI, AMD64 supplement, 3.2.2).
+const STACK_ALIGNMENT: u64 = 16;
+
+/// The configuration of a task, checked.
+pub struct ConfigureRequest<'a> {
+    task: TaskRef,
+    table: &'a Slot,
+    space: &'a Slot,
+    stack: u64,
+}
+
+impl<'a> ConfigureRequest<'a> {
+    /// Checks a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Those that the interface lists for `Configure`.
+    pub fn decode(task: TaskRef, table: &'a Slot, space: &'a Slot, stack: u64) -> Result<Self, Error> {
+        if task.state() != State::Inactive || !task.table_slot.is_empty() {
+            return Err(Error::InvalidState);
+        }
+        let table = table.require(Kind::Table, Rights::MANAGE)?;
+        let space = space.require(Kind::AddressSpace, Rights::MANAGE)?;
+        let in_range = (USER_START..=USER_END).contains(&stack) && stack.is_multiple_of(STACK_ALIGNMENT);
+        if in_range { Ok(Self { task, table, space, stack }) } else { Err(Error::InvalidAddress) }
+    }
+
+    /// Does it.
+    pub fn perform(self) {
+        insert_new(&self.task.table_slot, self.table.content());
+        insert_new(&self.task.space_slot, self.space.content());
+        self.task.adopt_slots(self.stack);
+    }
+}
+
+/// The start of a task, checked.
+pub struct StartRequest {
+    task: TaskRef,
+    entry: u64,
+    argument: u64,
+}
+
+impl StartRequest {
+    /// Checks a start.
+    ///
+    /// # Errors
+    ///
+    /// Those that the interface lists for `Start`.
+    pub fn decode(task: TaskRef, entry: u64, argument: u64) -> Result<Self, Error> {
+        let entry = check_code_address(entry)?;
+        if task.state() != State::Inactive || task.table_slot.is_empty() {
+            return Err(Error::InvalidState);
+        }
+        Ok(Self { task, entry, argument })
+    }
+
+    /// Does it: the task stands in the queue.
+    pub fn perform(self) {
+        self.task.context.enter(self.entry, self.task.stack.get(), self.argument, [0; 4]);
+        scheduler::make_ready(self.task);
+    }
+}

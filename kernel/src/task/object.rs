@@ -1,0 +1,288 @@
+//! A task's page.
+
+use core::cell::Cell;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use flatmk_abi::{Error, Words};
+
+use crate::capability::{Slot, Table};
+use crate::memory::{AddressSpace, Frame, PageKind, entry_of};
+
+// ANCHOR: context
+/// The registers of a task that does not run, as the stubs in [`arch::syscall`](crate::arch::syscall) save and load them.
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are named after the registers")]
+pub struct Context {
+    pub rax: Cell<u64>,
+    pub rbx: Cell<u64>,
+    pub rcx: Cell<u64>,
+    pub rdx: Cell<u64>,
+    pub rsi: Cell<u64>,
+    pub rdi: Cell<u64>,
+    pub rbp: Cell<u64>,
+    pub rsp: Cell<u64>,
+    pub r8: Cell<u64>,
+    pub r9: Cell<u64>,
+    pub r10: Cell<u64>,
+    pub r11: Cell<u64>,
+    pub r12: Cell<u64>,
+    pub r13: Cell<u64>,
+    pub r14: Cell<u64>,
+    pub r15: Cell<u64>,
+    pub rip: Cell<u64>,
+    pub rflags: Cell<u64>,
+}
+// ANCHOR_END: context
+
+/// Interrupts on, everything else off: the flags with which user code begins.
+pub(crate) const USER_FLAGS: u64 = 0x202;
+
+impl Context {
+    /// Sets what a system call returns.
+    pub fn set_result(&self, result: Result<Words, Error>) {
+        let (status, [rdx, r10, r8, r9]) = match result {
+            Ok(words) => (0, words),
+            Err(error) => (error.status(), [0; 4]),
+        };
+        self.rax.set(status.cast_unsigned());
+        self.rdi.set(0);
+        self.set_words([rdx, r10, r8, r9]);
+    }
+
+    /// Sets the four message registers.
+    pub fn set_words(&self, [rdx, r10, r8, r9]: Words) {
+        self.rdx.set(rdx);
+        self.r10.set(r10);
+        self.r8.set(r8);
+        self.r9.set(r9);
+    }
+
+    /// The four message registers.
+    pub fn words(&self) -> Words {
+        [self.rdx.get(), self.r10.get(), self.r8.get(), self.r9.get()]
+    }
+
+    /// The task goes on at `entry`, with this stack and first argument, and nothing in its other registers.
+    pub fn enter(&self, entry: u64, stack: u64, argument: u64, words: Words) {
+        let cleared = [&self.rax, &self.rbx, &self.rbp, &self.r12, &self.r13, &self.r14, &self.r15];
+        cleared.into_iter().for_each(|register| register.set(0));
+        self.rip.set(entry);
+        self.rsp.set(stack);
+        self.rflags.set(USER_FLAGS);
+        self.rdi.set(argument);
+        self.set_words(words);
+    }
+}
+
+// ANCHOR: state
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Was not started.
+    Inactive = 0,
+    /// Could run, and stands in the queue.
+    Ready,
+    /// Runs.
+    Running,
+    /// Has nothing to do, and can be called.
+    Accepting,
+    /// Called another task, which serves it.
+    Calling,
+    /// Called another task, which serves somebody else first.
+    Waiting,
+    /// Has faulted, and will not run again.
+    Stopped,
+}
+// ANCHOR_END: state
+
+/// A place in a queue of tasks.
+#[derive(Default)]
+pub(crate) struct Links {
+    /// The task behind.
+    pub next: Cell<Option<TaskRef>>,
+    /// The task in front.
+    pub previous: Cell<Option<TaskRef>>,
+}
+
+/// A task. A zeroed page is a task that was not configured.
+#[repr(C)]
+pub struct Task {
+    /// Its registers, while it does not run.
+    pub context: Context,
+    /// The physical address of its top-level page table, for CR3.
+    pub(crate) space: Cell<u64>,
+    /// Its capability table, by address; 0 before it is configured.
+    table: Cell<u64>,
+    /// Where each of its entries has its stack pointer.
+    pub(crate) stack: Cell<u64>,
+    /// The task that it serves.
+    pub(crate) caller: Cell<Option<TaskRef>>,
+    /// The task that serves it, or will.
+    pub(crate) callee: Cell<Option<TaskRef>>,
+    /// Where the callee begins, and with which context: the words of the endpoint that was called.
+    pub(crate) call_entry: Cell<u64>,
+    pub(crate) call_context: Cell<u64>,
+    /// The first and the last of the tasks that wait for this one.
+    pub(crate) waiters: Queue,
+    /// Its place in the queue in which it stands, if it does.
+    pub(crate) links: Links,
+    pub(crate) state: Cell<State>,
+    /// Capabilities of its own to its table and its space, so that these live as long as it does.
+    pub(crate) table_slot: Slot,
+    pub(crate) space_slot: Slot,
+}
+
+const _: () = assert!(size_of::<Task>() <= flatmk_abi::layout::PAGE_SIZE as usize);
+
+impl Task {
+    /// What it is doing.
+    pub fn state(&self) -> State {
+        self.state.get()
+    }
+
+    /// Its capability table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidState`] before it is configured.
+    #[inline]
+    pub fn table(&self) -> Result<&Table, Error> {
+        let address = NonNull::new(self.table.get() as *mut Table).ok_or(Error::InvalidState)?;
+        // SAFETY: the address is that of the table in `table_slot`, which keeps the table alive.
+        Ok(unsafe { address.as_ref() })
+    }
+
+    /// One of the first 64 slots of its table, for a task that runs.
+    #[cfg(feature = "chapter6")]
+    #[inline(always)]
+    pub(crate) fn slot_near(&self, pointer: u64) -> Option<&'static Slot> {
+        if pointer >= flatmk_abi::slots::SLOTS_PER_TABLE {
+            return None;
+        }
+        let first = self.table.get() as *const Slot;
+        // SAFETY: a task that runs has a table, see `table`, and the index is within it.
+        Some(unsafe { &*first.add(pointer as usize) })
+    }
+
+    /// Its address space, once it is configured.
+    pub fn address_space(&self) -> Option<AddressSpace> {
+        self.space_slot.page().map(AddressSpace::from_top)
+    }
+
+    /// Takes note of the table and the space that its slots hold.
+    pub(super) fn adopt_slots(&self, stack: u64) {
+        self.table.set(self.table_slot.page_address());
+        self.space.set(self.space_slot.page().map_or(0, Frame::address));
+        self.stack.set(stack);
+    }
+}
+
+/// A task, by its page.
+///
+/// A task's page goes back to its memory only after the task was taken out of every queue and every call
+/// (`end::destroy`), so a reference that is found in one of them leads to a living task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct TaskRef(NonNull<Task>);
+
+impl TaskRef {
+    /// The task on a page, if the page is a task's.
+    #[must_use]
+    pub fn on(page: Frame) -> Option<Self> {
+        (entry_of(page)?.kind() == PageKind::Task).then(|| Self::at(page)).flatten()
+    }
+
+    /// The same for a page that the caller knows to be, or to have been until just now, a task's.
+    pub(super) fn at(page: Frame) -> Option<Self> {
+        NonNull::new(page.window_address() as *mut Task).map(Self)
+    }
+
+    /// The task that the capability in a slot leads to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCapability`].
+    pub fn of(slot: &Slot) -> Result<Self, Error> {
+        slot.page().and_then(Self::on).ok_or(Error::InvalidCapability)
+    }
+
+    /// The task of an endpoint.
+    #[cfg(feature = "chapter6")]
+    #[inline(always)]
+    pub(crate) fn of_endpoint(endpoint: &Slot) -> Option<Self> {
+        debug_assert_eq!(endpoint.kind(), flatmk_abi::Kind::Endpoint);
+        // The page of an endpoint is a task's: the task lives as long as there is a capability to its page.
+        NonNull::new(endpoint.page_address() as *mut Task).map(Self)
+    }
+
+    /// Its page.
+    #[must_use]
+    pub fn page(self) -> Option<Frame> {
+        Frame::from_window_address(self.0.as_ptr() as u64)
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn as_ptr(self) -> *const Task {
+        self.0.as_ptr()
+    }
+}
+
+impl Deref for TaskRef {
+    type Target = Task;
+
+    #[inline]
+    fn deref(&self) -> &Task {
+        // SAFETY: the page is a task's, see above; its fields are cells, so shared references to them may exist.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// A queue of tasks, first in, first out.
+#[derive(Default)]
+pub(crate) struct Queue {
+    pub(crate) first: Cell<Option<TaskRef>>,
+    last: Cell<Option<TaskRef>>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub(crate) const fn new() -> Self {
+        Self { first: Cell::new(None), last: Cell::new(None) }
+    }
+
+    // ANCHOR: queue
+    /// Puts a task, which stands in no queue, at the end.
+    pub(crate) fn push(&self, task: TaskRef) {
+        let last = self.last.replace(Some(task));
+        task.links.previous.set(last);
+        task.links.next.set(None);
+        match last {
+            Some(last) => last.links.next.set(Some(task)),
+            None => self.first.set(Some(task)),
+        }
+    }
+
+    /// Takes the first task.
+    pub(crate) fn pop(&self) -> Option<TaskRef> {
+        let task = self.first.get()?;
+        self.remove(task);
+        Some(task)
+    }
+
+    /// Takes a task, which stands in this queue, out of it.
+    pub(crate) fn remove(&self, task: TaskRef) {
+        let (previous, next) = (task.links.previous.take(), task.links.next.take());
+        match previous {
+            Some(previous) => previous.links.next.set(next),
+            None => self.first.set(next),
+        }
+        match next {
+            Some(next) => next.links.previous.set(previous),
+            None => self.last.set(previous),
+        }
+    }
+    // ANCHOR_END: queue
+}

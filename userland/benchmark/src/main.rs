@@ -1,0 +1,78 @@
+//! Counts what the kernel's paths cost, in ticks of the time stamp counter: instructions where time is instruction-exact.
+//!
+//! A row is measured in batches. Each batch repeats the operation [`REPEATS`] times; the loop around it counts, as it does in
+//! the figures of others. The least of [`BATCHES`] batches is shown: a batch in which the timer interrupts is longer.
+#![no_std]
+#![no_main]
+
+mod threads;
+
+use flatmk_abi::{Error, slots};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK, identify};
+use flatmk_runtime::program::SERVICE;
+use flatmk_runtime::{println, time_stamp};
+
+flatmk_runtime::entry!(main);
+flatmk_runtime::service!(fn run_entry = run);
+
+/// What the root task has put into this program's table.
+const ECHO: Endpoint = Endpoint(8);
+const THREADS: u64 = 9;
+
+const REPEATS: u64 = 1000;
+const BATCHES: usize = 21;
+
+/// What is sent to and fro.
+const MESSAGE: [u64; 4] = [1, 2, 3, 4];
+
+fn main(_argument: u64, _words: [u64; 4]) {
+    OWN_TASK.make_endpoint(run_entry, 0, OWN_TABLE, SERVICE).expect("the service's slot is free");
+}
+
+/// Measures all rows and prints the table.
+fn run(_context: u64, _message: &mut [u64; 4]) {
+    println!("{:<18} {:>8} {:>8} {:>8}  ticks", "row", "min", "median", "max");
+    show("null_syscall", || identify(slots::SELF).map(|_| ()));
+    show("yield_alone", || OWN_TASK.yield_now());
+    match threads::start_echo() {
+        Ok(echo) => show("call_same_space", || call(echo)),
+        Err(error) => println!("call_same_space    failed: {error}"),
+    }
+    show("call_other_space", || call(ECHO));
+    match threads::start_yielder() {
+        // Each of the two yields once a round.
+        Ok(()) => show_with("yield_pair", 2, || OWN_TASK.yield_now()),
+        Err(error) => println!("yield_pair         failed: {error}"),
+    }
+}
+
+#[inline(always)]
+fn call(endpoint: Endpoint) -> Result<(), Error> {
+    let answer = endpoint.call(MESSAGE)?;
+    if answer == MESSAGE { Ok(()) } else { Err(Error::InvalidArgument) }
+}
+
+#[inline(always)]
+fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
+    show_with(name, 1, operation);
+}
+
+/// Prints a row. `share`: how many operations one round of `operation` stands for.
+#[inline(always)]
+fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), Error>) {
+    let mut batches = [0; BATCHES];
+    for batch in &mut batches {
+        let started = time_stamp();
+        for _ in 0..REPEATS {
+            if let Err(error) = operation() {
+                println!("{name:<18} failed: {error}");
+                return;
+            }
+        }
+        *batch = (time_stamp() - started) / (REPEATS * share);
+    }
+    batches.sort_unstable();
+    let [first, .., last] = batches;
+    let median = batches.get(BATCHES / 2).copied().unwrap_or(last);
+    println!("{name:<18} {first:>8} {median:>8} {last:>8}");
+}

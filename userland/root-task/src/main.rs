@@ -1,0 +1,112 @@
+//! The first program: it has all memory, and the ramdisk with all other programs. It loads and starts them.
+#![no_std]
+#![no_main]
+
+use core::slice;
+
+use flatmk_abi::layout::ROOT_RAMDISK;
+use flatmk_abi::{Error, Rights, slots};
+use flatmk_image::Image;
+use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TASK, Power, identify};
+use flatmk_runtime::program::{Program, SERVICE, SLOTS_PER_PROGRAM};
+use flatmk_runtime::{print, println};
+use tar_no_std::TarArchiveRef;
+
+flatmk_runtime::entry!(main);
+
+/// The slots from here on are free: the kernel gives fewer memory capabilities than there are in between.
+const FIRST_FREE_SLOT: u64 = 44;
+
+/// The program that is started, and the one it calls; see the benchmark for the slots they share.
+const BENCHMARK: &str = "benchmark";
+const ECHO: &str = "echo";
+
+/// Where the benchmark finds an endpoint of the echo server, and two tasks for threads of its own.
+const BENCHMARK_ECHO: u64 = 8;
+const BENCHMARK_THREADS: u64 = 9;
+
+fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
+    let memory = Memory(slots::MEMORY);
+    let (free, pages) = memory.measure().expect("the root task has memory");
+    println!("root task: {memory_count} memory capabilities; the largest has {pages} pages, {free} of them free");
+
+    // SAFETY: the kernel has mapped so many bytes there, read-only, for as long as this task lives.
+    let ramdisk = unsafe { slice::from_raw_parts(ROOT_RAMDISK as *const u8, ramdisk_bytes as usize) };
+    let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program in the archive");
+    let outcome = if calls_are_there() {
+        run_benchmark(&archive, memory)
+    } else {
+        println!("root task: this kernel has no calls between tasks yet, so there is nobody else to start");
+        OWN_TASK.yield_now()
+    };
+    let outcome = outcome.map_err(|error| println!("root task: failed: {error}"));
+    if is_interactive(&archive) {
+        wait_for_key();
+    }
+    let refused = Power(slots::POWER).off(outcome);
+    panic!("the machine stays on: {refused}");
+}
+
+/// Calls come with chapter 6; before, the kernel does not know the operation.
+fn calls_are_there() -> bool {
+    Endpoint(slots::CONSOLE).call([0; 4]) != Err(Error::UnknownOperation)
+}
+
+/// Loads the echo server and the benchmark program, lets the second call the first, and waits until it is done.
+fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
+    let echo = load(archive, ECHO, memory, FIRST_FREE_SLOT)?;
+    let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + SLOTS_PER_PROGRAM)?;
+    println!("root task: starts {ECHO} and {BENCHMARK}");
+    echo.start(0)?;
+    wait_for_service(echo)?;
+    benchmark.table.copy(BENCHMARK_ECHO, echo.slot(SERVICE), Rights::CALL)?;
+    memory.make(flatmk_abi::Kind::Task, 2, benchmark.table, BENCHMARK_THREADS)?;
+    benchmark.start(0)?;
+    wait_for_service(benchmark)?;
+    Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
+    println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
+    Ok(())
+}
+
+fn load(archive: &TarArchiveRef<'_>, name: &str, memory: Memory, first_slot: u64) -> Result<Program, Error> {
+    let file = archive.entries().find(|entry| entry.filename().as_str() == Ok(name));
+    let Some(file) = file else {
+        println!("root task: the ramdisk has no program {name}");
+        return Err(Error::InvalidArgument);
+    };
+    let image = Image::parse(file.data()).map_err(|error| {
+        println!("root task: {name} cannot be loaded: {error}");
+        Error::InvalidArgument
+    })?;
+    let program = Program::load(&image, memory, first_slot)?;
+    program.table.copy(slots::CONSOLE, slots::CONSOLE, Rights::WRITE)?;
+    Ok(program)
+}
+
+/// A program offers its service while it starts. Nothing preempts it, so letting it run once is enough; more is for programs that
+/// let others run in between.
+fn wait_for_service(program: Program) -> Result<(), Error> {
+    const PATIENCE: usize = 100;
+    for _ in 0..PATIENCE {
+        OWN_TASK.yield_now()?;
+        if identify(program.slot(SERVICE)).is_ok() {
+            return Ok(());
+        }
+    }
+    println!("root task: a program offers no service");
+    Err(Error::InvalidState)
+}
+
+fn is_interactive(archive: &TarArchiveRef<'_>) -> bool {
+    let options = archive.entries().find(|entry| entry.filename().as_str() == Ok("boot-options"));
+    let text = options.and_then(|file| core::str::from_utf8(file.data()).ok()).unwrap_or("");
+    text.lines().any(|line| line.trim() == "interactive=yes")
+}
+
+fn wait_for_key() {
+    print!("Press a key to switch off.");
+    while Console(slots::CONSOLE).read() == Ok(None) {
+        core::hint::spin_loop();
+    }
+    println!();
+}

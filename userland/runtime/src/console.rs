@@ -1,0 +1,68 @@
+//! Printing through the console capability.
+
+use core::fmt::{self, Write};
+
+use flatmk_abi::{Operation, WRITE_LIMIT_BYTES, slots};
+
+use crate::syscall::invoke;
+
+const CAPACITY: usize = WRITE_LIMIT_BYTES as usize;
+
+/// Collects text, so that a line takes one system call if it is short. What is left is written when it is dropped.
+pub(crate) struct Line {
+    bytes: [u8; CAPACITY],
+    length: usize,
+}
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self { bytes: [0; CAPACITY], length: 0 }
+    }
+
+    fn flush(&mut self) {
+        let arguments = [self.bytes.as_ptr() as u64, self.length as u64, 0, 0];
+        // A program without a console has nobody to tell.
+        invoke(slots::CONSOLE, Operation::Write, arguments).unwrap_or_default();
+        self.length = 0;
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if self.length == CAPACITY {
+                self.flush();
+            }
+            if let Some(place) = self.bytes.get_mut(self.length) {
+                *place = byte;
+                self.length += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Writes formatted text; what [`print!`](crate::print) and [`println!`](crate::println) call.
+pub fn write_line(arguments: fmt::Arguments<'_>) {
+    // Collecting the text cannot fail; a `Display` that fails loses its text.
+    Line::new().write_fmt(arguments).unwrap_or_default();
+}
+
+/// Writes formatted text to the console.
+#[macro_export]
+macro_rules! print {
+    ($($argument:tt)*) => { $crate::write_line(format_args!($($argument)*)) };
+}
+
+/// Writes formatted text and a line feed to the console.
+#[macro_export]
+macro_rules! println {
+    () => { $crate::print!("\n") };
+    ($($argument:tt)*) => { $crate::write_line(format_args!("{}\n", format_args!($($argument)*))) };
+}

@@ -1,0 +1,25 @@
+//! What every FlatMk user program is built on.
+//!
+//! A program begins with [`entry!`], names the function at which it is called with [`service!`], and holds its capabilities as
+//! values of the types in [`object`], which are the system calls in the words of Rust. [`program`] loads other programs.
+#![no_std]
+#![warn(missing_docs)]
+
+mod console;
+mod entry;
+pub mod object;
+pub mod program;
+mod syscall;
+pub mod testing;
+
+pub use console::write_line;
+pub use entry::{finish_start, panic};
+pub use syscall::{call, invoke};
+
+/// The time stamp counter: instructions with exact instruction time, else the ticks of a constant clock.
+#[must_use]
+#[inline(always)]
+pub fn time_stamp() -> u64 {
+    // SAFETY: the kernel lets user mode read the counter.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}

@@ -1,0 +1,153 @@
+//! Capabilities as values: a pointer with the operations of its kind.
+//!
+//! These types do not own what they name: a capability goes when its slot is deleted. All functions return what the
+//! kernel says; the errors of each operation are listed in [`flatmk_abi::OPERATIONS`].
+
+use flatmk_abi::{Access, Error, FLAG_NO_WAIT, Kind, Operation, Rights, Words, slots};
+
+use crate::syscall::{call, invoke};
+
+macro_rules! objects {
+    ($($(#[$attribute:meta])* $name:ident)+) => {$(
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(pub u64);
+    )+};
+}
+
+objects! {
+    /// A capability table.
+    Table
+    /// A memory capability.
+    Memory
+    /// An address space.
+    AddressSpace
+    /// A frame.
+    Frame
+    /// A task.
+    Task
+    /// An endpoint.
+    Endpoint
+    /// The console.
+    Console
+    /// The power switch.
+    Power
+}
+
+/// The program's own table.
+pub const OWN_TABLE: Table = Table(slots::TABLE);
+/// The program's own address space.
+pub const OWN_SPACE: AddressSpace = AddressSpace(slots::SPACE);
+/// The program's own task.
+pub const OWN_TASK: Task = Task(slots::SELF);
+
+/// What operations without results return.
+pub type Done = Result<(), Error>;
+
+fn done(result: Result<Words, Error>) -> Done {
+    result.map(|_| ())
+}
+
+/// The kind and rights of the capability behind a pointer.
+
+#[inline(always)]
+pub fn identify(pointer: u64) -> Result<(Kind, Rights), Error> {
+    let [kind, rights, ..] = invoke(pointer, Operation::Identify, [0; 4])?;
+    let rights = u8::try_from(rights).map_or(Rights::empty(), Rights::from_bits_truncate);
+    Ok((Kind::from_number(kind).ok_or(Error::WrongKind)?, rights))
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Table {
+    pub fn copy(self, destination: u64, source: u64, rights: Rights) -> Done {
+        done(invoke(self.0, Operation::Copy, [destination, source, rights.bits().into(), 0]))
+    }
+
+    pub fn mint(self, destination: u64, source: u64, rights: Rights, context: u64) -> Done {
+        done(invoke(self.0, Operation::Mint, [destination, source, rights.bits().into(), context]))
+    }
+
+    pub fn move_here(self, destination: u64, source: u64) -> Done {
+        done(invoke(self.0, Operation::Move, [destination, source, 0, 0]))
+    }
+
+    pub fn delete(self, slot: u64) -> Done {
+        done(invoke(self.0, Operation::Delete, [slot, 0, 0, 0]))
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Memory {
+    pub fn make(self, kind: Kind, count: u64, destination: Table, first: u64) -> Done {
+        done(invoke(self.0, Operation::Make, [kind as u64, count, destination.0, first]))
+    }
+
+    /// Free pages and all pages.
+    pub fn measure(self) -> Result<(u64, u64), Error> {
+        invoke(self.0, Operation::Measure, [0; 4]).map(|[free, pages, ..]| (free, pages))
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl AddressSpace {
+    pub fn map(self, frame: Frame, address: u64, access: Access, memory: Memory) -> Done {
+        done(invoke(self.0, Operation::Map, [frame.0, address, access as u64, memory.0]))
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Frame {
+    pub fn unmap(self) -> Done {
+        done(invoke(self.0, Operation::Unmap, [0; 4]))
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Task {
+    pub fn configure(self, table: Table, space: AddressSpace, stack: u64) -> Done {
+        done(invoke(self.0, Operation::Configure, [table.0, space.0, stack, 0]))
+    }
+
+    pub fn start(self, entry: u64, argument: u64) -> Done {
+        done(invoke(self.0, Operation::Start, [entry, argument, 0, 0]))
+    }
+
+    pub fn make_endpoint(self, entry: extern "C" fn(), context: u64, table: Table, slot: u64) -> Done {
+        done(invoke(self.0, Operation::MakeEndpoint, [entry as usize as u64, context, table.0, slot]))
+    }
+
+    /// Lets the other ready tasks run. The task must be the caller's own.
+    #[inline(always)]
+    pub fn yield_now(self) -> Done {
+        done(invoke(self.0, Operation::Yield, [0; 4]))
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Endpoint {
+    #[inline(always)]
+    pub fn call(self, message: Words) -> Result<Words, Error> {
+        call(self.0, 0, message)
+    }
+
+    pub fn call_without_waiting(self, message: Words) -> Result<Words, Error> {
+        call(self.0, FLAG_NO_WAIT, message)
+    }
+}
+
+impl Console {
+    /// A byte that was typed, if there is one.
+    
+    pub fn read(self) -> Result<Option<u8>, Error> {
+        let [present, byte, ..] = invoke(self.0, Operation::Read, [0; 4])?;
+        Ok(u8::try_from(byte).ok().filter(|_| present != 0))
+    }
+}
+
+impl Power {
+    /// Ends the run; returns only if it is refused.
+    pub fn off(self, success: Result<(), ()>) -> Error {
+        let result = u64::from(success.is_err());
+        invoke(self.0, Operation::PowerOff, [result, 0, 0, 0]).err().unwrap_or(Error::UnknownOperation)
+    }
+}

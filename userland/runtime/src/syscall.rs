@@ -1,0 +1,56 @@
+//! The instruction `syscall`, with the registers that `flatmk-abi` gives it.
+
+use core::arch::asm;
+
+use flatmk_abi::{Error, Operation, Words};
+
+// ANCHOR: invoke
+/// Invokes an operation on the capability behind a pointer.
+///
+/// # Errors
+///
+/// What the kernel says, see [`flatmk_abi::OPERATIONS`].
+#[inline(always)]
+pub fn invoke(pointer: u64, operation: Operation, arguments: Words) -> Result<Words, Error> {
+    invoke_with_flags(pointer, operation, 0, arguments)
+}
+
+/// The same, with flags.
+#[inline(always)]
+fn invoke_with_flags(pointer: u64, operation: Operation, flags: u64, arguments: Words) -> Result<Words, Error> {
+    let [mut rdx, mut r10, mut r8, mut r9] = arguments;
+    let status: i64;
+    // SAFETY: a system call changes no memory of this program but what its capabilities say, and keeps the registers that are
+    // not named here.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rdi") pointer => _,
+            inlateout("rsi") operation as u64 | flags => _,
+            inlateout("rdx") rdx,
+            inlateout("r10") r10,
+            inlateout("r8") r8,
+            inlateout("r9") r9,
+            lateout("rax") status,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    match status {
+        0 => Ok([rdx, r10, r8, r9]),
+        // A status that is neither 0 nor an error would be a mistake in the kernel; it must not pass for success.
+        _ => Err(Error::from_status(status).unwrap_or(Error::UnknownOperation)),
+    }
+}
+// ANCHOR_END: invoke
+
+/// Calls the endpoint behind a pointer, with flags.
+///
+/// # Errors
+///
+/// Those of [`Operation::Call`].
+#[inline(always)]
+pub fn call(endpoint: u64, flags: u64, message: Words) -> Result<Words, Error> {
+    invoke_with_flags(endpoint, Operation::Call, flags, message)
+}
