@@ -137,7 +137,7 @@ fn what_the_font_lacks_shows_as_a_question_mark() {
 
 #[test_case]
 fn printing_reaches_the_screen() {
-    println!("a line of this test");
+    println!("\na line of this test");
     let found = console::with(|console| {
         let screen = console.screen().expect("the emulators have a framebuffer");
         (0..100).any(|row| (0..6).all(|column| screen.character_at(row, column) == Some(b"a line"[column])))

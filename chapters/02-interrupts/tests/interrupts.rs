@@ -20,8 +20,8 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 fn a_breakpoint_calls_its_handler_and_the_program_goes_on() {
     COUNT.store(0, Ordering::Relaxed);
     set_handler(BREAKPOINT, Some(|_| COUNT.store(COUNT.load(Ordering::Relaxed) + 1, Ordering::Relaxed)));
-    interrupts::int3();
-    interrupts::int3();
+    kernel::arch::breakpoint();
+    kernel::arch::breakpoint();
     set_handler(BREAKPOINT, None);
     assert_eq!(COUNT.load(Ordering::Relaxed), 2);
 }

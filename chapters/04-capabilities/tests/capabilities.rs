@@ -27,10 +27,11 @@ const ALL: u64 = Rights::all().bits() as u64;
 fn table_with_memory(pages: u32) -> &'static Table {
     boot_regions(|regions| {
         let region = regions.iter_mut().max_by_key(|region| region.free_pages()).expect("there is memory");
+        // Nothing ever comes back to this region, so the pages are in a row.
         let page = region.take(PageKind::Table).expect("a page");
         let first = region.take(PageKind::Frame).expect("a page").number();
-        for _ in 1..pages {
-            region.take(PageKind::Frame).expect("a page");
+        for expected in first + 1..first + pages {
+            assert_eq!(region.take(PageKind::Frame).expect("a page").number(), expected);
         }
         let table = Table::on(page).expect("a table");
         adopt_region(table.free_slot(MEMORY).expect("a free slot"), Region::new(first, first + pages));

@@ -30,7 +30,7 @@ macro_rules! operations {
         takes $arguments:expr; gives $results:expr;
         fails { $($error:ident: $cause:literal,)* }
     )+) => {
-        /// What a system call is asked to do; bits 0 to 7 of `rsi`.
+        /// What a system call is asked to do; bits 0 to 7 of `rsi`. Operations below 16 may give the processor to another task.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Operation {
@@ -53,6 +53,7 @@ macro_rules! operations {
         impl Operation {
             /// The operation with this number, if there is one.
             #[must_use]
+            #[inline]
             pub fn from_number(number: u64) -> Option<Operation> {
                 match number {
                     $($number => Some(Operation::$name),)+
@@ -133,7 +134,7 @@ operations! {
         InvalidState: "the slot holds a memory capability",
     }
     /// Turns free pages into objects and puts their capabilities into consecutive slots of a table.
-    Make = 32 on Some(Kind::Memory), Rights::MANAGE;
+    Make = 21 on Some(Kind::Memory), Rights::MANAGE;
     takes ["kind: table, address space, frame or task", "count, 1 to 63", "destination table", "first destination slot"]; gives [];
     fails {
         InvalidArgument: "the kind cannot be made, the count is 0, or the slots are not within 1 to 63",
@@ -144,11 +145,11 @@ operations! {
         OutOfMemory: "fewer free pages than asked for",
     }
     /// Tells how many pages of a memory capability are free, and how many it has.
-    Measure = 33 on Some(Kind::Memory), Rights::empty();
+    Measure = 22 on Some(Kind::Memory), Rights::empty();
     takes []; gives ["free pages", "pages"];
     fails {}
     /// Maps a frame. Page tables that are missing on the way are made from the memory capability.
-    Map = 40 on Some(Kind::AddressSpace), Rights::MANAGE;
+    Map = 23 on Some(Kind::AddressSpace), Rights::MANAGE;
     takes ["frame capability pointer", "address", "access: 0 read, 1 read and write, 2 read and execute", "memory capability pointer"];
     gives [];
     fails {
@@ -161,13 +162,13 @@ operations! {
         OutOfMemory: "no page left for a page table",
     }
     /// Undoes the mapping of a frame capability.
-    Unmap = 41 on Some(Kind::Frame), Rights::empty();
+    Unmap = 24 on Some(Kind::Frame), Rights::empty();
     takes []; gives [];
     fails {
         NotMapped: "the frame capability is not mapped",
     }
     /// Gives a task that was not started its capability table, address space and the stack at which each of its entries begins.
-    Configure = 48 on Some(Kind::Task), Rights::MANAGE;
+    Configure = 25 on Some(Kind::Task), Rights::MANAGE;
     takes ["table capability pointer", "address space capability pointer", "stack address"]; gives [];
     fails {
         InvalidCapability: "a pointer names no capability",
@@ -177,14 +178,14 @@ operations! {
         InvalidState: "the task was configured before",
     }
     /// Starts a configured task: it becomes ready to run at the entry, with the argument in `rdi`.
-    Start = 49 on Some(Kind::Task), Rights::MANAGE;
+    Start = 26 on Some(Kind::Task), Rights::MANAGE;
     takes ["entry address", "argument"]; gives [];
     fails {
         InvalidAddress: "the entry is not in user space",
         InvalidState: "the task is not configured, or was started before",
     }
     /// Makes an endpoint of the task: an entry address and a context word.
-    MakeEndpoint = 50 on Some(Kind::Task), Rights::MANAGE;
+    MakeEndpoint = 27 on Some(Kind::Task), Rights::MANAGE;
     takes ["entry address", "context word", "destination table", "destination slot"]; gives [];
     fails {
         InvalidAddress: "the entry is not in user space",
@@ -195,18 +196,18 @@ operations! {
         SlotOccupied: "the destination slot holds a capability",
     }
     /// Writes bytes to the console.
-    Write = 64 on Some(Kind::Console), Rights::WRITE;
+    Write = 28 on Some(Kind::Console), Rights::WRITE;
     takes ["address of the bytes", "how many, at most 256"]; gives ["bytes written"];
     fails {
         InvalidArgument: "more than 256 bytes",
         InvalidAddress: "part of the range is not mapped for the caller",
     }
     /// Takes one byte that was typed at the console, if there is one.
-    Read = 65 on Some(Kind::Console), Rights::READ;
+    Read = 29 on Some(Kind::Console), Rights::READ;
     takes []; gives ["1 if there was a byte, else 0", "the byte"];
     fails {}
     /// Switches the machine off. The argument is the result of the run as an emulator's host sees it.
-    PowerOff = 72 on Some(Kind::Power), Rights::MANAGE;
+    PowerOff = 30 on Some(Kind::Power), Rights::MANAGE;
     takes ["0 for success, 1 for failure"]; gives [];
     fails {
         InvalidArgument: "the result is neither 0 nor 1",

@@ -28,6 +28,13 @@ pub fn stack_pointer() -> u64 {
     pointer
 }
 
+/// Raises the breakpoint exception. Its handler may use any memory, so the compiler keeps nothing in registers over it.
+#[inline(always)]
+pub fn breakpoint() {
+    // SAFETY: the gate leads to a handler, or to the end of the kernel; all registers come back.
+    unsafe { asm!("int3") };
+}
+
 /// Leaves the current stack for good and calls `function` on an empty one.
 ///
 /// # Safety

@@ -56,11 +56,14 @@ impl Table {
     /// # Errors
     ///
     /// [`Error::InvalidCapability`] where the pointer leads nowhere. The slot may be empty.
+    #[inline(always)]
     pub fn lookup(&self, pointer: u64) -> Result<&Slot, Error> {
+        self.near(pointer).map_or_else(|| self.lookup_far(pointer), Ok)
+    }
+
+    #[cold]
+    fn lookup_far(&self, pointer: u64) -> Result<&Slot, Error> {
         const BITS: u32 = SLOTS_PER_TABLE.trailing_zeros();
-        if pointer < SLOTS_PER_TABLE {
-            return self.slot(pointer);
-        }
         if pointer >= POINTER_LIMIT {
             return Err(Error::InvalidCapability);
         }
@@ -74,8 +77,14 @@ impl Table {
         Table::of(self.slot(index)?, Rights::empty()).map_err(|_| Error::InvalidCapability)
     }
 
+    /// One of the first 64 slots of the capabilities that begin with this table.
+    #[inline(always)]
+    pub fn near(&self, pointer: u64) -> Option<&Slot> {
+        self.slots.get(usize::try_from(pointer).ok()?)
+    }
+
     fn slot(&self, index: u64) -> Result<&Slot, Error> {
-        self.slots.get(usize::try_from(index).unwrap_or(SLOTS)).ok_or(Error::InvalidCapability)
+        self.near(index).ok_or(Error::InvalidCapability)
     }
 
     /// A slot of this very table that may be filled or emptied: any but slot 0.

@@ -15,7 +15,7 @@ use core::cell::Cell;
 pub use gates::gate_address;
 pub use requests::{Line, unmask};
 
-use crate::arch::interrupts::TrapFrame;
+use crate::arch::{self, interrupts::TrapFrame};
 use crate::println;
 
 /// What is called for a vector. It may change the registers of the interrupted program.
@@ -78,7 +78,7 @@ pub(crate) fn initialize() {
 /// Counts some ticks, returns from a breakpoint and, where somebody sits at the terminal, repeats what is typed.
 pub fn demonstrate() {
     set_handler(exceptions::BREAKPOINT, Some(|frame| println!("breakpoint at {:#x}: handled, going on", frame.rip)));
-    x86_64::instructions::interrupts::int3();
+    arch::breakpoint();
     set_handler(exceptions::BREAKPOINT, None);
 
     let first = timer::ticks();

@@ -13,7 +13,6 @@ use flatmk_abi::{Kind, Operation, Rights, slots};
 use crate::arch::{self, syscall::USER_STACK};
 use crate::boot::STACK_TOP;
 use crate::capability::Slot;
-use crate::memory::load_space;
 use crate::task::scheduler::{self, CURRENT};
 use crate::task::{Context, State, Task, TaskRef, USER_FLAGS};
 
@@ -27,28 +26,28 @@ struct Destination {
 // ANCHOR: call
 /// Checks whether the current task's call can take the fast path.
 #[inline(always)]
-fn check_call(caller: TaskRef, pointer: u64) -> Option<(TaskRef, &'static Slot)> {
+fn check_call(caller: &TaskRef, pointer: u64) -> Option<(TaskRef, &Slot)> {
     // The capability is one of the first 64 of the caller's own table,
-    let endpoint = caller.slot_near(pointer)?;
+    let endpoint = caller.table().near(pointer)?;
     // an endpoint that may be called,
     if !endpoint.is(Kind::Endpoint, Rights::CALL) {
         return None;
     }
     // and its task has nothing else to do.
-    let callee = TaskRef::of_endpoint(endpoint)?;
+    let callee = TaskRef::of(endpoint).ok()?;
     (callee.state() == State::Accepting).then_some((callee, endpoint))
 }
 
 extern "C" fn call(pointer: u64) -> Destination {
-    let caller = scheduler::current_unchecked();
-    let Some((callee, endpoint)) = check_call(caller, pointer) else {
+    let caller = scheduler::current();
+    let Some((callee, endpoint)) = check_call(&caller, pointer) else {
         return Destination { callee: ptr::null(), endpoint: ptr::null() };
     };
     // From here on nothing can fail.
     caller.state.set(State::Calling);
     caller.callee.set(Some(callee));
     callee.caller.set(Some(caller));
-    switch(caller, callee);
+    scheduler::switch(caller, callee);
     Destination { callee: callee.as_ptr(), endpoint }
 }
 // ANCHOR_END: call
@@ -66,24 +65,16 @@ fn check_return(callee: TaskRef) -> Option<TaskRef> {
 }
 
 extern "C" fn return_to_caller() -> *const Task {
-    let callee = scheduler::current_unchecked();
+    let callee = scheduler::current();
     let Some(caller) = check_return(callee) else { return ptr::null() };
     // From here on nothing can fail.
     callee.state.set(State::Accepting);
     callee.caller.set(None);
     caller.callee.set(None);
-    switch(callee, caller);
+    scheduler::switch(callee, caller);
     caller.as_ptr()
 }
 // ANCHOR_END: return
-
-#[inline(always)]
-fn switch(from: TaskRef, to: TaskRef) {
-    scheduler::set_current(to);
-    if from.space.get() != to.space.get() {
-        load_space(to.space.get());
-    }
-}
 
 // What the stub keeps in registers while Rust runs: the message in rbx, r12, r13 and r14, which Rust preserves, and the
 // capability pointer in rbp.

@@ -33,7 +33,7 @@ pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error>
             caller.context.set_words(request.arguments);
             prepare(caller, callee, endpoint);
             begin(caller, callee);
-            Ok(scheduler::switch_to(callee))
+            Ok(scheduler::switch(caller, callee))
         }
         _ if waits_for(callee, caller) => Err(Error::WouldDeadlock),
         _ if request.operation & FLAG_NO_WAIT != 0 => Err(Error::Busy),
@@ -42,7 +42,7 @@ pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error>
             prepare(caller, callee, endpoint);
             caller.state.set(State::Waiting);
             callee.waiters.push(caller);
-            Ok(scheduler::next())
+            Ok(scheduler::next(caller))
         }
     }
 }
@@ -86,9 +86,9 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
         Some(caller) => {
             caller.callee.set(None);
             caller.context.set_result(Ok(request.arguments));
-            Ok(scheduler::switch_to(caller))
+            Ok(scheduler::switch(task, caller))
         }
-        None => Ok(scheduler::next()),
+        None => Ok(scheduler::next(task)),
     }
 }
 // ANCHOR_END: return

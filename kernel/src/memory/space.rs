@@ -283,7 +283,7 @@ impl AddressSpace {
 }
 
 /// Loads CR3 with the address of the top-level table of a space.
-#[cfg(feature = "chapter6")]
+#[cfg(feature = "chapter5")]
 #[inline(always)]
 pub(crate) fn load_space(top_address: u64) {
     // SAFETY: as for `activate`; the address comes from a task, which has it from its address-space capability.

@@ -13,7 +13,7 @@ pub use user_memory::UserRange;
 use crate::capability::Slot;
 use crate::task::{TaskRef, scheduler};
 
-/// A system call as it came in.
+/// A system call after which another task may go on, as it came in.
 pub struct Request {
     /// The capability pointer.
     pub pointer: u64,
@@ -23,16 +23,10 @@ pub struct Request {
     pub arguments: Words,
 }
 
-impl Request {
-    /// The operation, if its number is known.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownOperation`].
-    #[inline]
-    pub fn operation(&self) -> Result<Operation, Error> {
-        Operation::from_number(self.operation & 0xff).ok_or(Error::UnknownOperation)
-    }
+/// The operation in a word with flags, if its number is known.
+#[inline(always)]
+fn operation_in(word: u64) -> Result<Operation, Error> {
+    Operation::from_number(word & 0xff).ok_or(Error::UnknownOperation)
 }
 
 /// The slot that a pointer of a task names. It holds a capability.
@@ -40,9 +34,9 @@ impl Request {
 /// # Errors
 ///
 /// [`Error::InvalidCapability`].
-#[inline]
+#[inline(always)]
 pub fn lookup(task: &TaskRef, pointer: u64) -> Result<&Slot, Error> {
-    let slot = task.table()?.lookup(pointer)?;
+    let slot = task.table().lookup(pointer)?;
     if slot.is_empty() { Err(Error::InvalidCapability) } else { Ok(slot) }
 }
 
@@ -57,12 +51,22 @@ pub(crate) extern "C" fn plain(
     argument_3: u64,
     results: &mut Words,
 ) -> i64 {
-    let arguments = [argument_0, argument_1, argument_2, argument_3];
     *results = [0; 4];
-    match operations::perform(&Request { pointer, operation, arguments }, results) {
-        Ok(()) => 0,
-        Err(error) => error.status(),
-    }
+    let task = scheduler::current();
+    let found = operation_in(operation).and_then(|operation| Ok((operation, lookup(&task, pointer)?)));
+    let outcome = match found {
+        Ok((Operation::Identify, slot)) => {
+            let [kind, rights, ..] = results;
+            (*kind, *rights) = (slot.kind() as u64, u64::from(slot.rights().bits()));
+            Ok(())
+        }
+        Ok((operation, slot)) => {
+            let arguments = [argument_0, argument_1, argument_2, argument_3];
+            operations::perform(operation, slot, arguments, task, results)
+        }
+        Err(error) => Err(error),
+    };
+    outcome.map_or_else(Error::status, |()| 0)
 }
 // ANCHOR_END: plain
 
@@ -82,7 +86,7 @@ pub(crate) extern "C" fn switching(
 
 fn switch(request: &Request) -> TaskRef {
     let task = scheduler::current();
-    let next = match request.operation() {
+    let next = match operation_in(request.operation) {
         Ok(Operation::Yield) => yield_now(task, request.pointer),
         #[cfg(feature = "chapter6")]
         Ok(Operation::Call) => crate::ipc::call(task, request),
@@ -102,7 +106,7 @@ fn yield_now(task: TaskRef, pointer: u64) -> Result<TaskRef, Error> {
         return Err(Error::InvalidState);
     }
     task.context.set_result(Ok([0; 4]));
-    Ok(scheduler::yield_now())
+    Ok(scheduler::yield_now(task))
 }
 
 /// Whether a pointer names the caller's own reply slot.

@@ -3,7 +3,7 @@
 use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 
 use super::user_memory::UserRange;
-use super::{Request, lookup};
+use super::lookup;
 use crate::capability::{
     MakeRequest, MapRequest, MoveRequest, Slot, SlotRange, Table, TransferRequest, delete, measure, unmap,
 };
@@ -17,24 +17,15 @@ pub(super) fn task_to_manage(slot: &Slot) -> Result<TaskRef, Error> {
 }
 
 // ANCHOR: perform
-/// Finds the capability, and does what is asked.
-#[inline]
-pub(super) fn perform(request: &Request, results: &mut Words) -> Result<(), Error> {
-    let task = scheduler::current();
-    let operation = request.operation()?;
-    let slot = lookup(&task, request.pointer)?;
-    if operation == Operation::Identify {
-        let [kind, rights, ..] = results;
-        (*kind, *rights) = (slot.kind() as u64, u64::from(slot.rights().bits()));
-        return Ok(());
-    }
-    *results = perform_on(operation, slot, request.arguments, task)?;
-    Ok(())
-}
-// ANCHOR_END: perform
-
+/// Does what is asked of a capability that was found.
 #[inline(never)]
-fn perform_on(operation: Operation, slot: &Slot, arguments: Words, task: TaskRef) -> Result<Words, Error> {
+pub(super) fn perform(
+    operation: Operation,
+    slot: &Slot,
+    arguments: Words,
+    task: TaskRef,
+    results: &mut Words,
+) -> Result<(), Error> {
     let [a, b, c, d] = arguments;
     match operation {
         Operation::Copy => {
@@ -63,7 +54,7 @@ fn perform_on(operation: Operation, slot: &Slot, arguments: Words, task: TaskRef
         }
         Operation::Measure => {
             let (free, pages) = measure(slot.require(Kind::Memory, Rights::empty())?);
-            return Ok([free, pages, 0, 0]);
+            *results = [free, pages, 0, 0];
         }
         Operation::Map => {
             let space = slot.require(Kind::AddressSpace, Rights::MANAGE)?;
@@ -83,12 +74,13 @@ fn perform_on(operation: Operation, slot: &Slot, arguments: Words, task: TaskRef
         }
         Operation::Write => {
             slot.require(Kind::Console, Rights::WRITE)?;
-            return write(task, a, b);
+            let [written, ..] = results;
+            *written = write(task, a, b)?;
         }
         Operation::Read => {
             slot.require(Kind::Console, Rights::READ)?;
             let byte = interrupts::keyboard::read().or_else(console::read_serial);
-            return Ok([u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0]);
+            *results = [u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0];
         }
         Operation::PowerOff => {
             slot.require(Kind::Power, Rights::MANAGE)?;
@@ -100,10 +92,12 @@ fn perform_on(operation: Operation, slot: &Slot, arguments: Words, task: TaskRef
         }
         _ => return Err(Error::UnknownOperation),
     }
-    Ok([0; 4])
+    Ok(())
 }
+// ANCHOR_END: perform
 
-fn write(task: TaskRef, address: u64, length: u64) -> Result<Words, Error> {
+/// Writes user memory to the console. Returns how many bytes.
+fn write(task: TaskRef, address: u64, length: u64) -> Result<u64, Error> {
     const LIMIT: usize = flatmk_abi::WRITE_LIMIT_BYTES as usize;
 
     let length = usize::try_from(length).ok().filter(|&length| length <= LIMIT).ok_or(Error::InvalidArgument)?;
@@ -112,5 +106,5 @@ fn write(task: TaskRef, address: u64, length: u64) -> Result<Words, Error> {
     let bytes = buffer.get_mut(..length).ok_or(Error::InvalidArgument)?;
     range.read(task.address_space().ok_or(Error::InvalidState)?, bytes)?;
     console::write_bytes(bytes);
-    Ok([length as u64, 0, 0, 0])
+    Ok(length as u64)
 }

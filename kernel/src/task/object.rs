@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use flatmk_abi::{Error, Words};
+use flatmk_abi::{Error, Kind, Words};
 
 use crate::capability::{Slot, Table};
 use crate::memory::{AddressSpace, Frame, PageKind, entry_of};
@@ -142,28 +142,14 @@ impl Task {
         self.state.get()
     }
 
-    /// Its capability table.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidState`] before it is configured.
-    #[inline]
-    pub fn table(&self) -> Result<&Table, Error> {
-        let address = NonNull::new(self.table.get() as *mut Table).ok_or(Error::InvalidState)?;
-        // SAFETY: the address is that of the table in `table_slot`, which keeps the table alive.
-        Ok(unsafe { address.as_ref() })
-    }
-
-    /// One of the first 64 slots of its table, for a task that runs.
-    #[cfg(feature = "chapter6")]
+    /// Its capability table. For a task that runs, or has run: such a task was configured.
     #[inline(always)]
-    pub(crate) fn slot_near(&self, pointer: u64) -> Option<&'static Slot> {
-        if pointer >= flatmk_abi::slots::SLOTS_PER_TABLE {
-            return None;
-        }
-        let first = self.table.get() as *const Slot;
-        // SAFETY: a task that runs has a table, see `table`, and the index is within it.
-        Some(unsafe { &*first.add(pointer as usize) })
+    pub fn table(&self) -> &Table {
+        let address = self.table.get();
+        debug_assert_ne!(address, 0);
+        // SAFETY: the address is that of the table in `table_slot`, which keeps the table alive; only a configured task is
+        // ever started.
+        unsafe { &*(address as *const Table) }
     }
 
     /// Its address space, once it is configured.
@@ -199,22 +185,16 @@ impl TaskRef {
         NonNull::new(page.window_address() as *mut Task).map(Self)
     }
 
-    /// The task that the capability in a slot leads to.
+    /// The task that a capability to a task or an endpoint leads to.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCapability`].
-    pub fn of(slot: &Slot) -> Result<Self, Error> {
-        slot.page().and_then(Self::on).ok_or(Error::InvalidCapability)
-    }
-
-    /// The task of an endpoint.
-    #[cfg(feature = "chapter6")]
+    /// [`Error::InvalidCapability`] for a slot that is empty.
     #[inline(always)]
-    pub(crate) fn of_endpoint(endpoint: &Slot) -> Option<Self> {
-        debug_assert_eq!(endpoint.kind(), flatmk_abi::Kind::Endpoint);
-        // The page of an endpoint is a task's: the task lives as long as there is a capability to its page.
-        NonNull::new(endpoint.page_address() as *mut Task).map(Self)
+    pub fn of(slot: &Slot) -> Result<Self, Error> {
+        debug_assert!(matches!(slot.kind(), Kind::Task | Kind::Endpoint));
+        // The page of such a capability is a task's: a task lives as long as there is a capability to its page.
+        NonNull::new(slot.page_address() as *mut Task).map(Self).ok_or(Error::InvalidCapability)
     }
 
     /// Its page.

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::object::{Queue, State, TaskRef};
 use crate::arch;
-use crate::memory::{AddressSpace, Frame};
+use crate::memory::load_space;
 use crate::stop::{StopCode, stop};
 
 /// The task that runs. The stubs read it, too.
@@ -23,22 +23,11 @@ unsafe impl Sync for Ready {}
 
 static READY: Ready = Ready(Queue::new());
 
-/// The task that runs.
-///
-/// # Panics
-///
-/// Before the root task is started, and where the current task was destroyed and none is chosen yet.
-#[inline]
-pub(crate) fn current() -> TaskRef {
-    CURRENT.0.get().expect("a task is running")
-}
-
-/// The task that runs, during a system call.
-#[cfg(feature = "chapter6")]
+/// The task that runs. Called at the beginning of a system call or an exception of user mode, so there is one.
 #[inline(always)]
-pub(crate) fn current_unchecked() -> TaskRef {
+pub(crate) fn current() -> TaskRef {
     debug_assert!(try_current().is_some());
-    // SAFETY: a system call comes from a task that runs.
+    // SAFETY: user mode is entered by `switch` only, which sets the current task.
     unsafe { CURRENT.0.get().unwrap_unchecked() }
 }
 
@@ -52,24 +41,19 @@ pub(crate) fn clear_current() {
     CURRENT.0.set(None);
 }
 
-/// Makes a task the one that runs, without touching its address space.
-#[inline]
-pub(crate) fn set_current(task: TaskRef) {
-    task.state.set(State::Running);
-    CURRENT.0.set(Some(task));
-}
-
-/// Makes a task the one that runs, in its address space; the stub that is told of it loads its registers.
-pub(crate) fn switch_to(task: TaskRef) -> TaskRef {
-    set_current(task);
-    if let Some(top) = Frame::containing(task.space.get()) {
-        let space = AddressSpace::from_top(top);
-        if !space.is_current() {
-            space.activate();
-        }
+// ANCHOR: switch
+/// Makes a task the one that runs. The stub that is told of it loads its registers.
+#[inline(always)]
+pub(crate) fn switch(from: TaskRef, to: TaskRef) -> TaskRef {
+    to.state.set(State::Running);
+    CURRENT.0.set(Some(to));
+    // Within one address space CR3 stays as it is.
+    if from.space.get() != to.space.get() {
+        load_space(to.space.get());
     }
-    task
+    to
 }
+// ANCHOR_END: switch
 
 /// Puts a task at the end of the queue of those that could run.
 pub(crate) fn make_ready(task: TaskRef) {
@@ -84,27 +68,33 @@ pub(crate) fn remove_ready(task: TaskRef) {
 
 // ANCHOR: yield
 /// The current task lets the others run, each once. Returns the task to go on with.
-pub(crate) fn yield_now() -> TaskRef {
-    let task = current();
+pub(crate) fn yield_now(task: TaskRef) -> TaskRef {
     match READY.0.pop() {
         None => task,
         Some(next) => {
             make_ready(task);
-            switch_to(next)
+            switch(task, next)
         }
     }
 }
 // ANCHOR_END: yield
 
 /// The current task cannot go on. Returns the next one.
-pub(crate) fn next() -> TaskRef {
+#[cfg(feature = "chapter6")]
+pub(crate) fn next(task: TaskRef) -> TaskRef {
+    switch(task, pop())
+}
+
+fn pop() -> TaskRef {
     match READY.0.pop() {
-        Some(task) => switch_to(task),
+        Some(task) => task,
         None => stop(StopCode::NothingToRun, format_args!("every task waits for another, and nothing can wake one")),
     }
 }
 
-/// Goes on with the next task that is ready, and leaves the kernel's stack behind.
+/// Goes on with the next task that is ready, whatever ran before, and leaves the kernel's stack behind.
 pub(crate) fn leave() -> ! {
-    arch::syscall::resume(next())
+    let task = pop();
+    load_space(task.space.get());
+    arch::syscall::resume(switch(task, task))
 }

@@ -7,10 +7,10 @@
 
 mod threads;
 
-use flatmk_abi::{Error, slots};
-use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK, identify};
+use flatmk_abi::{Error, Operation, slots};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
-use flatmk_runtime::{println, time_stamp};
+use flatmk_runtime::{invoke, println, time_stamp};
 
 flatmk_runtime::entry!(main);
 flatmk_runtime::service!(fn run_entry = run);
@@ -32,7 +32,7 @@ fn main(_argument: u64, _words: [u64; 4]) {
 /// Measures all rows and prints the table.
 fn run(_context: u64, _message: &mut [u64; 4]) {
     println!("{:<18} {:>8} {:>8} {:>8}  ticks", "row", "min", "median", "max");
-    show("null_syscall", || identify(slots::SELF).map(|_| ()));
+    show("null_syscall", || invoke(slots::SELF, Operation::Identify, [0; 4]).map(|_| ()));
     show("yield_alone", || OWN_TASK.yield_now());
     match threads::start_echo() {
         Ok(echo) => show("call_same_space", || call(echo)),
@@ -48,8 +48,8 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
 
 #[inline(always)]
 fn call(endpoint: Endpoint) -> Result<(), Error> {
-    let answer = endpoint.call(MESSAGE)?;
-    if answer == MESSAGE { Ok(()) } else { Err(Error::InvalidArgument) }
+    let [answer, ..] = endpoint.call(MESSAGE)?;
+    if answer == MESSAGE[0] { Ok(()) } else { Err(Error::InvalidArgument) }
 }
 
 #[inline(always)]
