@@ -2,8 +2,8 @@
 
 use bootloader_api::BootInfo;
 
-use crate::processor::Processor;
 use crate::boot;
+use crate::processor::Processor;
 
 macro_rules! chapters {
     ($($feature:literal unless $next:literal: $number:literal;)+) => {$(

@@ -3,7 +3,7 @@
 use x86_64::instructions::{hlt, interrupts, port::Port};
 
 use crate::boot::{Exit, options};
-use crate::println;
+use crate::{console, println};
 
 /// How a run went, for whoever started the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub fn end(outcome: Outcome) -> ! {
         Outcome::Failure => 1,
     };
     println!("[exit {status}]");
+    console::flush();
     match options().exit {
         // SAFETY: the boot option says that QEMU's exit device is there.
         Exit::Qemu => unsafe { Port::<u32>::new(QEMU_EXIT_PORT).write(0x10 | u32::from(status)) },

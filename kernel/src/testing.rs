@@ -99,7 +99,9 @@ macro_rules! must_stop {
 /// the description that the runner reads.
 #[macro_export]
 macro_rules! test_entry {
-    () => { $crate::test_entry!(""); };
+    () => {
+        $crate::test_entry!("");
+    };
     ($description:literal) => {
         $crate::entry!(main, concat!("kind=test\n", $description));
 
@@ -120,14 +122,8 @@ struct Progress {
     interrupts_enabled: bool,
 }
 
-static PROGRESS: Exclusive<Progress> = Exclusive::new(Progress {
-    tests: &[],
-    begun: 0,
-    failed: 0,
-    running: None,
-    started: 0,
-    interrupts_enabled: false,
-});
+static PROGRESS: Exclusive<Progress> =
+    Exclusive::new(Progress { tests: &[], begun: 0, failed: 0, running: None, started: 0, interrupts_enabled: false });
 
 /// The test runner: runs all tests, reports, and ends the run.
 pub fn run(tests: &'static [&'static dyn Test]) {

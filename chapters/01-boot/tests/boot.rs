@@ -4,6 +4,7 @@
 #![feature(custom_test_frameworks)]
 #![test_runner(kernel::testing::run)]
 #![reexport_test_harness_main = "test_main"]
+#![expect(clippy::indexing_slicing, reason = "an index out of bounds fails the test")]
 
 use core::fmt::Write;
 
@@ -90,7 +91,10 @@ fn test_screen(pixel_format: PixelFormat) -> (Screen, &'static [u8]) {
 #[test_case]
 fn a_letter_appears_in_the_text_color() {
     let (mut screen, pixels) = test_screen(PixelFormat::Rgb);
-    screen.clear(Colors { text: Color { red: 255, green: 0, blue: 0 }, background: Color { red: 0, green: 0, blue: 255 } });
+    screen.clear(Colors {
+        text: Color { red: 255, green: 0, blue: 0 },
+        background: Color { red: 0, green: 0, blue: 255 },
+    });
     assert!(pixels.chunks(4).all(|pixel| pixel[..3] == [0, 0, 255]));
     screen.put(b'I');
     assert!(pixels.chunks(4).any(|pixel| pixel[0] > 200 && pixel[2] < 100));

@@ -4,6 +4,7 @@
 #![feature(custom_test_frameworks)]
 #![test_runner(kernel::testing::run)]
 #![reexport_test_harness_main = "test_main"]
+#![expect(clippy::indexing_slicing, reason = "an index out of bounds fails the test")]
 
 use kernel::must_stop;
 use kernel::stop::{StopCode, stop};

@@ -10,8 +10,8 @@ use core::hint::black_box;
 use flatmk_abi::Access;
 use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
 use kernel::memory::{
-    AddressSpace, Attempt, Cause, Flush, Frame, MapError, PageKind, Region, Translation, audit, boot_regions, entry_of, explain,
-    kernel_frame, kernel_space, page_count, take_boot_page,
+    AddressSpace, Attempt, Cause, Flush, Frame, MapError, PageKind, Region, Translation, audit, boot_regions, entry_of,
+    explain, kernel_frame, kernel_space, page_count, take_boot_page,
 };
 
 kernel::test_entry!();

@@ -103,7 +103,9 @@ fn make_refuses_what_it_cannot_do_and_changes_nothing() {
     assert_eq!(MakeRequest::decode(memory, 999, range).err(), Some(Error::InvalidArgument));
     assert_eq!(make(table, Kind::Frame, FIRST, 3), Err(Error::OutOfMemory));
     assert_eq!(make(table, Kind::Frame, MEMORY, 1), Err(Error::SlotOccupied));
-    for (first, count) in [(0, 1), (FIRST, 0), (SLOTS_PER_TABLE, 1), (SLOTS_PER_TABLE - 1, 2), (FIRST, u64::MAX), (u64::MAX, 2)] {
+    for (first, count) in
+        [(0, 1), (FIRST, 0), (SLOTS_PER_TABLE, 1), (SLOTS_PER_TABLE - 1, 2), (FIRST, u64::MAX), (u64::MAX, 2)]
+    {
         assert_eq!(make(table, Kind::Frame, first, count), Err(Error::InvalidArgument), "{first}, {count}");
     }
     let range = SlotRange::decode(table, FIRST, 1).expect("free slots");

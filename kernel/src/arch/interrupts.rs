@@ -40,7 +40,6 @@ pub struct TrapFrame {
 impl TrapFrame {
     /// The vector that was raised.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the stubs push numbers below 256")]
     pub fn vector(&self) -> u8 {
         self.vector as u8
     }
@@ -57,9 +56,15 @@ impl fmt::Display for TrapFrame {
         let Self { rip, cs, rflags, rsp, ss, .. } = self;
         writeln!(formatter, "  rip={rip:#x} rsp={rsp:#x} rflags={rflags:#x} cs={cs:#x} ss={ss:#x}")?;
         let Self { rax, rbx, rcx, rdx, rsi, rdi, rbp, .. } = self;
-        writeln!(formatter, "  rax={rax:#x} rbx={rbx:#x} rcx={rcx:#x} rdx={rdx:#x} rsi={rsi:#x} rdi={rdi:#x} rbp={rbp:#x}")?;
+        writeln!(
+            formatter,
+            "  rax={rax:#x} rbx={rbx:#x} rcx={rcx:#x} rdx={rdx:#x} rsi={rsi:#x} rdi={rdi:#x} rbp={rbp:#x}"
+        )?;
         let Self { r8, r9, r10, r11, r12, r13, r14, r15, .. } = self;
-        writeln!(formatter, "  r8={r8:#x} r9={r9:#x} r10={r10:#x} r11={r11:#x} r12={r12:#x} r13={r13:#x} r14={r14:#x} r15={r15:#x}")
+        writeln!(
+            formatter,
+            "  r8={r8:#x} r9={r9:#x} r10={r10:#x} r11={r11:#x} r12={r12:#x} r13={r13:#x} r14={r14:#x} r15={r15:#x}"
+        )
     }
 }
 
@@ -115,7 +120,8 @@ interrupt_common:
     push r13
     push r14
     push r15
-    cld
+    push 2                          # no flag of the interrupted program counts here: direction, alignment check (SMAP) and all
+    popfq
     mov rdi, rsp
     call {dispatch}
     pop r15

@@ -14,8 +14,8 @@ use x86_64::registers::rflags::RFlags;
 
 use crate::boot::STACK_TOP;
 use crate::interrupts::descriptors::{KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
-use crate::task::{Context, Task, TaskRef};
 use crate::task::scheduler::CURRENT;
+use crate::task::{Context, Task, TaskRef};
 
 /// Operations up to this number may give the processor to another task; the stub saves the caller's registers before them.
 pub const LAST_SWITCHING_OPERATION: u8 = 15;
@@ -129,7 +129,8 @@ unsafe extern "C" {
 /// Tells the processor where `syscall` leads, and which flags it clears: all. So the kernel begins with interrupts off, no single
 /// step, and the direction flag as Rust expects it.
 pub(crate) fn initialize() {
-    Star::write(USER_CODE, USER_DATA, KERNEL_CODE, KERNEL_DATA).expect("the descriptors are in the order that STAR needs");
+    Star::write(USER_CODE, USER_DATA, KERNEL_CODE, KERNEL_DATA)
+        .expect("the descriptors are in the order that STAR needs");
     SFMask::write(RFlags::all());
     set_entry(syscall_entry as *const () as u64);
     // SAFETY: the entry is set; the stub is all that user mode can reach.

@@ -64,14 +64,20 @@ pub(crate) fn initialize(information: &mut BootInfo) {
 fn banner(information: &BootInfo) {
     let processor = Processor::identify();
     let mib = usable_bytes(information) / (1024 * 1024);
-    println!("FlatMk {}, chapter {}", env!("CARGO_PKG_VERSION"), crate::CHAPTER);
+    let checks = if cfg!(debug_assertions) { ", with debug assertions" } else { "" };
+    println!("FlatMk {}, chapter {}{checks}", env!("CARGO_PKG_VERSION"), crate::CHAPTER);
     println!("processor: {processor}");
     println!("memory: {mib} MiB usable, ramdisk {} KiB", information.ramdisk_len.div_ceil(1024));
 }
 
 fn usable_bytes(information: &BootInfo) -> u64 {
     use bootloader_api::info::MemoryRegionKind::Usable;
-    information.memory_regions.iter().filter(|region| region.kind == Usable).map(|region| region.end - region.start).sum()
+    information
+        .memory_regions
+        .iter()
+        .filter(|region| region.kind == Usable)
+        .map(|region| region.end - region.start)
+        .sum()
 }
 
 /// Shows that the console works.
@@ -87,7 +93,9 @@ pub fn demonstrate() {
 /// `root`: the program to boot as root task.
 #[macro_export]
 macro_rules! entry {
-    ($main:path) => { $crate::entry!($main, "kind=kernel\n"); };
+    ($main:path) => {
+        $crate::entry!($main, "kind=kernel\n");
+    };
     ($main:path, $description:expr) => {
         const _: () = {
             const TEXT: &str = concat!("chapter=", $crate::chapter!(), "\n", $description);

@@ -5,9 +5,9 @@
 
 use core::cell::Cell;
 
+use super::mapping;
 use super::memory::give_back;
 use super::table::Table;
-use super::mapping;
 use super::transfer::delete_slot;
 use crate::memory::{AddressSpace, Frame, PageKind, entry_of, kernel_space};
 

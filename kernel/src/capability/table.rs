@@ -124,7 +124,8 @@ impl<'a> SlotRange<'a> {
     pub fn decode(table: &'a Table, first: u64, count: u64) -> Result<Self, Error> {
         let first = usize::try_from(first).ok().filter(|&first| first > 0).ok_or(Error::InvalidArgument)?;
         let count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(Error::InvalidArgument)?;
-        let slots = first.checked_add(count).and_then(|end| table.slots.get(first..end)).ok_or(Error::InvalidArgument)?;
+        let slots =
+            first.checked_add(count).and_then(|end| table.slots.get(first..end)).ok_or(Error::InvalidArgument)?;
         if slots.iter().all(Slot::is_empty) { Ok(Self { slots }) } else { Err(Error::SlotOccupied) }
     }
 

@@ -77,6 +77,15 @@ pub fn write_bytes(bytes: &[u8]) {
     with(|console| bytes.iter().for_each(|&byte| console.put(byte)));
 }
 
+/// Waits until all that was written has been sent.
+pub(crate) fn flush() {
+    with(|console| {
+        if let Some(serial) = &mut console.serial {
+            serial.flush();
+        }
+    });
+}
+
 /// A byte that was typed on the serial line, if there is one.
 pub fn read_serial() -> Option<u8> {
     with(|console| console.serial.as_mut().and_then(Serial::receive))

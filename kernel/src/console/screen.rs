@@ -32,10 +32,8 @@ pub struct Colors {
 
 impl Colors {
     /// Light gray on black.
-    pub const NORMAL: Colors = Colors {
-        text: Color { red: 0xd8, green: 0xd8, blue: 0xd8 },
-        background: Color { red: 0, green: 0, blue: 0 },
-    };
+    pub const NORMAL: Colors =
+        Colors { text: Color { red: 0xd8, green: 0xd8, blue: 0xd8 }, background: Color { red: 0, green: 0, blue: 0 } };
     /// White on dark red: the machine has stopped.
     pub const STOPPED: Colors = Colors {
         text: Color { red: 0xff, green: 0xff, blue: 0xff },

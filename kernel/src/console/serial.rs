@@ -1,6 +1,7 @@
 //! The first serial port, polled.
 
 use uart_16550::backend::PioBackend;
+use uart_16550::spec::registers::LSR;
 use uart_16550::{Config, Uart16550};
 
 /// I/O port of the first serial port, by the convention of the PC.
@@ -34,6 +35,15 @@ impl Serial {
             }
         }
         Err(DeadLine)
+    }
+
+    /// Waits until the last byte has left the transmitter, or until the line counts as dead.
+    pub(super) fn flush(&mut self) {
+        for _ in 0..PATIENCE_POLLS {
+            if self.port.lsr().contains(LSR::TRANSMITTER_EMPTY) {
+                return;
+            }
+        }
     }
 
     /// A byte that has arrived, if there is one.

@@ -110,7 +110,6 @@ pub(super) fn load() {
 /// # Safety
 ///
 /// The table lives for ever and holds the descriptors in the order of the constants, and `task_state`.
-#[expect(clippy::multiple_unsafe_ops_per_block, reason = "the loads belong together and share one condition")]
 unsafe fn activate(descriptors: &GlobalDescriptorTable, task_state: SegmentSelector) {
     // SAFETY: the caller vouches for table and selectors. FS and GS are not used by the kernel.
     unsafe {

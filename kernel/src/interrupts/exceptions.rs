@@ -79,8 +79,16 @@ pub(super) fn stop_unhandled(frame: &TrapFrame) -> ! {
     let code = StopCode::Exception(vector);
     if vector == PAGE_FAULT {
         let address = Cr2::read_raw();
-        stop_with(code, format_args!("unhandled {name} at address {address:#x}, error code {error:#x}"), format_args!("{frame}"))
+        stop_with(
+            code,
+            format_args!("unhandled {name} at address {address:#x}, error code {error:#x}"),
+            format_args!("{frame}"),
+        )
     } else {
-        stop_with(code, format_args!("unhandled {name} (vector {vector}), error code {error:#x}"), format_args!("{frame}"))
+        stop_with(
+            code,
+            format_args!("unhandled {name} (vector {vector}), error code {error:#x}"),
+            format_args!("{frame}"),
+        )
     }
 }

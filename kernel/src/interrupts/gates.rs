@@ -43,7 +43,6 @@ impl Gate {
         reserved: 0,
     };
 
-    #[expect(clippy::cast_possible_truncation, reason = "the address is cut into its three parts")]
     fn to_stub(vector: u8) -> Gate {
         let address = stub_address(vector);
         Gate {

@@ -17,7 +17,7 @@ pub const TICKS_PER_SECOND: u32 = 100;
 const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;
 
 /// Channel 0, low byte then high byte, mode 2 (rate generator), binary (Intel 8254 data sheet, "Control Word Format").
-const CONTROL_WORD: u8 = 0b00_11_010_0;
+const CONTROL_WORD: u8 = 0b0011_0100;
 
 const CHANNEL_0_PORT: u16 = 0x40;
 const CONTROL_PORT: u16 = 0x43;

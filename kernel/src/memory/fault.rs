@@ -118,6 +118,10 @@ pub(super) fn stop_on_double_fault(frame: &mut TrapFrame) {
     let code = StopCode::Exception(DOUBLE_FAULT);
     match guard_at(address) {
         Some(guard) => stop_with(code, format_args!("double fault at {address:#x}: {guard}"), format_args!("{frame}")),
-        None => stop_with(code, format_args!("double fault; the last page fault was at {address:#x}"), format_args!("{frame}")),
+        None => stop_with(
+            code,
+            format_args!("double fault; the last page fault was at {address:#x}"),
+            format_args!("{frame}"),
+        ),
     }
 }

@@ -120,7 +120,8 @@ fn audit_table(table: Frame, level: u8, allowed: Flags, audit: &mut Audit) {
     for entry in (start..ENTRIES).map(|index| read(table, index)) {
         let Some(frame) = entry.frame() else { continue };
         let flags = entry.flags();
-        let here = (allowed & flags & (Flags::WRITABLE | Flags::USER_ACCESSIBLE)) | ((allowed | flags) & Flags::NO_EXECUTE);
+        let here =
+            (allowed & flags & (Flags::WRITABLE | Flags::USER_ACCESSIBLE)) | ((allowed | flags) & Flags::NO_EXECUTE);
         if level > 1 && !flags.contains(Flags::HUGE_PAGE) {
             audit_table(frame, level - 1, here, audit);
             continue;

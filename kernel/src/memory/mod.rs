@@ -23,9 +23,9 @@ pub use flush::Flush;
 pub use kernel::{Audit, audit, kernel_frame, kernel_space};
 pub use pages::{PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
-pub use space::{AddressSpace, MapError, Translation};
 #[cfg(feature = "chapter5")]
 pub(crate) use space::load_space;
+pub use space::{AddressSpace, MapError, Translation};
 pub use window::{Frame, OwnedPage, read_frame};
 
 use crate::{interrupts, println};

@@ -51,13 +51,15 @@ const _: () = assert!(size_of::<PageEntry>() == 32);
 
 #[expect(missing_docs, reason = "plain access to the fields above")]
 impl PageEntry {
-    const RESERVED: PageEntry = PageEntry {
-        kind: Cell::new(PageKind::Reserved),
-        region: Cell::new(0),
-        next: Cell::new(0),
-        anchor: Cell::new(0),
-        owner: Cell::new(0),
-    };
+    const fn reserved() -> Self {
+        Self {
+            kind: Cell::new(PageKind::Reserved),
+            region: Cell::new(0),
+            next: Cell::new(0),
+            anchor: Cell::new(0),
+            owner: Cell::new(0),
+        }
+    }
 
     pub fn kind(&self) -> PageKind {
         self.kind.get()
@@ -130,7 +132,8 @@ pub(super) fn place_table(mut regions: Regions) -> Regions {
         stop(StopCode::TooLittleMemory, format_args!("the memory map reaches beyond 16 TiB"));
     };
     // The smallest region that is large enough, so that the large ones stay whole.
-    let home = regions.iter_mut().filter(|region| region.free_pages() >= pages).min_by_key(|region| region.free_pages());
+    let home =
+        regions.iter_mut().filter(|region| region.free_pages() >= pages).min_by_key(|region| region.free_pages());
     let Some(first) = home.and_then(|region| region.cut_front(pages)) else {
         stop(StopCode::TooLittleMemory, format_args!("no room for the table of pages: {bytes} bytes in one piece"));
     };
@@ -138,7 +141,7 @@ pub(super) fn place_table(mut regions: Regions) -> Regions {
     let table = first.window_address() as *mut PageEntry;
     for index in 0..count as usize {
         // SAFETY: the room was just cut from a usable region, is large enough for `count` entries and is mapped in the window.
-        unsafe { table.add(index).write(PageEntry::RESERVED) };
+        unsafe { table.add(index).write(PageEntry::reserved()) };
     }
     TABLE_ADDRESS.store(first.window_address(), Ordering::Relaxed);
     TABLE_LENGTH.store(u64::from(count), Ordering::Relaxed);

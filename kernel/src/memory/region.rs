@@ -49,7 +49,6 @@ impl Region {
 
     /// The region that [`to_words`](Self::to_words) has put into these words.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the words hold numbers of 32 bits")]
     pub fn from_words([range, unused, returned, returned_count]: [u64; 4]) -> Self {
         Self {
             start: range as u32,

@@ -2,8 +2,8 @@
 //!
 //! The lower half belongs to user programs and is empty in a new space; the upper half is the kernel's and the same in all.
 
-use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
 use flatmk_abi::Access;
+use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
 use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PageTableFlags as Flags;

@@ -2,8 +2,8 @@
 
 use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 
-use super::user_memory::UserRange;
 use super::lookup;
+use super::user_memory::UserRange;
 use crate::capability::{
     MakeRequest, MapRequest, MoveRequest, Slot, SlotRange, Table, TransferRequest, delete, measure, unmap,
 };

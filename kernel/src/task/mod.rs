@@ -13,9 +13,9 @@ mod root;
 pub(crate) mod scheduler;
 
 pub use configure::{ConfigureRequest, StartRequest, check_code_address};
-pub use object::{Context, State, Task, TaskRef};
 #[cfg(feature = "chapter6")]
 pub(crate) use object::USER_FLAGS;
+pub use object::{Context, State, Task, TaskRef};
 pub use root::run_root_task;
 
 use x86_64::registers::control::{Cr0, Cr0Flags};

@@ -1,7 +1,5 @@
 //! The root task: the first program, loaded by the kernel from the ramdisk. It loads all others.
 
-
-
 use flatmk_abi::layout::{PAGE_SIZE, ROOT_RAMDISK, ROOT_STACK_PAGES, ROOT_STACK_TOP};
 use flatmk_abi::{Access, Error, Kind, Rights, slots};
 use flatmk_image::Image;
@@ -147,4 +145,3 @@ fn give_memory(table: &Table) -> u64 {
     let places = table.slots().iter().skip(usize::try_from(slots::MEMORY).unwrap_or(usize::MAX)).filter(free);
     places.zip(regions).map(|(slot, region)| adopt_region(slot, region)).count() as u64
 }
-

@@ -49,7 +49,6 @@ fn done(result: Result<Words, Error>) -> Done {
 }
 
 /// The kind and rights of the capability behind a pointer.
-
 #[inline(always)]
 pub fn identify(pointer: u64) -> Result<(Kind, Rights), Error> {
     let [kind, rights, ..] = invoke(pointer, Operation::Identify, [0; 4])?;
@@ -137,7 +136,6 @@ impl Endpoint {
 
 impl Console {
     /// A byte that was typed, if there is one.
-    
     pub fn read(self) -> Result<Option<u8>, Error> {
         let [present, byte, ..] = invoke(self.0, Operation::Read, [0; 4])?;
         Ok(u8::try_from(byte).ok().filter(|_| present != 0))
