@@ -4,9 +4,11 @@
 
 use kernel::power::{self, Outcome};
 
+// ANCHOR: main
 kernel::entry!(main);
 
 fn main() -> ! {
     kernel::demonstrate();
     power::end(Outcome::Success)
 }
+// ANCHOR_END: main

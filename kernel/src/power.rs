@@ -20,6 +20,7 @@ const QEMU_EXIT_PORT: u16 = 0xf4;
 /// I/O port at which Bochs shuts down on the bytes `Shutdown`.
 const BOCHS_SHUTDOWN_PORT: u16 = 0x8900;
 
+// ANCHOR: end
 /// Ends the run: says `[exit N]`, then leaves the emulator as the boot options say. A real machine stays on, halted.
 pub fn end(outcome: Outcome) -> ! {
     interrupts::disable();
@@ -42,6 +43,7 @@ pub fn end(outcome: Outcome) -> ! {
     }
     halt()
 }
+// ANCHOR_END: end
 
 /// Halts for ever. Only a non-maskable interrupt wakes the processor, and it goes back to sleep.
 pub fn halt() -> ! {

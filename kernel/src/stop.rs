@@ -75,6 +75,7 @@ pub fn panic(information: &PanicInfo<'_>) -> ! {
     }
 }
 
+// ANCHOR: stop_with
 /// Stops the machine with a code, a sentence, and lines of details.
 pub fn stop_with(code: StopCode, sentence: fmt::Arguments<'_>, details: fmt::Arguments<'_>) -> ! {
     interrupts::disable();
@@ -88,10 +89,12 @@ pub fn stop_with(code: StopCode, sentence: fmt::Arguments<'_>, details: fmt::Arg
     testing::report_stop();
     power::end(Outcome::Failure)
 }
+// ANCHOR_END: stop_with
 
 /// The most addresses that a report shows.
 const MOST_ADDRESSES: usize = 24;
 
+// ANCHOR: stack
 /// Prints the words on the kernel's stack that point into its code: the return addresses, and perhaps some left over.
 fn print_stack() {
     let start = arch::stack_pointer() & !7;
@@ -108,3 +111,4 @@ fn print_stack() {
     }
     println!();
 }
+// ANCHOR_END: stack

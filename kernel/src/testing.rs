@@ -135,6 +135,7 @@ pub fn run(tests: &'static [&'static dyn Test]) {
     run_remaining()
 }
 
+// ANCHOR: run
 extern "C" fn run_remaining() -> ! {
     if PROGRESS.with(|progress| progress.interrupts_enabled) {
         interrupts::enable();
@@ -154,6 +155,7 @@ extern "C" fn run_remaining() -> ! {
     println!("test result: {verdict}. {passed} passed; {failed} failed");
     power::end(if failed == 0 { Outcome::Success } else { Outcome::Failure })
 }
+// ANCHOR_END: run
 
 fn begin_next() -> Option<&'static dyn Test> {
     let test = PROGRESS.with(|progress| {
@@ -176,6 +178,7 @@ fn finish(passed: bool) {
     println!("{} ({ticks} ticks)", if passed { "ok" } else { "FAILED" });
 }
 
+// ANCHOR: intercept
 /// Called as the kernel stops. If the running test expected this very stop, it has passed, and this does not return.
 pub(crate) fn intercept(code: StopCode, sentence: fmt::Arguments<'_>) {
     // SAFETY: whoever holds the progress or the console has just stopped for good.
@@ -193,6 +196,7 @@ pub(crate) fn intercept(code: StopCode, sentence: fmt::Arguments<'_>) {
     // SAFETY: nothing of the stopped test is needed any more; `run_remaining` starts on an empty stack and does not return.
     unsafe { arch::restart_on_stack(STACK_TOP, run_remaining) }
 }
+// ANCHOR_END: intercept
 
 /// Called after the report of a stop: the running test, if there is one, has failed.
 pub(crate) fn report_stop() {

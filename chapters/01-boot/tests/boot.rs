@@ -44,6 +44,7 @@ fn an_empty_option_text_gives_the_defaults_of_a_real_machine() {
     assert_eq!(options, Options { exit: Exit::Halt, interactive: false, fast_path: true });
 }
 
+// ANCHOR: lent
 #[test_case]
 fn a_lent_value_cannot_be_borrowed_again() {
     let value = Exclusive::new(1);
@@ -51,6 +52,7 @@ fn a_lent_value_cannot_be_borrowed_again() {
     assert_eq!(inner, None);
     assert_eq!(value.with(|number| *number), 1);
 }
+// ANCHOR_END: lent
 
 #[test_case]
 fn the_time_stamp_counter_advances() {
@@ -108,6 +110,7 @@ fn the_order_of_the_channels_is_the_framebuffers() {
     assert_eq!(pixels[..3], [3, 2, 1]);
 }
 
+// ANCHOR: scroll
 #[test_case]
 fn a_full_screen_scrolls_by_one_line() {
     let (mut screen, _) = test_screen(PixelFormat::Rgb);
@@ -119,6 +122,7 @@ fn a_full_screen_scrolls_by_one_line() {
     let shown = [0, 1, 2, 3].map(|row| screen.character_at(row, 0));
     assert_eq!(shown, [Some(b'c'), Some(b'd'), Some(b'e'), Some(b' ')]);
 }
+// ANCHOR_END: scroll
 
 #[test_case]
 fn a_long_line_goes_on_in_the_next() {

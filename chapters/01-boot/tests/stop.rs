@@ -12,6 +12,7 @@ use kernel::sync::Exclusive;
 
 kernel::test_entry!();
 
+// ANCHOR: must_stop
 must_stop! {
     fn a_failed_assertion_stops_the_kernel() stops StopCode::Panic, saying "left == right", {
         assert_eq!(1 + 1, 3);
@@ -36,6 +37,7 @@ must_stop! {
         stop(StopCode::MissingFeature, format_args!("no such feature: {}", 7));
     }
 }
+// ANCHOR_END: must_stop
 
 #[test_case]
 fn a_test_after_a_stop_runs_on_a_fresh_stack() {

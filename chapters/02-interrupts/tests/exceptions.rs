@@ -24,6 +24,7 @@ fn raise<const VECTOR: u8>() {
     unsafe { asm!("int {}", const VECTOR) };
 }
 
+// ANCHOR: enter
 /// Enters the gate of a vector that has an error code, on a stack as the processor leaves it.
 fn enter(vector: u8, error: u64) {
     assert!(has_error_code(vector));
@@ -40,6 +41,7 @@ fn enter(vector: u8, error: u64) {
         );
     }
 }
+// ANCHOR_END: enter
 
 must_stop! {
     fn divide_error() stops Exception(0), saying "divide error (vector 0)", {

@@ -36,6 +36,7 @@ fn a_handler_can_change_the_registers_of_the_interrupted_program() {
     assert_eq!(answer, 42);
 }
 
+// ANCHOR: registers
 #[test_case]
 fn every_register_survives_an_interrupt() {
     set_handler(BREAKPOINT, Some(|_| ()));
@@ -61,6 +62,7 @@ fn every_register_survives_an_interrupt() {
     set_handler(BREAKPOINT, None);
     assert_eq!(different, 0);
 }
+// ANCHOR_END: registers
 
 #[test_case]
 fn a_handler_can_be_replaced_and_removed() {

@@ -229,6 +229,7 @@ fn with_access<R>(access: impl FnOnce() -> R) -> R {
     result
 }
 
+// ANCHOR: stale
 #[test_case]
 fn no_stale_translation_after_unmap_and_map() {
     x86_64::instructions::interrupts::without_interrupts(|| {
@@ -253,6 +254,7 @@ fn no_stale_translation_after_unmap_and_map() {
         });
     });
 }
+// ANCHOR_END: stale
 
 #[test_case]
 fn no_kernel_page_is_writable_and_executable_or_the_users() {

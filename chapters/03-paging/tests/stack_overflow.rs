@@ -18,11 +18,13 @@ fn recurse(depth: u64) -> u64 {
     core::hint::black_box(recurse(depth + 1)) + depth
 }
 
+// ANCHOR: overflow
 must_stop! {
     fn an_overflow_hits_the_guard_page() stops Exception(8), saying "the guard page of the kernel's stack; the stack has overflowed", {
         core::hint::black_box(recurse(0));
     }
 }
+// ANCHOR_END: overflow
 
 #[test_case]
 fn the_page_below_each_stack_is_not_mapped() {

@@ -261,6 +261,7 @@ fn a_table_takes_what_it_holds_along() {
     assert_eq!(free_pages(table), 4);
 }
 
+// ANCHOR: chain
 #[test_case]
 fn a_chain_of_a_thousand_tables_is_destroyed_without_using_up_the_stack() {
     let table = table_with_memory(1000);
@@ -275,6 +276,7 @@ fn a_chain_of_a_thousand_tables_is_destroyed_without_using_up_the_stack() {
     delete(table, FIRST).expect("deleted");
     assert_eq!(free_pages(table), 1000);
 }
+// ANCHOR_END: chain
 
 #[test_case]
 fn a_frame_is_mapped_once_per_capability_and_unmapped_with_it() {

@@ -24,6 +24,7 @@ macro_rules! errors {
     };
 }
 
+// ANCHOR: errors
 errors! {
     /// There is no operation with this number. The caller is to blame.
     UnknownOperation = -1,
@@ -56,6 +57,7 @@ errors! {
     /// The task is not in the state that the operation needs. The caller is to blame.
     InvalidState = -15,
 }
+// ANCHOR_END: errors
 
 impl Error {
     /// The status register of this error.

@@ -2,6 +2,7 @@
 
 use bitflags::bitflags;
 
+// ANCHOR: kinds
 /// What a capability refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -27,6 +28,7 @@ pub enum Kind {
     /// The machine's power switch.
     Power = 9,
 }
+// ANCHOR_END: kinds
 
 impl Kind {
     /// Every kind, in the order of its number.
@@ -50,6 +52,7 @@ impl Kind {
     }
 }
 
+// ANCHOR: rights
 bitflags! {
     /// What the holder of a capability may do with it. A copy has at most the rights of its source.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,7 @@ bitflags! {
         const MANAGE = 1 << 5;
     }
 }
+// ANCHOR_END: rights
 
 /// How a page is mapped. There is no variant that is both writable and executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

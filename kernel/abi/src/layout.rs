@@ -1,5 +1,6 @@
 //! Addresses that kernel and user programs agree on.
 
+// ANCHOR: layout
 /// Size of a page and of every kernel object, in bytes.
 pub const PAGE_SIZE: u64 = 4096;
 
@@ -18,3 +19,4 @@ pub const ROOT_STACK_TOP: u64 = 0x0000_0000_8000_0000;
 
 /// How many pages the root task's stack has.
 pub const ROOT_STACK_PAGES: u64 = 16;
+// ANCHOR_END: layout

@@ -64,6 +64,7 @@ macro_rules! operations {
     };
 }
 
+// ANCHOR: operations
 operations! {
     /// Calls the endpoint: suspends the caller and continues in the callee at the endpoint's entry, with the endpoint's
     /// context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results.
@@ -213,3 +214,4 @@ operations! {
         InvalidArgument: "the result is neither 0 nor 1",
     }
 }
+// ANCHOR_END: operations

@@ -3,6 +3,7 @@
 //! A pointer below 64 is a slot of the task's own table. One from 64 to 4095 goes through one table below it: the upper
 //! six bits choose the slot of that table, the lower six the slot in it. One from 4096 on goes through two tables, 6 bits a step.
 
+// ANCHOR: slots
 /// Slots of a capability table, which is one page.
 pub const SLOTS_PER_TABLE: u64 = 64;
 
@@ -23,6 +24,7 @@ pub const CONSOLE: u64 = 4;
 pub const POWER: u64 = 5;
 /// The first of the memory capabilities of the root task; how many follow is told at its entry.
 pub const MEMORY: u64 = 8;
+// ANCHOR_END: slots
 
 /// A pointer to slot `inner` of the table in slot `outer`.
 #[must_use]

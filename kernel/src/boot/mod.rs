@@ -11,6 +11,7 @@ pub use options::{Exit, Options, options};
 
 use crate::{console, println, processor::Processor, sync::Exclusive};
 
+// ANCHOR: layout
 /// Where all physical memory is mapped, writable and not executable: address `p` at `PHYSICAL_WINDOW + p`.
 pub const PHYSICAL_WINDOW: u64 = 0xffff_8000_0000_0000;
 
@@ -27,6 +28,7 @@ pub const STACK_BOTTOM: u64 = STACK_GUARD + 4096;
 
 /// The top of the kernel's stack, where it begins at boot and, from chapter 5 on, at each entry from user mode.
 pub const STACK_TOP: u64 = STACK_BOTTOM + STACK_SIZE_BYTES;
+// ANCHOR_END: layout
 
 // ANCHOR: configuration
 /// What the kernel asks of the bootloader.
@@ -48,6 +50,7 @@ pub fn ramdisk() -> &'static [u8] {
     RAMDISK.with(|ramdisk| *ramdisk)
 }
 
+// ANCHOR: initialize
 /// Brings up what chapter 1 has: options, console, banner.
 pub(crate) fn initialize(information: &mut BootInfo) {
     if let Some(address) = information.ramdisk_addr.into_option() {
@@ -60,6 +63,7 @@ pub(crate) fn initialize(information: &mut BootInfo) {
     options::initialize(ramdisk());
     banner(information);
 }
+// ANCHOR_END: initialize
 
 fn banner(information: &BootInfo) {
     let processor = Processor::identify();
@@ -86,6 +90,7 @@ pub fn demonstrate() {
     println!("To see the kernel stop, run the tests of this chapter.");
 }
 
+// ANCHOR: entry
 /// Names the function in which a kernel begins, after [`initialize_chapters`](crate::initialize_chapters), and describes the
 /// kernel to the program that boots it.
 ///
@@ -116,3 +121,4 @@ macro_rules! entry {
         }
     };
 }
+// ANCHOR_END: entry

@@ -16,13 +16,16 @@ use crate::sync::Exclusive;
 
 static CONSOLE: Exclusive<Console> = Exclusive::new(Console { serial: None, screen: None });
 
+// ANCHOR: console
 /// The console's devices, each where the machine has it.
 pub struct Console {
     serial: Option<Serial>,
     screen: Option<Screen>,
 }
+// ANCHOR_END: console
 
 impl Console {
+    // ANCHOR: put
     fn put(&mut self, byte: u8) {
         if let Some(serial) = &mut self.serial
             && serial.send(byte).is_err()
@@ -33,6 +36,7 @@ impl Console {
             screen.put(byte);
         }
     }
+    // ANCHOR_END: put
 
     /// The text screen, where the machine has a framebuffer.
     pub fn screen(&mut self) -> Option<&mut Screen> {

@@ -27,6 +27,7 @@ impl Serial {
         Some(Self { port })
     }
 
+    // ANCHOR: send
     /// Sends one byte; `Err` when the transmitter never becomes free. A busy transmitter loses what is written to it, so each byte waits.
     pub(super) fn send(&mut self, byte: u8) -> Result<(), DeadLine> {
         for _ in 0..PATIENCE_POLLS {
@@ -36,6 +37,7 @@ impl Serial {
         }
         Err(DeadLine)
     }
+    // ANCHOR_END: send
 
     /// Waits until the last byte has left the transmitter, or until the line counts as dead.
     pub(super) fn flush(&mut self) {

@@ -84,6 +84,7 @@ struct Tables {
 static TABLES: Exclusive<Tables> =
     Exclusive::new(Tables { descriptors: GlobalDescriptorTable::new(), task_state: TaskStateSegment::new() });
 
+// ANCHOR: load
 /// Fills both tables and loads them. Called once.
 pub(super) fn load() {
     TABLES.with(|tables| {
@@ -106,6 +107,7 @@ pub(super) fn load() {
         unsafe { activate(&tables.descriptors, task_state) };
     });
 }
+// ANCHOR_END: load
 
 /// # Safety
 ///

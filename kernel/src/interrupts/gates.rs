@@ -43,6 +43,7 @@ impl Gate {
         reserved: 0,
     };
 
+    // ANCHOR: to_stub
     fn to_stub(vector: u8) -> Gate {
         let address = stub_address(vector);
         Gate {
@@ -56,6 +57,7 @@ impl Gate {
             reserved: 0,
         }
     }
+    // ANCHOR_END: to_stub
 
     fn address(&self) -> u64 {
         u64::from(self.offset_high) << 32 | u64::from(self.offset_middle) << 16 | u64::from(self.offset_low)

@@ -52,6 +52,7 @@ pub(super) fn initialize() {
     });
 }
 
+// ANCHOR: unmask
 /// Lets requests of a line through.
 pub fn unmask(line: Line) {
     CONTROLLERS.with(|controllers| {
@@ -63,6 +64,7 @@ pub fn unmask(line: Line) {
         unsafe { controllers.write_masks(first, second) };
     });
 }
+// ANCHOR_END: unmask
 
 // ANCHOR: serve
 /// Calls the handler of a line and tells the controllers that the request is served.

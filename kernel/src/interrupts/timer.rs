@@ -29,6 +29,7 @@ pub fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
+// ANCHOR: initialize
 /// Sets the rate and lets the interrupts through.
 pub(super) fn initialize() {
     let [low, high] = DIVISOR.to_le_bytes();
@@ -46,3 +47,4 @@ pub(super) fn initialize() {
     );
     unmask(Line::TIMER);
 }
+// ANCHOR_END: initialize

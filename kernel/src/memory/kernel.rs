@@ -22,6 +22,7 @@ pub fn kernel_space() -> AddressSpace {
     AddressSpace::from_top(Frame::from_number(KERNEL_TOP.load(Ordering::Relaxed)))
 }
 
+// ANCHOR: initialize
 /// Leaves the bootloader's tables for the kernel's own top level, puts guard pages below the exception stacks, and switches the
 /// processor's protections on.
 pub(super) fn initialize() {
@@ -43,6 +44,7 @@ pub(super) fn initialize() {
     }
     switch_protections_on();
 }
+// ANCHOR_END: initialize
 
 // ANCHOR: protections
 /// Write protection holds in ring 0 too; the kernel can neither execute nor touch user pages by mistake, and user mode cannot
@@ -113,6 +115,7 @@ pub fn audit() -> Audit {
     audit
 }
 
+// ANCHOR: audit
 /// `allowed`: what the levels above allow; a page is writable, or the user's, only if all levels say so, and it is executable only
 /// if none says no.
 fn audit_table(table: Frame, level: u8, allowed: Flags, audit: &mut Audit) {
@@ -133,3 +136,4 @@ fn audit_table(table: Frame, level: u8, allowed: Flags, audit: &mut Audit) {
         audit.user += u64::from(here.contains(Flags::USER_ACCESSIBLE));
     }
 }
+// ANCHOR_END: audit

@@ -56,8 +56,10 @@ impl fmt::Debug for Frame {
     }
 }
 
+// ANCHOR: owned
 /// A frame that nobody else uses: just taken from a region, not yet handed out.
 pub struct OwnedPage(Frame);
+// ANCHOR_END: owned
 
 impl OwnedPage {
     /// # Safety

@@ -7,6 +7,7 @@ use super::object::{State, TaskRef};
 use super::scheduler;
 use crate::capability::{Slot, insert_new};
 
+// ANCHOR: code_address
 /// Checks that an address can hold user code. One beyond user space would make `sysret` fault in ring 0.
 ///
 /// # Errors
@@ -15,6 +16,7 @@ use crate::capability::{Slot, insert_new};
 pub fn check_code_address(address: u64) -> Result<u64, Error> {
     if (USER_START..USER_END).contains(&address) { Ok(address) } else { Err(Error::InvalidAddress) }
 }
+// ANCHOR_END: code_address
 
 /// Stacks are aligned to this many bytes, as compilers expect (System V ABI, AMD64 supplement, 3.2.2).
 const STACK_ALIGNMENT: u64 = 16;

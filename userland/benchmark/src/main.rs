@@ -57,6 +57,7 @@ fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
     show_with(name, 1, operation);
 }
 
+// ANCHOR: measure
 /// Prints a row. `share`: how many operations one round of `operation` stands for.
 #[inline(always)]
 fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), Error>) {
@@ -76,3 +77,4 @@ fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), E
     let median = batches.get(BATCHES / 2).copied().unwrap_or(last);
     println!("{name:<18} {first:>8} {median:>8} {last:>8}");
 }
+// ANCHOR_END: measure

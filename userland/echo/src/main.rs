@@ -5,6 +5,7 @@
 use flatmk_runtime::object::{OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
 
+// ANCHOR: echo
 flatmk_runtime::entry!(main);
 flatmk_runtime::service!(fn echo_entry = echo);
 
@@ -14,3 +15,4 @@ fn echo(_context: u64, _message: &mut [u64; 4]) {}
 fn main(_argument: u64, _words: [u64; 4]) {
     OWN_TASK.make_endpoint(echo_entry, 0, OWN_TABLE, SERVICE).expect("the service's slot is free");
 }
+// ANCHOR_END: echo

@@ -15,14 +15,20 @@ macro_rules! tests {
 
 /// Runs all tests and ends the run. A test that panics stops the program: the runner counts it and those after it as failed.
 pub fn run(tests: &[Test]) -> ! {
-    println!("running {} tests", tests.len());
-    for (name, test) in tests {
+    run_groups(&[tests])
+}
+
+/// The same for tests in several lists.
+pub fn run_groups(groups: &[&[Test]]) -> ! {
+    let count: usize = groups.iter().map(|group| group.len()).sum();
+    println!("running {count} tests");
+    for (name, test) in groups.iter().copied().flatten() {
         print!("test {name} ... ");
         let started = time_stamp();
         test();
         println!("ok ({} ticks)", time_stamp() - started);
     }
-    println!("test result: ok. {} passed; 0 failed", tests.len());
+    println!("test result: ok. {count} passed; 0 failed");
     let refused = Power(slots::POWER).off(Ok(()));
     panic!("the machine stays on: {refused}")
 }

@@ -1,0 +1,35 @@
+//! The tests of chapter 5, as the root task: system calls do what the interface says, and nothing that a program does harms
+//! the kernel or another task.
+#![no_std]
+#![no_main]
+
+mod contract;
+mod faults;
+mod harness;
+mod lifetimes;
+mod memory;
+mod operations;
+mod random;
+mod registers;
+mod scheduling;
+
+use flatmk_runtime::testing;
+
+flatmk_runtime::entry!(main);
+
+fn main(argument: u64, [memory_count, ..]: [u64; 4]) {
+    if let Some(task) = lifetimes::Child::from_argument(argument) {
+        task.run();
+    }
+    lifetimes::set_ramdisk_length(argument);
+    memory::prepare(memory_count);
+    testing::run_groups(&[
+        operations::TESTS,
+        contract::TESTS,
+        faults::TESTS,
+        memory::TESTS,
+        scheduling::TESTS,
+        lifetimes::TESTS,
+        random::TESTS,
+    ]);
+}

@@ -1,0 +1,65 @@
+//! Makes a disk image that boots a kernel, with the `bootloader` crate.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use bootloader::{BootConfig, DiskImageBuilder};
+use clap::{Parser, ValueEnum};
+
+/// Make a disk image that boots a kernel.
+#[derive(Parser)]
+#[command(name = "flatmk-loader")]
+struct Arguments {
+    /// The kernel: an ELF file that the `bootloader_api` crate's macro gave its configuration
+    #[arg(long, value_name = "ELF")]
+    kernel: PathBuf,
+    /// The file handed to the kernel as its ramdisk
+    #[arg(long, value_name = "TAR")]
+    ramdisk: Option<PathBuf>,
+    /// The firmware that will start the image
+    #[arg(long)]
+    firmware: Firmware,
+    /// Where to write the image
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Let the boot loader log to the screen and to the first serial port
+    #[arg(long)]
+    log: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Firmware {
+    Bios,
+    Uefi,
+}
+
+fn main() -> ExitCode {
+    match make_image(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make_image(arguments: &Arguments) -> Result<()> {
+    // The crate panics on a file that it cannot read.
+    for file in std::iter::once(&arguments.kernel).chain(&arguments.ramdisk) {
+        ensure!(file.is_file(), "{} is not a file", file.display());
+    }
+    let mut builder = DiskImageBuilder::new(arguments.kernel.clone());
+    if let Some(ramdisk) = &arguments.ramdisk {
+        builder.set_ramdisk(ramdisk.clone());
+    }
+    let mut config = BootConfig::default();
+    config.frame_buffer_logging = arguments.log;
+    config.serial_logging = arguments.log;
+    builder.set_boot_config(&config);
+    match arguments.firmware {
+        Firmware::Bios => builder.create_bios_image(&arguments.output),
+        Firmware::Uefi => builder.create_uefi_image(&arguments.output),
+    }
+    .with_context(|| format!("cannot make {}", arguments.output.display()))
+}

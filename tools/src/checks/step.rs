@@ -1,0 +1,99 @@
+//! One step of the checks: a command whose success counts, a command whose tests count, or a function.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use super::Count;
+use crate::workspace;
+
+/// A step.
+pub(super) struct Step {
+    pub(super) title: String,
+    pub(super) run: Box<dyn FnOnce() -> Count>,
+}
+
+impl Step {
+    pub(super) fn new(title: impl Into<String>, run: impl FnOnce() -> Count + 'static) -> Self {
+        Self { title: title.into(), run: Box::new(run) }
+    }
+
+    /// A command that checks one thing.
+    pub(super) fn command(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
+        let mut command = command(program, arguments);
+        Self::new(title, move || match command.stdin(Stdio::null()).status() {
+            Ok(status) => Count::of(status.success()),
+            Err(error) => cannot_run(&command, &error),
+        })
+    }
+
+    /// A command that runs tests, which are counted by the lines that it prints.
+    pub(super) fn tests(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
+        let mut command = command(program, arguments);
+        Self::new(title, move || count_tests(&mut command))
+    }
+}
+
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let program = if program == "cargo" { workspace::cargo() } else { program.into() };
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(workspace::root());
+    command
+}
+
+fn cannot_run(command: &Command, error: &std::io::Error) -> Count {
+    println!("    cannot run {}: {error}", command.get_program().display());
+    Count::failed(1)
+}
+
+fn count_tests(command: &mut Command) -> Count {
+    let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => return cannot_run(command, &error),
+    };
+    let mut count = Count::default();
+    for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok)
+    {
+        println!("    {line}");
+        count.read_line(&line);
+    }
+    let succeeded = child.wait().is_ok_and(|status| status.success());
+    match (succeeded, count) {
+        // A program that fails has a failure, even if none of its lines says so: it may not have got that far.
+        (false, Count { failed: 0, .. }) => count + Count::failed(1),
+        // Tests that cannot be found are not tests that pass.
+        (true, Count { passed: 0, failed: 0 }) => Count::failed(1),
+        _ => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> (usize, usize) {
+        let Count { passed, failed } = (Step::tests("a script", "sh", &["-c", script]).run)();
+        (passed, failed)
+    }
+
+    #[test]
+    fn the_tests_of_a_command_are_counted() {
+        assert_eq!(run("echo test a ... ok; echo test b ... ok"), (2, 0));
+        assert_eq!(run("echo test a ... ok; echo test b ... FAILED; exit 1"), (1, 1));
+    }
+
+    #[test]
+    fn a_command_that_fails_without_a_failed_test_has_failed() {
+        assert_eq!(run("echo test a ... ok; exit 1"), (1, 1));
+    }
+
+    #[test]
+    fn a_command_that_runs_no_test_has_failed() {
+        assert_eq!(run("true"), (0, 1));
+    }
+
+    #[test]
+    fn a_program_that_is_missing_has_failed() {
+        let count = (Step::command("missing", "/nowhere/at/all", &[]).run)();
+        assert_eq!((count.passed, count.failed), (0, 1));
+    }
+}

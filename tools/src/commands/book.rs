@@ -1,0 +1,34 @@
+//! `flatmk book`.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use flatmk_tools::workspace;
+
+/// Build the book, or show it in a browser
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What to do with it
+    #[arg(value_enum, default_value_t = Action::Build)]
+    action: Action,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Action {
+    /// Build it into book/output
+    Build,
+    /// Serve it on this machine, and build it anew when a page changes
+    Serve,
+}
+
+pub(crate) fn book(arguments: &Arguments) -> Result<ExitCode> {
+    let action = match arguments.action {
+        Action::Build => "build",
+        Action::Serve => "serve",
+    };
+    // ./x puts the version that was tried first into PATH.
+    let status = Command::new("mdbook").arg(action).arg("book").current_dir(workspace::root()).status();
+    let status = status.context("cannot run mdbook: ./x doctor says what is missing")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,36 @@
+//! One module a subcommand.
+
+pub(crate) mod book;
+pub(crate) mod boot;
+pub(crate) mod image;
+pub(crate) mod run;
+pub(crate) mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use flatmk_tools::machine::Outcome;
+use flatmk_tools::{CHAPTERS, LAST_CHAPTER};
+use flatmk_tools::{report, session};
+
+/// A path as the caller means it: `./x` goes to the checkout's folder, and says where it was called.
+fn in_callers_folder(path: &Path) -> PathBuf {
+    let folder = std::env::var_os("FLATMK_CWD").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    folder.join(path)
+}
+
+/// Reads the value of `--chapter`.
+fn chapter(text: &str) -> Result<u8, String> {
+    text.parse()
+        .ok()
+        .filter(|chapter| CHAPTERS.contains(chapter))
+        .ok_or_else(|| format!("there are chapters 1 to {LAST_CHAPTER}"))
+}
+
+/// Reports on a run unless it ended well, and turns it into this program's exit code.
+fn finish(outcome: &Outcome) -> ExitCode {
+    if let Some(report) = report::on(outcome) {
+        eprintln!("\n{report}");
+    }
+    session::exit_code(outcome).into()
+}

@@ -1,0 +1,48 @@
+//! `flatmk run`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use flatmk_tools::disk::LoaderLog;
+use flatmk_tools::kernel_file::KernelFile;
+use flatmk_tools::machine::Display;
+use flatmk_tools::session::{self, MachineOptions, Switch};
+use flatmk_tools::{LAST_CHAPTER, workspace};
+
+/// Build FlatMk and boot it in an emulator
+///
+/// The terminal is the machine's console; Ctrl-C ends it. Without a terminal the machine runs its demonstration and ends
+/// by itself, with the kernel's status as the exit code.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// FlatMk as it stands at this chapter
+    #[arg(long, value_name = "N", default_value_t = LAST_CHAPTER, value_parser = super::chapter)]
+    chapter: u8,
+    #[command(flatten)]
+    machine: MachineOptions,
+    /// Whether the kernel uses process-context identifiers where the processor has them
+    #[arg(long)]
+    pcid: Option<Switch>,
+    /// Let the boot loader log
+    #[arg(long)]
+    log: bool,
+    /// Show the machine's screen in a window
+    #[arg(long)]
+    display: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let kernel = KernelFile::read(workspace::build_kernel(arguments.chapter)?)?;
+    let mut machine = arguments.machine.machine(&kernel);
+    if let Some(pcid) = arguments.pcid {
+        machine = machine.boot_option("pcid", if pcid == Switch::On { "on" } else { "off" });
+    }
+    if arguments.log {
+        machine = machine.loader_log(LoaderLog::On);
+    }
+    if arguments.display {
+        machine = machine.display(Display::Window);
+    }
+    let outcome = session::run(machine, arguments.machine.limits(kernel.kind))?;
+    Ok(super::finish(&outcome))
+}

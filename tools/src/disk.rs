@@ -1,0 +1,101 @@
+//! Disk images: a kernel and its ramdisk, made bootable by the loader.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::cache::{self, CacheError};
+
+/// The firmware that starts a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Firmware {
+    /// A classic BIOS, reading a master boot record.
+    #[default]
+    Bios,
+    /// UEFI, reading a GUID partition table.
+    Uefi,
+}
+
+/// Who may write to serial port and screen before the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoaderLog {
+    /// Nobody.
+    #[default]
+    Off,
+    /// The boot loader.
+    On,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The loader is missing.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The loader said no.
+    #[error("cannot make the disk image: {0}")]
+    Loader(String),
+}
+
+impl ImageError {
+    /// For `map_err`: the file that cannot be written.
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+}
+
+/// The granularity that both emulators accept for a disk: Bochs counts in cylinders of 16 heads and 63 sectors.
+pub(crate) const CYLINDER_BYTES: u64 = 16 * 63 * 512;
+
+/// Makes a disk image.
+///
+/// # Errors
+///
+/// If the loader cannot be built, or refuses, or there is no room.
+pub fn make(
+    kernel: &Path,
+    ramdisk: Option<&Path>,
+    firmware: Firmware,
+    log: LoaderLog,
+    output: &Path,
+) -> Result<(), ImageError> {
+    let loader = cache::loader()?;
+    let mut command = Command::new(&loader);
+    command.arg("--kernel").arg(kernel).arg("--output").arg(output);
+    command.arg("--firmware").arg(match firmware {
+        Firmware::Bios => "bios",
+        Firmware::Uefi => "uefi",
+    });
+    if let Some(ramdisk) = ramdisk {
+        command.arg("--ramdisk").arg(ramdisk);
+    }
+    if log == LoaderLog::On {
+        command.arg("--log");
+    }
+    // The loader's own temporary files are removed with the image's folder.
+    if let Some(folder) = output.parent() {
+        command.env("TMPDIR", folder);
+    }
+    let result = command.output().map_err(|error| ImageError::Loader(format!("{}: {error}", loader.display())))?;
+    if !result.status.success() {
+        return Err(ImageError::Loader(String::from_utf8_lossy(&result.stderr).trim().to_owned()));
+    }
+    pad(output).map_err(ImageError::write(output))
+}
+
+fn pad(image: &Path) -> io::Result<()> {
+    let file = File::options().write(true).open(image)?;
+    file.set_len(file.metadata()?.len().next_multiple_of(CYLINDER_BYTES))
+}

@@ -1,0 +1,26 @@
+//! What stands behind `./x`: builds FlatMk, makes disk images, boots them in emulators, and checks everything.
+//!
+//! The end-to-end tests use the [`machine`] module, too.
+
+pub mod cache;
+pub mod checks;
+mod cleanup;
+pub mod disk;
+pub mod kernel_file;
+pub mod listings;
+pub mod machine;
+pub mod protocol;
+pub mod ramdisk;
+pub mod report;
+pub mod session;
+pub mod symbols;
+pub mod terminal;
+pub mod workspace;
+
+use std::ops::RangeInclusive;
+
+/// The chapters, and the features of the kernel.
+pub const CHAPTERS: RangeInclusive<u8> = 1..=12;
+
+/// The chapter with the whole system.
+pub const LAST_CHAPTER: u8 = 12;

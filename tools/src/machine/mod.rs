@@ -1,0 +1,309 @@
+//! Emulated machines: described by a [`Machine`], started, watched through their serial port, and ended.
+//!
+//! ```no_run
+//! # use flatmk_tools::machine::{Machine, MachineError, ExitReason};
+//! # use std::time::Duration;
+//! # fn main() -> Result<(), MachineError> {
+//! let outcome = Machine::new("kernel").memory_mib(64).start()?.wait(Duration::from_secs(60));
+//! assert_eq!(outcome.reason, ExitReason::Exited(0));
+//! # Ok(())
+//! # }
+//! ```
+
+mod bochs;
+mod exit;
+mod process;
+mod qemu;
+mod qmp;
+mod running;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cleanup::TemporaryFolder;
+use crate::disk::{self, Firmware, ImageError, LoaderLog};
+use crate::kernel_file::{KernelFile, KernelFileError};
+use crate::ramdisk::{self, BootOptions};
+use crate::workspace::{self, BuildError};
+
+pub use exit::ExitReason;
+pub use qmp::QmpError;
+pub use running::{Limits, Outcome, Running, WaitError};
+
+/// The least memory that a machine can be given. Below it there is no room for the boot loader.
+pub const MINIMUM_MEMORY_MIB: u32 = 16;
+
+/// The program that plays the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Emulator {
+    /// QEMU: fast, forgiving, the one with UEFI.
+    #[default]
+    Qemu,
+    /// Bochs: close to hardware, the one with process-context identifiers.
+    Bochs,
+}
+
+/// The chip set of QEMU's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MachineType {
+    /// i440FX, of 1996.
+    #[default]
+    Pc,
+    /// Q35, with PCI Express.
+    Q35,
+}
+
+/// The first serial port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Serial {
+    /// There, and read by the runner.
+    #[default]
+    Present,
+    /// Not in the machine.
+    Absent,
+}
+
+/// The emulator's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Display {
+    /// None.
+    #[default]
+    Hidden,
+    /// On the desktop.
+    Window,
+}
+
+/// How the time of an idle machine passes. Either way one instruction takes a nanosecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Idle {
+    /// It skips to the next event: nothing waits for a clock.
+    #[default]
+    Skips,
+    /// It waits, for a human at the keyboard.
+    Waits,
+}
+
+/// What stands in the boot ramdisk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ramdisk {
+    /// The boot options and, from chapter 5 on, the user programs.
+    #[default]
+    Standard,
+    /// The boot options and these files.
+    Files(Vec<ramdisk::File>),
+    /// These bytes, whether or not they are an archive.
+    Bytes(Vec<u8>),
+}
+
+/// Why a machine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The kernel is none.
+    #[error(transparent)]
+    Kernel(#[from] KernelFileError),
+    /// The user programs do not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// There is no disk image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The temporary folder cannot be made.
+    #[error("cannot make a temporary folder: {0}")]
+    Folder(std::io::Error),
+    /// The terminal cannot be used as a console.
+    #[error("cannot use the terminal as a console: {0}")]
+    Terminal(std::io::Error),
+    /// The emulator is not installed.
+    #[error("{0} is not installed: run ./x doctor")]
+    Missing(&'static str),
+    /// The emulator's program does not start.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// The program.
+        program: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The firmware is not installed.
+    #[error("there is no UEFI firmware for QEMU (package ovmf or edk2-ovmf): run ./x doctor")]
+    NoFirmware,
+    /// The emulator cannot do it.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// Less memory than the boot loader needs.
+    #[error("{0} MiB of memory are too little: a machine needs at least {MINIMUM_MEMORY_MIB}")]
+    TooLittleMemory(u32),
+}
+
+/// A machine to start.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Machine {
+    kernel: PathBuf,
+    emulator: Emulator,
+    firmware: Firmware,
+    loader_log: LoaderLog,
+    memory_mib: u32,
+    cpu: Option<String>,
+    machine_type: MachineType,
+    serial: Serial,
+    display: Display,
+    idle: Idle,
+    ramdisk: Ramdisk,
+    boot_options: BootOptions,
+}
+
+impl Machine {
+    /// A machine with QEMU's every feature, BIOS and 512 MiB, that will boot this kernel.
+    pub fn new(kernel: impl Into<PathBuf>) -> Self {
+        Self {
+            kernel: kernel.into(),
+            emulator: Emulator::default(),
+            firmware: Firmware::default(),
+            loader_log: LoaderLog::default(),
+            memory_mib: 512,
+            cpu: None,
+            machine_type: MachineType::default(),
+            serial: Serial::default(),
+            display: Display::default(),
+            idle: Idle::default(),
+            ramdisk: Ramdisk::default(),
+            boot_options: BootOptions::new(),
+        }
+    }
+
+    /// Who plays it.
+    pub fn emulator(mut self, emulator: Emulator) -> Self {
+        self.emulator = emulator;
+        self
+    }
+
+    /// What starts it.
+    pub fn firmware(mut self, firmware: Firmware) -> Self {
+        self.firmware = firmware;
+        self
+    }
+
+    /// Whether the boot loader logs.
+    pub fn loader_log(mut self, log: LoaderLog) -> Self {
+        self.loader_log = log;
+        self
+    }
+
+    /// Its memory.
+    pub fn memory_mib(mut self, memory_mib: u32) -> Self {
+        self.memory_mib = memory_mib;
+        self
+    }
+
+    /// Its processor, in the emulator's words.
+    pub fn cpu(mut self, model: impl Into<String>) -> Self {
+        self.cpu = Some(model.into());
+        self
+    }
+
+    /// Its chip set. Bochs has only the one of [`MachineType::Pc`].
+    pub fn machine_type(mut self, machine_type: MachineType) -> Self {
+        self.machine_type = machine_type;
+        self
+    }
+
+    /// Whether it has a serial port.
+    pub fn serial(mut self, serial: Serial) -> Self {
+        self.serial = serial;
+        self
+    }
+
+    /// Whether it shows a window.
+    pub fn display(mut self, display: Display) -> Self {
+        self.display = display;
+        self
+    }
+
+    /// How its time passes.
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Its ramdisk, in place of the standard one.
+    pub fn ramdisk(mut self, ramdisk: Ramdisk) -> Self {
+        self.ramdisk = ramdisk;
+        self
+    }
+
+    /// Tells the kernel something. `exit` and `interactive` are set unless told otherwise.
+    pub fn boot_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.boot_options.insert(key.into(), value.into());
+        self
+    }
+
+    /// Makes the disk image and starts the emulator. The machine ends with the thread that calls this.
+    ///
+    /// # Errors
+    ///
+    /// If a part is missing, does not build, or has no room. An emulator that starts and then gives up is
+    /// [`ExitReason::EmulatorDied`].
+    pub fn start(&self) -> Result<Running, MachineError> {
+        let kernel = KernelFile::read(&self.kernel)?;
+        if self.memory_mib < MINIMUM_MEMORY_MIB {
+            return Err(MachineError::TooLittleMemory(self.memory_mib));
+        }
+        let folder = TemporaryFolder::new().map_err(MachineError::Folder)?;
+        let disk = folder.path().join("disk");
+        self.write_image(&kernel, &folder, &disk)?;
+        match self.emulator {
+            Emulator::Qemu => qemu::start(self, kernel, folder),
+            Emulator::Bochs => bochs::start(self, kernel, folder),
+        }
+    }
+
+    fn write_image(
+        &self,
+        kernel: &KernelFile,
+        folder: &TemporaryFolder,
+        disk: &std::path::Path,
+    ) -> Result<(), MachineError> {
+        let path = folder.path().join("ramdisk");
+        let write_error = || ImageError::write(&path);
+        let options = self.options();
+        match &self.ramdisk {
+            Ramdisk::Bytes(bytes) => std::fs::write(&path, bytes).map_err(write_error())?,
+            Ramdisk::Files(files) => {
+                let file = File::create(&path).map_err(write_error())?;
+                ramdisk::write(file, &options, files).map_err(write_error())?;
+            }
+            Ramdisk::Standard => write_standard_ramdisk(kernel, &options, &path)?,
+        }
+        disk::make(&kernel.path, Some(&path), self.firmware, self.loader_log, disk)?;
+        Ok(())
+    }
+
+    fn options(&self) -> BootOptions {
+        let exit = match self.emulator {
+            Emulator::Qemu => "qemu",
+            Emulator::Bochs => "bochs",
+        };
+        let mut options = BootOptions::from([("exit".into(), exit.into()), ("interactive".into(), "no".into())]);
+        options.extend(self.boot_options.clone());
+        options
+    }
+}
+
+/// Builds the user programs if the kernel runs any, and writes the ramdisk.
+///
+/// # Errors
+///
+/// If a program does not build, or there is no room.
+pub fn write_standard_ramdisk(
+    kernel: &KernelFile,
+    options: &BootOptions,
+    path: &std::path::Path,
+) -> Result<(), MachineError> {
+    let files = if kernel.has_programs() { workspace::user_programs(kernel.root_package())? } else { Vec::new() };
+    let file = File::create(path).map_err(ImageError::write(path))?;
+    ramdisk::write(file, options, &files).map_err(ImageError::write(path))?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! QEMU: the command that starts it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::process::{Process, Tail};
+use super::running::{Running, Wires, start_error};
+use super::{Display, Idle, Machine, MachineError, MachineType, Serial};
+use crate::cleanup::TemporaryFolder;
+use crate::disk::{Firmware, ImageError};
+use crate::kernel_file::KernelFile;
+
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Firmware in one file, as different distributions place it.
+const COMBINED_FIRMWARE: [&str; 7] = [
+    "/usr/share/ovmf/OVMF.fd",
+    "/usr/share/OVMF/OVMF.fd",
+    "/usr/share/edk2/x64/OVMF.4m.fd",
+    "/usr/share/edk2-ovmf/x64/OVMF.fd",
+    "/usr/share/edk2/ovmf/OVMF.fd",
+    "/usr/share/ovmf/x64/OVMF.fd",
+    "/usr/share/qemu/ovmf-x86_64.bin",
+];
+
+/// Firmware in two files, code and variables.
+const SPLIT_FIRMWARE: [(&str, &str); 4] = [
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+];
+
+pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFolder) -> Result<Running, MachineError> {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["-machine", if machine.machine_type == MachineType::Q35 { "q35" } else { "pc" }])
+        .args(["-cpu", machine.cpu.as_deref().unwrap_or("max")])
+        .arg("-m")
+        .arg(format!("{}M", machine.memory_mib))
+        .args(["-icount", if machine.idle == Idle::Waits { "shift=0,sleep=on" } else { "shift=0,sleep=off" }])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-no-reboot", "-net", "none", "-monitor", "none"])
+        // The last interrupts, for the report on a failed run. They come on stderr, of which only the end is kept.
+        .args(["-d", "int,cpu_reset"])
+        .arg("-drive")
+        .arg(option("format=raw,cache=unsafe,file=", &folder.path().join("disk")))
+        .arg("-qmp")
+        .arg(option("unix:", &folder.path().join("qmp")).into_string().unwrap_or_default() + ",server=on,wait=off");
+    if machine.display == Display::Hidden {
+        command.args(["-display", "none"]);
+    }
+    if machine.firmware == Firmware::Uefi {
+        add_firmware(&mut command, folder.path())?;
+    }
+    match machine.serial {
+        Serial::Present => command.args(["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]),
+        Serial::Absent => command.args(["-serial", "none"]),
+    };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut command).map_err(start_error(PROGRAM))?;
+    let child = process.child();
+    let (Some(input), Some(output), Some(log)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
+        return Err(MachineError::Start { program: PROGRAM, source: std::io::ErrorKind::BrokenPipe.into() });
+    };
+    let wires = Wires { input: Box::new(input), output: Box::new(output), log: Tail::of(log) };
+    Ok(Running::new(machine, kernel, folder, process, wires))
+}
+
+/// An option with a path, in which QEMU wants a comma written twice.
+fn option(prefix: &str, path: &Path) -> OsString {
+    format!("{prefix}{}", path.display().to_string().replace(',', ",,")).into()
+}
+
+fn add_firmware(command: &mut Command, folder: &Path) -> Result<(), MachineError> {
+    if let Some(file) = COMBINED_FIRMWARE.iter().find(|file| Path::new(file).is_file()) {
+        command.args(["-bios", file]);
+        return Ok(());
+    }
+    let found =
+        SPLIT_FIRMWARE.iter().find(|(code, variables)| Path::new(code).is_file() && Path::new(variables).is_file());
+    let (code, variables) = found.ok_or(MachineError::NoFirmware)?;
+    // The firmware writes its variables.
+    let copy = folder.join("variables");
+    fs::copy(variables, &copy).map_err(ImageError::write(&copy))?;
+    command.arg("-drive").arg(option("if=pflash,format=raw,readonly=on,file=", Path::new(code)));
+    command.arg("-drive").arg(option("if=pflash,format=raw,file=", &copy));
+    Ok(())
+}

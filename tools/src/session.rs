@@ -1,0 +1,119 @@
+//! Boots a kernel and shows what it does: behind `flatmk run`, `cargo run` and `cargo test`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::disk::Firmware;
+use crate::kernel_file::{KernelFile, Kind};
+use crate::machine::{Emulator, ExitReason, Idle, Limits, Machine, MachineError, Outcome};
+use crate::terminal::{self, Console};
+
+/// A switch on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// The machine to use, as the command line or the environment chooses it.
+#[derive(Debug, Clone, Args)]
+pub struct MachineOptions {
+    /// Start the machine by UEFI firmware
+    #[arg(
+        long = "uefi",
+        env = "FLATMK_FIRMWARE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "bios",
+        default_missing_value = "uefi",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_env_values = true,
+        value_name = "bios|uefi"
+    )]
+    pub firmware: Firmware,
+    /// The emulator
+    #[arg(long, env = "FLATMK_EMULATOR", default_value = "qemu", hide_env_values = true)]
+    pub emulator: Emulator,
+    /// The processor, in the emulator's words [default: one with every feature]
+    #[arg(long, env = "FLATMK_CPU", value_name = "MODEL", hide_env_values = true)]
+    pub cpu: Option<String>,
+    /// The memory in MiB
+    #[arg(long, env = "FLATMK_MEMORY", value_name = "MIB", default_value_t = 512, hide_env_values = true)]
+    pub memory: u32,
+    /// Seconds without a sign of life after which a machine that nobody watches is stopped; each test has as many
+    #[arg(long, env = "FLATMK_TIME_LIMIT", value_name = "SECONDS", default_value_t = 60, hide_env_values = true)]
+    pub time_limit: u64,
+}
+
+impl MachineOptions {
+    /// A machine with these options.
+    #[must_use]
+    pub fn machine(&self, kernel: &KernelFile) -> Machine {
+        let machine =
+            Machine::new(&kernel.path).firmware(self.firmware).emulator(self.emulator).memory_mib(self.memory);
+        match &self.cpu {
+            Some(model) => machine.cpu(model),
+            None => machine,
+        }
+    }
+
+    /// For how long a machine that nobody watches may run.
+    #[must_use]
+    pub fn limits(&self, kind: Kind) -> Limits {
+        let limit = Duration::from_secs(self.time_limit);
+        match kind {
+            Kind::Kernel => Limits::Silence(limit),
+            Kind::Test => Limits::EachTest(limit),
+        }
+    }
+}
+
+/// Boots a machine that nobody types at, shows what it writes, and reports on stderr if it does not end well.
+///
+/// # Errors
+///
+/// If it does not start.
+pub fn watch(machine: &Machine, limits: Limits) -> Result<Outcome, MachineError> {
+    Ok(machine.start()?.watch(limits, show))
+}
+
+/// Boots a machine with the terminal as its console.
+///
+/// # Errors
+///
+/// If it does not start.
+pub fn converse(machine: Machine) -> Result<Outcome, MachineError> {
+    let running = machine.idle(Idle::Waits).boot_option("interactive", "yes").start()?;
+    let _console = Console::open(running.serial_input()).map_err(MachineError::Terminal)?;
+    Ok(running.watch(Limits::None, show))
+}
+
+/// Boots a machine as the situation asks: with a human at the terminal, or by itself.
+///
+/// # Errors
+///
+/// If it does not start.
+pub fn run(machine: Machine, limits: Limits) -> Result<Outcome, MachineError> {
+    if terminal::is_interactive() { converse(machine) } else { watch(&machine, limits) }
+}
+
+fn show(bytes: &[u8]) {
+    // The run goes on when nobody listens any more.
+    let mut output = io::stdout().lock();
+    let _ = output.write_all(bytes).and_then(|()| output.flush());
+}
+
+/// The exit code of this program after a run: the kernel's, or 1 for all that did not end by the kernel's will.
+#[must_use]
+pub fn exit_code(outcome: &Outcome) -> u8 {
+    match (&outcome.reason, outcome.kernel.kind) {
+        (ExitReason::Exited(_), Kind::Test) => u8::from(outcome.protocol.verdict().is_err()),
+        (ExitReason::Exited(status), Kind::Kernel) => *status,
+        _ => 1,
+    }
+}

@@ -1,0 +1,157 @@
+//! The checkout: its folder, its packages, and cargo run in it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
+
+/// The target of kernel and user programs.
+pub const BARE_TARGET: &str = "x86_64-unknown-none";
+
+/// Why something could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Cargo does not run.
+    #[error("cannot run cargo ({0}): run ./x doctor")]
+    NoCargo(std::io::Error),
+    /// Cargo's description of the workspace is not to be had.
+    #[error("cannot read the workspace: {0}")]
+    Metadata(#[from] cargo_metadata::Error),
+    /// The compiler said no.
+    #[error("building {0} failed, see above")]
+    Failed(String),
+    /// The package is not there.
+    #[error("there is no user program `{0}` in the workspace")]
+    NoProgram(String),
+    /// A built file is not to be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// The folder of the checkout.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// The cargo to run: the one that runs this program, if it does.
+#[must_use]
+pub fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// What cargo says about the packages of the workspace, asked once.
+///
+/// # Errors
+///
+/// If cargo does not answer.
+pub fn metadata() -> Result<&'static Metadata, BuildError> {
+    static METADATA: OnceLock<Metadata> = OnceLock::new();
+    if let Some(metadata) = METADATA.get() {
+        return Ok(metadata);
+    }
+    let metadata = MetadataCommand::new().cargo_path(cargo()).current_dir(root()).no_deps().exec()?;
+    Ok(METADATA.get_or_init(|| metadata))
+}
+
+/// Runs a cargo command that builds, and returns the executables it made, tests apart from programs.
+///
+/// # Errors
+///
+/// If cargo does not run or fails; the compiler's messages are on stderr then.
+pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, BuildError> {
+    let mut child = Command::new(cargo())
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(BuildError::NoCargo)?;
+    let mut found = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(std::io::BufReader::new(stdout)).flatten() {
+            if let Message::CompilerArtifact(artifact) = message
+                && let Some(path) = artifact.executable
+            {
+                found.push(Executable { name: artifact.target.name, path: path.into() });
+            }
+        }
+    }
+    let status = child.wait().map_err(BuildError::NoCargo)?;
+    if status.success() { Ok(found) } else { Err(BuildError::Failed(what.to_owned())) }
+}
+
+/// A program that cargo built.
+#[derive(Debug, Clone)]
+pub struct Executable {
+    /// The name of its cargo target.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Builds the kernel of a chapter, without tests.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
+    let feature = format!("chapter{chapter}");
+    let what = format!("the kernel of chapter {chapter}");
+    let arguments = [
+        "build",
+        "--release",
+        "--package",
+        "kernel",
+        "--bin",
+        "kernel",
+        "--target",
+        BARE_TARGET,
+        "--features",
+        &feature,
+    ];
+    let built = executables(&arguments, &what)?;
+    built.into_iter().next().map(|kernel| kernel.path).ok_or(BuildError::Failed(what))
+}
+
+/// Builds all user programs and returns those for a ramdisk: the root task under the name `root-task`, then every
+/// program under its package's name.
+///
+/// # Errors
+///
+/// If one does not build, or there is no package `root`.
+pub fn user_programs(root: &str) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
+    let programs = build_programs(root)?;
+    let load = |program: &Executable, name: &str| {
+        let contents = std::fs::read(&program.path);
+        contents
+            .map(|contents| (name.to_owned(), contents))
+            .map_err(|source| BuildError::Read { path: program.path.clone(), source })
+    };
+    let first =
+        programs.iter().find(|program| program.name == root).ok_or_else(|| BuildError::NoProgram(root.to_owned()))?;
+    let others = programs.iter().filter(|program| program.name != "root-task" && program.name != root);
+    std::iter::once(load(first, "root-task")).chain(others.map(|program| load(program, &program.name))).collect()
+}
+
+fn build_programs(root: &str) -> Result<Vec<Executable>, BuildError> {
+    let packages = metadata()?.packages.iter().filter(|package| package.name == root || is_program(package));
+    let names: Vec<&str> = packages.map(|package| package.name.as_str()).collect();
+    let mut arguments = vec!["build", "--release", "--quiet", "--bins", "--target", BARE_TARGET];
+    for name in &names {
+        arguments.extend(["--package", name]);
+    }
+    executables(&arguments, "the user programs")
+}
+
+fn is_program(package: &Package) -> bool {
+    package.metadata.pointer("/flatmk/program").and_then(serde_json::Value::as_bool) == Some(true)
+}
