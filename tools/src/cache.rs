@@ -3,11 +3,16 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use crate::workspace;
+
+/// How often a long build says that it goes on.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Why something of the cache folder is not there.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +21,14 @@ pub enum CacheError {
     #[error("no place for the cache folder: set HOME, XDG_CACHE_HOME or FLATMK_CACHE")]
     NoPlace,
     /// A file operation failed.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}: {cause}")]
     File {
         /// What was tried.
         what: &'static str,
         /// With which file.
         path: PathBuf,
         /// Why it failed.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The compiler does not run.
     #[error("cannot run `{0}`: run ./x doctor")]
@@ -35,7 +40,7 @@ pub enum CacheError {
 
 fn file_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CacheError {
     let path = path.to_owned();
-    move |source| CacheError::File { what, path, source }
+    move |cause| CacheError::File { what, path, cause }
 }
 
 /// The cache folder.
@@ -49,6 +54,22 @@ pub fn folder() -> Result<PathBuf, CacheError> {
         .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("flatmk")))
         .or_else(|| Some(variable("HOME")?.join(".cache/flatmk")))
         .ok_or(CacheError::NoPlace)
+}
+
+/// The program that makes the book: the one that `./x` put into the cache folder, or else the one in `PATH`.
+#[must_use]
+pub fn mdbook() -> PathBuf {
+    let versions = folder().ok().and_then(|cache| fs::read_dir(cache).ok());
+    let mut programs: Vec<PathBuf> = versions
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("mdbook-"))
+        .map(|entry| entry.path().join("bin/mdbook"))
+        .filter(|program| program.is_file())
+        .collect();
+    programs.sort();
+    programs.pop().unwrap_or_else(|| "mdbook".into())
 }
 
 /// The program that makes disk images; built now if it is not there yet.
@@ -81,15 +102,11 @@ fn build_loader(cache: &Path, finished: &Path) -> Result<(), CacheError> {
         fs::remove_dir_all(&work).map_err(file_error("remove", &work))?;
     }
     eprintln!("Building the boot loader (once; 1 to 3 minutes)");
-    let source = workspace::root().join("tools/loader");
-    let status = Command::new(workspace::cargo())
-        .args(["build", "--release", "--locked", "--target", "host-tuple", "--target-dir"])
-        .arg(&work)
-        .current_dir(&source)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env_remove("RUSTFLAGS")
-        .status()
-        .map_err(|_| CacheError::NoCompiler("cargo"))?;
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.args(["build", "--release", "--locked", "--target", "host-tuple", "--target-dir"]).arg(&work);
+    cargo.current_dir(workspace::root().join("tools/loader"));
+    cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS");
+    let status = run_with_signs_of_life(&mut cargo).map_err(|_| CacheError::NoCompiler("cargo"))?;
     if !status.success() {
         return Err(CacheError::Build);
     }
@@ -99,6 +116,23 @@ fn build_loader(cache: &Path, finished: &Path) -> Result<(), CacheError> {
     fs::rename(&built, result.join("flatmk-loader")).map_err(file_error("move", &built))?;
     fs::rename(&result, finished).map_err(file_error("move", &result))?;
     fs::remove_dir_all(&work).map_err(file_error("remove", &work))
+}
+
+/// Most of the time goes into one package, whose build script runs cargo and shows nothing.
+fn run_with_signs_of_life(command: &mut Command) -> io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    let start = Instant::now();
+    let mut next = SIGN_OF_LIFE;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if start.elapsed() >= next {
+            eprintln!("    still building the boot loader ({} s)", next.as_secs());
+            next += SIGN_OF_LIFE;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// The program below a target folder, in the folder named by the host's target.

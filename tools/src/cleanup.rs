@@ -3,12 +3,15 @@
 //! Drop takes care of it in the ordinary case. A signal ends the program without dropping anything, so everything is also
 //! listed here, and a handler tidies up. Against a `SIGKILL`, emulators ask Linux to end with their parent.
 
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcsetattr};
+use tempfile::TempDir;
 
 #[derive(Default)]
 struct Registry {
@@ -35,13 +38,13 @@ fn registry() -> MutexGuard<'static, Registry> {
 fn tidy_up() {
     let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(terminal) = &registry.terminal {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, terminal);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, terminal);
     }
     for &group in &registry.groups {
         let _ = kill_process_group(group, Signal::KILL);
     }
     for folder in &registry.folders {
-        let _ = std::fs::remove_dir_all(folder);
+        let _ = fs::remove_dir_all(folder);
     }
 }
 
@@ -66,28 +69,65 @@ impl Drop for ListedGroup {
     }
 }
 
-/// A temporary folder, removed when it is dropped and when a signal ends the program.
+/// A temporary folder, removed when it is dropped and when a signal ends the program; after a `SIGKILL`, by the next run.
 #[derive(Debug)]
-pub(crate) struct TemporaryFolder(Option<tempfile::TempDir>);
+pub struct TemporaryFolder {
+    folder: Option<TempDir>,
+    // As long as it is locked, somebody needs the folder.
+    _lock: File,
+}
+
+const PREFIX: &str = "flatmk-";
+const LOCK: &str = "in-use";
 
 impl TemporaryFolder {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        let mut registry = registry();
-        let folder = tempfile::Builder::new().prefix("flatmk-").tempdir()?;
-        registry.folders.push(folder.path().to_owned());
-        Ok(Self(Some(folder)))
+    /// A folder among the temporary files.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be written there.
+    pub fn new() -> io::Result<Self> {
+        Self::new_in(&std::env::temp_dir())
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.0.as_ref().map_or(Path::new(""), tempfile::TempDir::path)
+    /// A folder in another folder.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be written there.
+    pub fn new_in(parent: &Path) -> io::Result<Self> {
+        remove_abandoned(parent);
+        let mut registry = registry();
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        registry.folders.push(folder.path().to_owned());
+        let lock = File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        Ok(Self { folder: Some(folder), _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new(""), TempDir::path)
     }
 }
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         let path = self.path().to_owned();
-        self.0 = None;
+        self.folder = None;
         registry().folders.retain(|folder| *folder != path);
+    }
+}
+
+/// Removes the folders of programs that were killed. What cannot be removed is left to somebody else.
+fn remove_abandoned(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // A folder without the file is just being made.
+        if is_ours && File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -105,7 +145,38 @@ impl SavedTerminal {
 impl Drop for SavedTerminal {
     fn drop(&mut self) {
         if let Some(terminal) = registry().terminal.take() {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &terminal);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &terminal);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_goes_with_its_owner() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = TemporaryFolder::new_in(parent.path()).unwrap();
+        let path = folder.path().to_owned();
+        assert!(path.is_dir());
+        drop(folder);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn abandoned_folders_are_removed_and_others_left() {
+        let parent = tempfile::tempdir().unwrap();
+        let [abandoned, being_made, foreign] = ["flatmk-1", "flatmk-2", "other"].map(|name| parent.path().join(name));
+        for folder in [&abandoned, &being_made, &foreign] {
+            fs::create_dir(folder).unwrap();
+        }
+        for folder in [&abandoned, &foreign] {
+            File::create(folder.join(LOCK)).unwrap();
+        }
+        let in_use = TemporaryFolder::new_in(parent.path()).unwrap();
+        let _another = TemporaryFolder::new_in(parent.path()).unwrap();
+        assert!(!abandoned.exists());
+        assert!(being_made.exists() && foreign.exists() && in_use.path().exists());
     }
 }

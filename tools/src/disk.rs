@@ -8,6 +8,7 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use crate::cache::{self, CacheError};
+use crate::strip;
 
 /// The firmware that starts a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -36,12 +37,12 @@ pub enum ImageError {
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// A file cannot be written.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {cause}")]
     Write {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The loader said no.
     #[error("cannot make the disk image: {0}")]
@@ -52,7 +53,7 @@ impl ImageError {
     /// For `map_err`: the file that cannot be written.
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Write { path, source }
+        move |cause| Self::Write { path, cause }
     }
 }
 
@@ -72,8 +73,10 @@ pub fn make(
     output: &Path,
 ) -> Result<(), ImageError> {
     let loader = cache::loader()?;
+    let folder = output.parent().unwrap_or(Path::new("."));
+    let small = folder.join("kernel");
     let mut command = Command::new(&loader);
-    command.arg("--kernel").arg(kernel).arg("--output").arg(output);
+    command.arg("--output").arg(output).arg("--kernel").arg(shrink(kernel, &small)?);
     command.arg("--firmware").arg(match firmware {
         Firmware::Bios => "bios",
         Firmware::Uefi => "uefi",
@@ -85,14 +88,22 @@ pub fn make(
         command.arg("--log");
     }
     // The loader's own temporary files are removed with the image's folder.
-    if let Some(folder) = output.parent() {
-        command.env("TMPDIR", folder);
-    }
+    command.env("TMPDIR", folder);
     let result = command.output().map_err(|error| ImageError::Loader(format!("{}: {error}", loader.display())))?;
     if !result.status.success() {
         return Err(ImageError::Loader(String::from_utf8_lossy(&result.stderr).trim().to_owned()));
     }
     pad(output).map_err(ImageError::write(output))
+}
+
+/// Writes a smaller copy of a kernel and returns its path. A file that cannot be taken apart goes to the loader as it is.
+fn shrink<'a>(kernel: &'a Path, copy: &'a Path) -> Result<&'a Path, ImageError> {
+    let stripped = std::fs::read(kernel).ok().and_then(|elf| strip::without_symbols(&elf).ok());
+    let Some(stripped) = stripped else {
+        return Ok(kernel);
+    };
+    std::fs::write(copy, stripped).map_err(ImageError::write(copy))?;
+    Ok(copy)
 }
 
 fn pad(image: &Path) -> io::Result<()> {

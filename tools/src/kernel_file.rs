@@ -1,4 +1,7 @@
 //! What a kernel says about itself: the section `.flatmk` of its ELF file, with lines `key=value`.
+//!
+//! `chapter=N` and `kind=kernel` or `kind=test` must be there. `root=PACKAGE` names another root task than the usual one,
+//! and each `option=KEY=VALUE` is a boot option.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,6 +9,8 @@ use std::path::{Path, PathBuf};
 use object::{Object, ObjectSection, ObjectSegment};
 
 use crate::CHAPTERS;
+use crate::ramdisk::BootOptions;
+use crate::workspace;
 
 /// A bootable kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub struct KernelFile {
     pub kind: Kind,
     /// The package whose program is its root task, where it is not the usual one.
     pub root: Option<String>,
+    /// Boot options that it wants.
+    pub options: BootOptions,
     /// The lowest and the highest address of its machine code.
     pub text: (u64, u64),
 }
@@ -35,12 +42,12 @@ pub enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum KernelFileError {
     /// It cannot be read.
-    #[error("cannot read the kernel {path}: {source}")]
+    #[error("cannot read the kernel {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It is not an ELF file for this machine.
     #[error("{0} is not a kernel: it is not an ELF file for x86-64")]
@@ -68,7 +75,7 @@ impl KernelFile {
         let path = path.into();
         match fs::read(&path) {
             Ok(bytes) => Self::parse(path, &bytes),
-            Err(source) => Err(KernelFileError::Read { path, source }),
+            Err(cause) => Err(KernelFileError::Read { path, cause }),
         }
     }
 
@@ -82,7 +89,7 @@ impl KernelFile {
         };
         let text = section.data().ok().and_then(|data| std::str::from_utf8(data).ok());
         let keys = text.ok_or_else(|| "is not text".to_owned()).and_then(Keys::parse);
-        let Keys { chapter, kind, root } = match keys {
+        let Keys { chapter, kind, root, options } = match keys {
             Ok(keys) => keys,
             Err(problem) => return Err(KernelFileError::BadSection { path, problem }),
         };
@@ -90,7 +97,7 @@ impl KernelFile {
         let text = executable.fold((u64::MAX, 0), |(low, high), segment| {
             (low.min(segment.address()), high.max(segment.address() + segment.size()))
         });
-        Ok(Self { path, chapter, kind, root, text })
+        Ok(Self { path, chapter, kind, root, options, text })
     }
 
     /// Whether the boot ramdisk carries user programs.
@@ -102,7 +109,7 @@ impl KernelFile {
     /// The package whose program starts first.
     #[must_use]
     pub fn root_package(&self) -> &str {
-        self.root.as_deref().unwrap_or("root-task")
+        self.root.as_deref().unwrap_or(workspace::USUAL_ROOT)
     }
 
     /// A short name for messages.
@@ -123,11 +130,12 @@ struct Keys {
     chapter: u8,
     kind: Kind,
     root: Option<String>,
+    options: BootOptions,
 }
 
 impl Keys {
     fn parse(text: &str) -> Result<Self, String> {
-        let (mut chapter, mut kind, mut root) = (None, None, None);
+        let (mut chapter, mut kind, mut root, mut options) = (None, None, None, BootOptions::new());
         for line in text.trim_end_matches('\0').lines().filter(|line| !line.is_empty()) {
             match line.split_once('=') {
                 Some(("chapter", number)) => {
@@ -137,6 +145,9 @@ impl Keys {
                 Some(("kind", "kernel")) => kind = Some(Kind::Kernel),
                 Some(("kind", "test")) => kind = Some(Kind::Test),
                 Some(("root", name)) if !name.is_empty() => root = Some(name.to_owned()),
+                Some(("option", option)) if option.contains('=') => {
+                    options.extend(option.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())));
+                }
                 _ => return Err(format!("has a line that is not known: `{line}`")),
             }
         }
@@ -144,6 +155,7 @@ impl Keys {
             chapter: chapter.ok_or("has no line `chapter=N`")?,
             kind: kind.ok_or("has no line `kind=kernel` or `kind=test`")?,
             root,
+            options,
         })
     }
 }
@@ -154,13 +166,22 @@ mod tests {
 
     #[test]
     fn keys_are_read() {
-        let keys = Keys::parse("chapter=5\nkind=test\nroot=echo\n\0\0").unwrap();
+        let keys = Keys::parse("chapter=5\nkind=test\nroot=echo\noption=a=b=c\n\0\0").unwrap();
         assert_eq!((keys.chapter, keys.kind, keys.root.as_deref()), (5, Kind::Test, Some("echo")));
+        assert_eq!(keys.options, BootOptions::from([("a".to_owned(), "b=c".to_owned())]));
     }
 
     #[test]
     fn bad_keys_are_refused() {
-        for text in ["", "chapter=5\n", "kind=test\n", "chapter=0\nkind=test\n", "chapter=13\nkind=test\n", "chapter"] {
+        for text in [
+            "",
+            "chapter=5\n",
+            "kind=test\n",
+            "chapter=0\nkind=test\n",
+            "chapter=13\nkind=test\n",
+            "chapter",
+            "chapter=5\nkind=test\noption=a\n",
+        ] {
             assert!(Keys::parse(text).is_err(), "{text}");
         }
     }

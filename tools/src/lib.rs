@@ -4,7 +4,7 @@
 
 pub mod cache;
 pub mod checks;
-mod cleanup;
+pub mod cleanup;
 pub mod disk;
 pub mod kernel_file;
 pub mod listings;
@@ -13,6 +13,7 @@ pub mod protocol;
 pub mod ramdisk;
 pub mod report;
 pub mod session;
+mod strip;
 pub mod symbols;
 pub mod terminal;
 pub mod workspace;

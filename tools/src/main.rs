@@ -4,6 +4,7 @@ mod commands;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use commands::{book, boot, image, run, test};
@@ -26,7 +27,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return answer_caller(&answer),
+    };
+    let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Image(arguments) => image::image(&arguments),
@@ -37,4 +42,22 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Prints what the caller asked for, or in one sentence what is wrong with the command line.
+fn answer_caller(answer: &clap::Error) -> ExitCode {
+    if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = answer.print();
+        return ExitCode::FAILURE;
+    }
+    if !answer.use_stderr() {
+        // Nobody may be listening any more.
+        let _ = answer.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = answer.to_string();
+    // After the first paragraph there is general advice.
+    let sentence: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    eprintln!("{} (./x help, ./x COMMAND --help)", sentence.join(" "));
+    ExitCode::FAILURE
 }

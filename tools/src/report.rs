@@ -70,9 +70,9 @@ fn section(report: &mut String, title: &str, text: &str) {
     }
 }
 
-/// The text from where the kernel stopped.
+/// The text from where the kernel stopped last.
 fn panic_screen(serial: &str) -> Option<&str> {
-    serial.get(serial.find("FlatMk stopped:")?..)
+    serial.get(serial.rfind("FlatMk stopped:")?..)
 }
 
 /// The addresses of the kernel's report on itself that lie in its code, in order, each explained.
@@ -172,6 +172,7 @@ Triple fault
             chapter: 1,
             kind: Kind::Kernel,
             root: None,
+            options: crate::ramdisk::BootOptions::new(),
             text: (0xffff_ffff_8000_0000, 0xffff_ffff_8000_2000),
         };
         Symbols::of(&kernel)
@@ -198,7 +199,11 @@ Triple fault
 
     #[test]
     fn the_panic_screen_is_the_end_of_the_output() {
-        assert_eq!(panic_screen("a\nFlatMk stopped: K01\n  b\n"), Some("FlatMk stopped: K01\n  b\n"));
+        // A test may stop the kernel on purpose before.
+        assert_eq!(
+            panic_screen("a\nFlatMk stopped: K02\nFlatMk stopped: K01\n  b\n"),
+            Some("FlatMk stopped: K01\n  b\n")
+        );
         assert_eq!(panic_screen("a\n"), None);
     }
 }

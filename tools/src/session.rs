@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::disk::Firmware;
 use crate::kernel_file::{KernelFile, Kind};
-use crate::machine::{Emulator, ExitReason, Idle, Limits, Machine, MachineError, Outcome};
+use crate::machine::{Clock, Emulator, ExitReason, Limits, Machine, MachineError, Outcome};
 use crate::terminal::{self, Console};
 
 /// A switch on the command line.
@@ -52,7 +52,6 @@ pub struct MachineOptions {
 
 impl MachineOptions {
     /// A machine with these options.
-    #[must_use]
     pub fn machine(&self, kernel: &KernelFile) -> Machine {
         let machine =
             Machine::new(&kernel.path).firmware(self.firmware).emulator(self.emulator).memory_mib(self.memory);
@@ -88,7 +87,7 @@ pub fn watch(machine: &Machine, limits: Limits) -> Result<Outcome, MachineError>
 ///
 /// If it does not start.
 pub fn converse(machine: Machine) -> Result<Outcome, MachineError> {
-    let running = machine.idle(Idle::Waits).boot_option("interactive", "yes").start()?;
+    let running = machine.clock(Clock::Interactive).boot_option("interactive", "yes").start()?;
     let _console = Console::open(running.serial_input()).map_err(MachineError::Terminal)?;
     Ok(running.watch(Limits::None, show))
 }

@@ -32,23 +32,23 @@ impl Symbols {
             return None;
         }
         let loader = self.loader.as_ref()?;
-        let mut text = String::new();
+        let symbol = loader.find_symbol(address).map(demangle);
+        let mut places = Vec::new();
         let mut frames = loader.find_frames(address).ok()?;
         while let Ok(Some(frame)) = frames.next() {
-            let separator = if text.is_empty() { "" } else { ", inlined in " };
             let name = frame.function.as_ref().and_then(|function| function.demangle().ok().map(|name| short(&name)));
-            // Line tables alone name no functions; the symbol table does.
-            let name = name.or_else(|| loader.find_symbol(address).map(demangle));
             let place = frame.location.as_ref().and_then(|location| Some((location.file?, location.line?)));
-            let _ = write!(text, "{separator}{}", name.as_deref().unwrap_or("?"));
-            if let Some((file, line)) = place {
-                let _ = write!(text, " ({}:{line})", relative(file));
-            }
+            let place = place.map(|(file, line)| format!(" ({}:{line})", relative(file)));
+            places.push((name, place.unwrap_or_default()));
         }
-        if text.is_empty() {
-            text = demangle(loader.find_symbol(address)?);
+        // Line tables name functions without their modules; the symbol table has the whole name of the outermost.
+        match (places.last_mut(), symbol) {
+            (Some((name, _)), Some(symbol)) => *name = Some(symbol),
+            (None, symbol) => places.push((Some(symbol?), String::new())),
+            (Some(_), None) => {}
         }
-        Some(text)
+        let places = places.into_iter().map(|(name, place)| name.unwrap_or_else(|| "?".to_owned()) + &place);
+        Some(places.collect::<Vec<_>>().join(", inlined in "))
     }
 
     /// The text with every address in the kernel's code that it mentions explained on a line of its own.

@@ -1,9 +1,10 @@
 //! The checkout: its folder, its packages, and cargo run in it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
 
@@ -26,12 +27,12 @@ pub enum BuildError {
     #[error("there is no user program `{0}` in the workspace")]
     NoProgram(String),
     /// A built file is not to be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -79,6 +80,7 @@ pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, Bu
     if let Some(stdout) = child.stdout.take() {
         for message in Message::parse_stream(std::io::BufReader::new(stdout)).flatten() {
             if let Message::CompilerArtifact(artifact) = message
+                && !artifact.target.is_custom_build()
                 && let Some(path) = artifact.executable
             {
                 found.push(Executable { name: artifact.target.name, path: path.into() });
@@ -122,34 +124,45 @@ pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
     built.into_iter().next().map(|kernel| kernel.path).ok_or(BuildError::Failed(what))
 }
 
-/// Builds all user programs and returns those for a ramdisk: the root task under the name `root-task`, then every
-/// program under its package's name.
+/// Builds the user programs and returns those for a ramdisk: the root task under the name `root-task`, then every program
+/// that is marked as one in its manifest, under its package's name.
 ///
 /// # Errors
 ///
 /// If one does not build, or there is no package `root`.
 pub fn user_programs(root: &str) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
     let programs = build_programs(root)?;
-    let load = |program: &Executable, name: &str| {
-        let contents = std::fs::read(&program.path);
-        contents
-            .map(|contents| (name.to_owned(), contents))
-            .map_err(|source| BuildError::Read { path: program.path.clone(), source })
+    let load = |program: &Executable, name: &str| match std::fs::read(&program.path) {
+        Ok(contents) => Ok((name.to_owned(), contents)),
+        Err(cause) => Err(BuildError::Read { path: program.path.clone(), cause }),
     };
-    let first =
-        programs.iter().find(|program| program.name == root).ok_or_else(|| BuildError::NoProgram(root.to_owned()))?;
-    let others = programs.iter().filter(|program| program.name != "root-task" && program.name != root);
-    std::iter::once(load(first, "root-task")).chain(others.map(|program| load(program, &program.name))).collect()
+    let is_root = |program: &&Executable| program.name == root;
+    let first = programs.iter().find(is_root).ok_or_else(|| BuildError::NoProgram(root.to_owned()))?;
+    let others = programs.iter().filter(|program| !is_root(program) && program.name != USUAL_ROOT);
+    std::iter::once(load(first, USUAL_ROOT)).chain(others.map(|program| load(program, &program.name))).collect()
 }
 
+/// The package of the usual root task, and the name of any root task in the ramdisk.
+pub const USUAL_ROOT: &str = "root-task";
+
+/// Builds the programs that go with a root task; in one process once for each.
 fn build_programs(root: &str) -> Result<Vec<Executable>, BuildError> {
-    let packages = metadata()?.packages.iter().filter(|package| package.name == root || is_program(package));
-    let names: Vec<&str> = packages.map(|package| package.name.as_str()).collect();
-    let mut arguments = vec!["build", "--release", "--quiet", "--bins", "--target", BARE_TARGET];
-    for name in &names {
-        arguments.extend(["--package", name]);
+    static BUILT: Mutex<BTreeMap<String, Vec<Executable>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(programs) = built.get(root) {
+        return Ok(programs.clone());
     }
-    executables(&arguments, "the user programs")
+    let packages = &metadata()?.packages;
+    if !packages.iter().any(|package| package.name == root) {
+        return Err(BuildError::NoProgram(root.to_owned()));
+    }
+    let mut arguments = vec!["build", "--release", "--quiet", "--bins", "--target", BARE_TARGET];
+    for package in packages.iter().filter(|package| package.name == root || is_program(package)) {
+        arguments.extend(["--package", package.name.as_str()]);
+    }
+    let programs = executables(&arguments, "the user programs")?;
+    built.insert(root.to_owned(), programs.clone());
+    Ok(programs)
 }
 
 fn is_program(package: &Package) -> bool {

@@ -95,7 +95,7 @@ pub fn demonstrate() {
 /// kernel to the program that boots it.
 ///
 /// The section `.flatmk` holds `key=value` lines: `chapter`, `kind` (`kernel` or `test`) and, where it is not the usual one,
-/// `root`: the program to boot as root task.
+/// `root`: the program to boot as root task; and `option=KEY=VALUE`: boot options that it wants.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {

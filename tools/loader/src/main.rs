@@ -1,7 +1,8 @@
 //! Makes a disk image that boots a kernel, with the `bootloader` crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{io, panic};
 
 use anyhow::{Context, Result, ensure};
 use bootloader::{BootConfig, DiskImageBuilder};
@@ -35,12 +36,26 @@ enum Firmware {
 }
 
 fn main() -> ExitCode {
-    match make_image(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    // The `bootloader` crate panics on some errors.
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("the boot loader's library gave up");
+        eprintln!("{}", message.replace('\n', " "));
+    }));
+    match make_image(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", sentence(&error, &arguments.output));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// For a full disk, the end of the chain of errors says it all.
+fn sentence(error: &anyhow::Error, output: &Path) -> String {
+    match error.root_cause().downcast_ref::<io::Error>() {
+        Some(cause) => format!("cannot write {}: {cause}", output.display()),
+        None => format!("{error:#}"),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Count;
 use crate::kernel_file::Kind;
 use crate::machine::{Emulator, Limits, Machine};
+use crate::report;
 use crate::session;
 use crate::workspace::{self, BARE_TARGET};
 
@@ -70,8 +71,8 @@ fn count(machine: &Machine, kind: Kind) -> Count {
         }
     };
     let succeeded = session::exit_code(&outcome) == 0;
-    if !succeeded {
-        println!("    {}", outcome.reason);
+    if let Some(report) = report::on(&outcome) {
+        println!("{report}");
     }
     match kind {
         Kind::Kernel => Count::of(succeeded),

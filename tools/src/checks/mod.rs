@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::machine::Emulator;
 use crate::workspace::BARE_TARGET;
-use crate::{CHAPTERS, LAST_CHAPTER, listings, workspace};
+use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, workspace};
 
 pub use count::Count;
 use step::Step;
@@ -130,7 +130,7 @@ fn demonstration(chapter: u8) -> Step {
 }
 
 fn book() -> Step {
-    Step::command("the book", "mdbook", &["build", "book"])
+    Step::command("the book", &cache::mdbook().to_string_lossy(), &["build", "book"])
 }
 
 fn book_listings() -> Step {

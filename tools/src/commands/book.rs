@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use flatmk_tools::workspace;
+use flatmk_tools::{cache, workspace};
 
 /// Build the book, or show it in a browser
 #[derive(clap::Args)]
@@ -27,8 +27,7 @@ pub(crate) fn book(arguments: &Arguments) -> Result<ExitCode> {
         Action::Build => "build",
         Action::Serve => "serve",
     };
-    // ./x puts the version that was tried first into PATH.
-    let status = Command::new("mdbook").arg(action).arg("book").current_dir(workspace::root()).status();
+    let status = Command::new(cache::mdbook()).arg(action).arg("book").current_dir(workspace::root()).status();
     let status = status.context("cannot run mdbook: ./x doctor says what is missing")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use flatmk_tools::cleanup::TemporaryFolder;
 use flatmk_tools::disk::{self, Firmware, LoaderLog};
 use flatmk_tools::kernel_file::KernelFile;
 use flatmk_tools::machine::write_standard_ramdisk;
@@ -23,10 +24,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn image(arguments: &Arguments) -> Result<ExitCode> {
     let output = super::in_callers_folder(&arguments.output);
+    if output.exists() {
+        // The image replaces what is there, which must not be a device or a folder.
+        ensure!(output.is_file(), "{} is there and is not a file", output.display());
+    }
     let kernel = KernelFile::read(workspace::build_kernel(LAST_CHAPTER)?)?;
     let folder = output.parent().context("the output needs a folder")?;
     // Beside the result, so that what is moved there in the end is a whole image or nothing.
-    let work = tempfile::tempdir_in(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    let work = TemporaryFolder::new_in(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     let (ramdisk, disk) = (work.path().join("ramdisk"), work.path().join("disk"));
     let options = [("exit", "none"), ("interactive", "yes")].map(|(key, value)| (key.to_owned(), value.to_owned()));
     write_standard_ramdisk(&kernel, &BootOptions::from(options), &ramdisk)?;

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::process::{Process, Tail};
 use super::running::{Running, State, Wires, start_error};
-use super::{Display, Machine, MachineError, MachineType, Serial};
+use super::{Display, Machine, MachineError, MachineType, Serial, need_program};
 use crate::cleanup::TemporaryFolder;
 use crate::disk::{CYLINDER_BYTES, Firmware, ImageError};
 use crate::kernel_file::KernelFile;
@@ -24,12 +24,14 @@ const PROGRAM: &str = "bochs";
 const X_SERVER: &str = "Xvfb";
 const DEFAULT_CPU: &str = "corei7_skylake_x";
 
+/// Bochs keeps no more of a machine's memory in that of the host; what is beyond goes to a file when it is used.
+const MOST_HOST_MEMORY_MIB: u32 = 2048;
+
 /// What the debugger does when the processor shuts down after a triple fault, or when a signal stops Bochs: it shows the
 /// registers and the stack, and ends.
 const COMMANDS_WHEN_STOPPED: &[u8] = b"regs\ncreg\nprint-stack 64\nquit\n";
 
 pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFolder) -> Result<Running, MachineError> {
-    refuse_what_it_lacks(machine)?;
     let listener = TcpListener::bind("127.0.0.1:0").map_err(start_error(PROGRAM))?;
     let address = listener.local_addr().map_err(start_error(PROGRAM))?;
     let configuration = folder.path().join("bochsrc");
@@ -52,7 +54,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
     let messages = folder.path().join("stderr");
     let errors = fs::File::create(&messages).map_err(ImageError::write(&messages))?;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
-    let mut process = Process::spawn(&mut command).map_err(start_error("Bochs (bochs)"))?;
+    let mut process = Process::spawn(&mut command).map_err(start_error(PROGRAM))?;
     let child = process.child();
     let (Some(mut commands), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(start_error(PROGRAM)(io::ErrorKind::BrokenPipe.into()));
@@ -70,7 +72,12 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
     Ok(Running::new(machine, kernel, folder, process, wires).with_screen(screen))
 }
 
-fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError> {
+/// Fails early if the machine cannot be had.
+pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError> {
+    need_program(PROGRAM, "Bochs (bochs)")?;
+    if machine.display == Display::Hidden {
+        need_program(X_SERVER, "Xvfb, the X server that Bochs draws on,")?;
+    }
     if machine.firmware == Firmware::Uefi {
         return Err(MachineError::Unsupported("Bochs has no UEFI firmware: leave out --uefi or take QEMU"));
     }
@@ -84,6 +91,7 @@ fn text(machine: &Machine, folder: &Path, serial: &str) -> Result<String, Machin
     let disk = folder.join("disk");
     let cylinders = fs::metadata(&disk).map_err(ImageError::write(&disk))?.len() / CYLINDER_BYTES;
     let memory = machine.memory_mib;
+    let host_memory = memory.min(MOST_HOST_MEMORY_MIB);
     let cpu = machine.cpu.as_deref().unwrap_or(DEFAULT_CPU);
     let serial = match machine.serial {
         Serial::Present => format!("enabled=1, mode=socket-client, dev={serial}"),
@@ -96,7 +104,7 @@ fn text(machine: &Machine, folder: &Path, serial: &str) -> Result<String, Machin
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, e1000=0, parallel=0, serial=1
 config_interface: textconfig
 display_library: x
-memory: guest={memory}, host={memory}
+memory: guest={memory}, host={host_memory}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 vga: extension=vbe, update_freq=1
@@ -120,7 +128,7 @@ fn start_x_server() -> Result<(Process, String), MachineError> {
     // It writes the number of the display that it found free.
     command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut server = Process::spawn(&mut command).map_err(start_error("Xvfb, the X server that Bochs draws on,"))?;
+    let mut server = Process::spawn(&mut command).map_err(start_error(X_SERVER))?;
     let mut number = String::new();
     if let Some(output) = server.child().stdout.take() {
         BufReader::new(output).read_line(&mut number).map_err(start_error(X_SERVER))?;

@@ -27,6 +27,23 @@ pub enum ExitReason {
     Hang(Duration),
     /// The emulator gave up.
     EmulatorDied(String),
+    /// The machine ended, or went silent, before the kernel said its first word.
+    NoKernel {
+        /// How.
+        end: Box<ExitReason>,
+        /// The machine's memory, which is the usual cause.
+        memory_mib: u32,
+    },
+}
+
+impl ExitReason {
+    /// The same for a machine of which the kernel's banner was never seen: it ended in the boot loader, or in the firmware.
+    pub(super) fn before_kernel(self, memory_mib: u32) -> Self {
+        match self {
+            Self::TripleFault | Self::Reset | Self::Hang(_) => Self::NoKernel { end: Box::new(self), memory_mib },
+            _ => self,
+        }
+    }
 }
 
 impl fmt::Display for ExitReason {
@@ -43,6 +60,10 @@ impl fmt::Display for ExitReason {
             Self::Reset => write!(f, "the machine was reset or switched off in the middle of the run"),
             Self::Hang(limit) => write!(f, "hang: nothing new for {} s", limit.as_secs()),
             Self::EmulatorDied(message) => write!(f, "the emulator gave up: {message}"),
+            Self::NoKernel { end, memory_mib } => write!(
+                f,
+                "the boot loader did not start the kernel ({end}): perhaps {memory_mib} MiB of memory are too little for it, or the processor lacks a feature"
+            ),
         }
     }
 }
@@ -127,6 +148,15 @@ mod tests {
         for code in [0, 1, 2, 3, 32, 34, 64, 255 + 33] {
             assert_eq!(qemu_status(code), None, "{code}");
         }
+    }
+
+    #[test]
+    fn what_ends_before_the_kernel_is_the_boot_loaders() {
+        let end = ExitReason::TripleFault.before_kernel(20);
+        assert_eq!(end, ExitReason::NoKernel { end: Box::new(ExitReason::TripleFault), memory_mib: 20 });
+        assert!(end.to_string().contains("(triple fault): perhaps 20 MiB"), "{end}");
+        let died = ExitReason::EmulatorDied("unable to find CPU model 'x'".into());
+        assert_eq!(died.clone().before_kernel(20), died);
     }
 
     #[test]

@@ -12,6 +12,8 @@
 
 mod bochs;
 mod exit;
+mod fit;
+mod preface;
 mod process;
 mod qemu;
 mod qmp;
@@ -75,14 +77,16 @@ pub enum Display {
     Window,
 }
 
-/// How the time of an idle machine passes. Either way one instruction takes a nanosecond.
+/// How time passes in the machine. It makes a difference in QEMU only: Bochs always counts instructions and skips idle time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Idle {
-    /// It skips to the next event: nothing waits for a clock.
+pub enum Clock {
+    /// An instruction takes a nanosecond and a tick of the time stamp counter; idle time is skipped.
     #[default]
-    Skips,
-    /// It waits, for a human at the keyboard.
-    Waits,
+    Instructions,
+    /// The same, but idle time passes as it does for the human at the keyboard.
+    Interactive,
+    /// The host's time. UEFI firmware waits for the clock a lot, and starts five times faster with this one.
+    Host,
 }
 
 /// What stands in the boot ramdisk.
@@ -119,12 +123,12 @@ pub enum MachineError {
     #[error("{0} is not installed: run ./x doctor")]
     Missing(&'static str),
     /// The emulator's program does not start.
-    #[error("cannot start {program}: {source}")]
+    #[error("cannot start {program}: {cause}")]
     Start {
         /// The program.
         program: &'static str,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The firmware is not installed.
     #[error("there is no UEFI firmware for QEMU (package ovmf or edk2-ovmf): run ./x doctor")]
@@ -132,6 +136,16 @@ pub enum MachineError {
     /// The emulator cannot do it.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The kernel is larger than the memory.
+    #[error("the kernel {kernel} does not fit in memory: it needs {needed_mib} MiB, and the machine has {memory_mib}")]
+    KernelTooLarge {
+        /// The kernel.
+        kernel: PathBuf,
+        /// What it needs for itself.
+        needed_mib: u64,
+        /// What there is.
+        memory_mib: u32,
+    },
     /// Less memory than the boot loader needs.
     #[error("{0} MiB of memory are too little: a machine needs at least {MINIMUM_MEMORY_MIB}")]
     TooLittleMemory(u32),
@@ -150,7 +164,7 @@ pub struct Machine {
     machine_type: MachineType,
     serial: Serial,
     display: Display,
-    idle: Idle,
+    clock: Clock,
     ramdisk: Ramdisk,
     boot_options: BootOptions,
 }
@@ -168,7 +182,7 @@ impl Machine {
             machine_type: MachineType::default(),
             serial: Serial::default(),
             display: Display::default(),
-            idle: Idle::default(),
+            clock: Clock::default(),
             ramdisk: Ramdisk::default(),
             boot_options: BootOptions::new(),
         }
@@ -223,8 +237,8 @@ impl Machine {
     }
 
     /// How its time passes.
-    pub fn idle(mut self, idle: Idle) -> Self {
-        self.idle = idle;
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -251,6 +265,11 @@ impl Machine {
         if self.memory_mib < MINIMUM_MEMORY_MIB {
             return Err(MachineError::TooLittleMemory(self.memory_mib));
         }
+        fit::check(&kernel, self.memory_mib)?;
+        match self.emulator {
+            Emulator::Qemu => qemu::refuse_what_it_lacks(self)?,
+            Emulator::Bochs => bochs::refuse_what_it_lacks(self)?,
+        }
         let folder = TemporaryFolder::new().map_err(MachineError::Folder)?;
         let disk = folder.path().join("disk");
         self.write_image(&kernel, &folder, &disk)?;
@@ -268,7 +287,7 @@ impl Machine {
     ) -> Result<(), MachineError> {
         let path = folder.path().join("ramdisk");
         let write_error = || ImageError::write(&path);
-        let options = self.options();
+        let options = self.options(kernel);
         match &self.ramdisk {
             Ramdisk::Bytes(bytes) => std::fs::write(&path, bytes).map_err(write_error())?,
             Ramdisk::Files(files) => {
@@ -281,15 +300,23 @@ impl Machine {
         Ok(())
     }
 
-    fn options(&self) -> BootOptions {
+    fn options(&self, kernel: &KernelFile) -> BootOptions {
         let exit = match self.emulator {
             Emulator::Qemu => "qemu",
             Emulator::Bochs => "bochs",
         };
         let mut options = BootOptions::from([("exit".into(), exit.into()), ("interactive".into(), "no".into())]);
+        options.extend(kernel.options.clone());
         options.extend(self.boot_options.clone());
         options
     }
+}
+
+/// Whether a program is where the shell would find it; asked before work is done for it in vain.
+fn need_program(program: &str, name: &'static str) -> Result<(), MachineError> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).any(|folder| folder.join(program).is_file());
+    if found { Ok(()) } else { Err(MachineError::Missing(name)) }
 }
 
 /// Builds the user programs if the kernel runs any, and writes the ramdisk.

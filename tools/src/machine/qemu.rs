@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::process::{Process, Tail};
 use super::running::{Running, Wires, start_error};
-use super::{Display, Idle, Machine, MachineError, MachineType, Serial};
+use super::{Clock, Display, Machine, MachineError, MachineType, Serial, need_program};
 use crate::cleanup::TemporaryFolder;
 use crate::disk::{Firmware, ImageError};
 use crate::kernel_file::KernelFile;
@@ -33,6 +33,15 @@ const SPLIT_FIRMWARE: [(&str, &str); 4] = [
     ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
 ];
 
+/// Fails early if the machine cannot be had.
+pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError> {
+    need_program(PROGRAM, "QEMU (qemu-system-x86_64)")?;
+    if machine.firmware == Firmware::Uefi && find_firmware().is_none() {
+        return Err(MachineError::NoFirmware);
+    }
+    Ok(())
+}
+
 pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFolder) -> Result<Running, MachineError> {
     let mut command = Command::new(PROGRAM);
     command
@@ -40,7 +49,6 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         .args(["-cpu", machine.cpu.as_deref().unwrap_or("max")])
         .arg("-m")
         .arg(format!("{}M", machine.memory_mib))
-        .args(["-icount", if machine.idle == Idle::Waits { "shift=0,sleep=on" } else { "shift=0,sleep=off" }])
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-no-reboot", "-net", "none", "-monitor", "none"])
         // The last interrupts, for the report on a failed run. They come on stderr, of which only the end is kept.
         .args(["-d", "int,cpu_reset"])
@@ -48,6 +56,11 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         .arg(option("format=raw,cache=unsafe,file=", &folder.path().join("disk")))
         .arg("-qmp")
         .arg(option("unix:", &folder.path().join("qmp")).into_string().unwrap_or_default() + ",server=on,wait=off");
+    match machine.clock {
+        Clock::Instructions => command.args(["-icount", "shift=0,sleep=off"]),
+        Clock::Interactive => command.args(["-icount", "shift=0,sleep=on"]),
+        Clock::Host => &mut command,
+    };
     if machine.display == Display::Hidden {
         command.args(["-display", "none"]);
     }
@@ -62,7 +75,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
     let mut process = Process::spawn(&mut command).map_err(start_error(PROGRAM))?;
     let child = process.child();
     let (Some(input), Some(output), Some(log)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
-        return Err(MachineError::Start { program: PROGRAM, source: std::io::ErrorKind::BrokenPipe.into() });
+        return Err(MachineError::Start { program: PROGRAM, cause: std::io::ErrorKind::BrokenPipe.into() });
     };
     let wires = Wires { input: Box::new(input), output: Box::new(output), log: Tail::of(log) };
     Ok(Running::new(machine, kernel, folder, process, wires))
@@ -73,18 +86,32 @@ fn option(prefix: &str, path: &Path) -> OsString {
     format!("{prefix}{}", path.display().to_string().replace(',', ",,")).into()
 }
 
+enum FirmwareFiles {
+    Combined(&'static str),
+    Split { code: &'static str, variables: &'static str },
+}
+
+fn find_firmware() -> Option<FirmwareFiles> {
+    let exists = |file: &str| Path::new(file).is_file();
+    let combined = COMBINED_FIRMWARE.into_iter().find(|file| exists(file));
+    let split = || SPLIT_FIRMWARE.into_iter().find(|(code, variables)| exists(code) && exists(variables));
+    combined
+        .map(FirmwareFiles::Combined)
+        .or_else(|| split().map(|(code, variables)| FirmwareFiles::Split { code, variables }))
+}
+
 fn add_firmware(command: &mut Command, folder: &Path) -> Result<(), MachineError> {
-    if let Some(file) = COMBINED_FIRMWARE.iter().find(|file| Path::new(file).is_file()) {
-        command.args(["-bios", file]);
-        return Ok(());
+    match find_firmware().ok_or(MachineError::NoFirmware)? {
+        FirmwareFiles::Combined(file) => {
+            command.args(["-bios", file]);
+        }
+        FirmwareFiles::Split { code, variables } => {
+            // The firmware writes its variables.
+            let copy = folder.join("variables");
+            fs::copy(variables, &copy).map_err(ImageError::write(&copy))?;
+            command.arg("-drive").arg(option("if=pflash,format=raw,readonly=on,file=", Path::new(code)));
+            command.arg("-drive").arg(option("if=pflash,format=raw,file=", &copy));
+        }
     }
-    let found =
-        SPLIT_FIRMWARE.iter().find(|(code, variables)| Path::new(code).is_file() && Path::new(variables).is_file());
-    let (code, variables) = found.ok_or(MachineError::NoFirmware)?;
-    // The firmware writes its variables.
-    let copy = folder.join("variables");
-    fs::copy(variables, &copy).map_err(ImageError::write(&copy))?;
-    command.arg("-drive").arg(option("if=pflash,format=raw,readonly=on,file=", Path::new(code)));
-    command.arg("-drive").arg(option("if=pflash,format=raw,file=", &copy));
     Ok(())
 }

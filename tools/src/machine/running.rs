@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use serde_json::{Value, json};
 
+use super::preface::Preface;
 use super::process::{Process, Tail};
 use super::qmp::{self, Qmp, QmpError};
 use super::{Emulator, ExitReason, Machine, MachineError, Serial, bochs, exit};
 use crate::cleanup::TemporaryFolder;
+use crate::disk::{Firmware, LoaderLog};
 use crate::kernel_file::KernelFile;
 use crate::protocol::Parser;
 
@@ -82,12 +84,14 @@ pub(super) struct Wires {
 pub struct Running {
     emulator: Emulator,
     serial: Serial,
+    memory_mib: u32,
     /// The kernel halts after `[exit N]` instead of ending the emulator.
     halts: bool,
     kernel: KernelFile,
     input: Sender<Vec<u8>>,
     output: Receiver<Vec<u8>>,
     parser: Parser,
+    preface: Preface,
     log: Tail,
     qmp: Option<Qmp>,
     process: Process,
@@ -96,6 +100,9 @@ pub struct Running {
     // The last field: the processes are gone before their folder.
     folder: TemporaryFolder,
 }
+
+/// How the kernel's first line begins, and that of its panic screen.
+const BANNER: &str = "FlatMk ";
 
 /// Where the processor was.
 #[derive(Debug, Default)]
@@ -121,11 +128,16 @@ impl Running {
         Self {
             emulator: machine.emulator,
             serial: machine.serial,
+            memory_mib: machine.memory_mib,
             halts: machine.boot_options.get("exit").is_some_and(|exit| exit == "none"),
             kernel,
             input: write_in_background(wires.input),
             output: read_in_background(wires.output),
             parser: Parser::default(),
+            preface: match (machine.firmware, machine.loader_log) {
+                (Firmware::Uefi, LoaderLog::Off) => Preface::expected(),
+                _ => Preface::none(),
+            },
             log: wires.log,
             qmp: None,
             process,
@@ -199,18 +211,22 @@ impl Running {
                 Limits::None => (Duration::MAX, start),
             };
             let Some(left) = limit.checked_sub(since.elapsed()) else {
+                show(&self.preface.rest());
                 return self.hung(limit);
             };
             match self.poll(left.min(Duration::from_secs(1))) {
                 Poll::Output(bytes) => {
-                    show(&bytes);
+                    show(&self.preface.pass(bytes));
                     if matches!(limits, Limits::Silence(_)) || self.parser.progress() != progress {
                         progress = self.parser.progress();
                         last = Instant::now();
                     }
                 }
                 Poll::Quiet => {}
-                Poll::Ended => return self.ended(),
+                Poll::Ended => {
+                    show(&self.preface.rest());
+                    return self.ended();
+                }
             }
             if self.halts
                 && let Some(status) = self.parser.exit()
@@ -261,6 +277,9 @@ impl Running {
         let State { registers, stack } = state;
         let kernel = self.kernel.clone();
         let protocol = std::mem::take(&mut self.parser);
+        // A machine without a serial port does not say how far it came.
+        let silent = self.serial == Serial::Present && !protocol.text().contains(BANNER);
+        let reason = if silent { reason.before_kernel(self.memory_mib) } else { reason };
         Outcome { kernel, emulator: self.emulator, reason, protocol, log, registers, stack }
     }
 
@@ -334,12 +353,9 @@ impl Running {
     }
 }
 
-/// Errors while starting a machine and after it has started are different things; this is for the first.
+/// For `map_err`: the program that does not start.
 pub(super) fn start_error(program: &'static str) -> impl FnOnce(std::io::Error) -> MachineError {
-    move |source| match source.kind() {
-        std::io::ErrorKind::NotFound => MachineError::Missing(program),
-        _ => MachineError::Start { program, source },
-    }
+    move |cause| MachineError::Start { program, cause }
 }
 
 fn read_in_background(mut output: Box<dyn Read + Send>) -> Receiver<Vec<u8>> {

@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use flatmk_abi::layout::{PAGE_SIZE, ROOT_RAMDISK};
 use flatmk_abi::{Access, Error, Kind, Rights, slots};
 use flatmk_image::Image;
-use flatmk_runtime::object::{Frame, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
+use flatmk_runtime::object::{AddressSpace, Frame, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
 use flatmk_runtime::program::{Program, SLOTS_PER_PROGRAM};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 use tar_no_std::TarArchiveRef;
 
-use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, make, with_scratch, yield_once};
+use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, at, make, with_scratch, yield_once};
 use crate::memory::WINDOW;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_task_takes_all_that_it_alone_holds_with_it,
     a_long_chain_of_tables_is_deleted_at_once,
     objects_go_in_any_order,
+    a_frame_outlives_the_space_in_which_it_was_mapped,
+    a_copy_of_a_mapped_frame_is_not_mapped,
 ];
 
 static RAMDISK_LENGTH: AtomicU64 = AtomicU64::new(0);
@@ -117,7 +119,7 @@ fn a_second_program_runs_in_a_space_of_its_own() {
         let frame = Frame(make(Kind::Frame, 1));
         SCRATCH.copy(2, frame.0, Rights::READ | Rights::WRITE | Rights::GRANT).expect("the copy is allowed");
         OWN_SPACE.map(frame, WINDOW, Access::ReadWrite, MEMORY).expect("a free address");
-        child.space.map(Frame(crate::harness::at(2)), SHARED, Access::ReadWrite, MEMORY).expect("a free address");
+        child.space.map(Frame(at(2)), SHARED, Access::ReadWrite, MEMORY).expect("a free address");
         child.start(Child::Greet.to_argument()).expect("a loaded program can be started");
         let shared = core::ptr::with_exposed_provenance::<u64>(WINDOW as usize);
         // SAFETY: the frame was just mapped there.
@@ -210,7 +212,7 @@ fn a_long_chain_of_tables_is_deleted_at_once() {
         make(Kind::Table, old);
         for _ in 0..LENGTH {
             let table = Table(make(Kind::Table, new));
-            table.move_here(1, crate::harness::at(old)).expect("the old one may be moved");
+            table.move_here(1, at(old)).expect("the old one may be moved");
             (old, new) = (new, old);
         }
     });
@@ -226,13 +228,8 @@ fn objects_go_in_any_order() {
             for (slot, kind) in OBJECTS.into_iter().zip(kinds) {
                 make(kind, slot);
             }
-            let at = crate::harness::at;
-            let (table, space, task, frame) = (
-                Table(at(1)),
-                flatmk_runtime::object::AddressSpace(at(2)),
-                flatmk_runtime::object::Task(at(3)),
-                Frame(at(4)),
-            );
+            let (table, space, task, frame) =
+                (Table(at(1)), AddressSpace(at(2)), flatmk_runtime::object::Task(at(3)), Frame(at(4)));
             task.configure(table, space, PAGE_SIZE).expect("a new task");
             space.map(frame, PAGE_SIZE * random.below(4).max(1), Access::Read, MEMORY).expect("a free address");
             Table(at(5)).move_here(1, at(1)).expect("a free slot");
@@ -249,4 +246,34 @@ fn objects_go_in_any_order() {
             assert_eq!(SCRATCH.delete(2), Err(Error::InvalidCapability));
         });
     }
+}
+
+/// The capability forgets the mapping: else it would later change a page that is something else by then.
+fn a_frame_outlives_the_space_in_which_it_was_mapped() {
+    with_scratch(|| {
+        let frame = Frame(make(Kind::Frame, 1));
+        for _ in 0..3 {
+            let space = AddressSpace(make(Kind::AddressSpace, 2));
+            space.map(frame, PAGE_SIZE, Access::Read, MEMORY).expect("a free address");
+            SCRATCH.delete(2).expect("the space is there");
+            assert_eq!(frame.unmap(), Err(Error::NotMapped));
+        }
+        OWN_SPACE.map(frame, WINDOW, Access::Read, MEMORY).expect("it is mapped nowhere");
+    });
+}
+
+fn a_copy_of_a_mapped_frame_is_not_mapped() {
+    with_scratch(|| {
+        let frame = Frame(make(Kind::Frame, 1));
+        OWN_SPACE.map(frame, WINDOW, Access::ReadWrite, MEMORY).expect("a free address");
+        SCRATCH.copy(2, frame.0, Rights::READ).expect("the copy is allowed");
+        assert_eq!(Frame(at(2)).unmap(), Err(Error::NotMapped));
+        SCRATCH.delete(2).expect("the copy is there");
+        let mapped = core::ptr::with_exposed_provenance_mut::<u64>(WINDOW as usize);
+        // SAFETY: the frame was mapped there, writable, and still is, or this test fails by a fault.
+        unsafe { mapped.write_volatile(1) };
+        // A mapping moves with its capability.
+        SCRATCH.move_here(2, frame.0).expect("it may be moved");
+        Frame(at(2)).unmap().expect("it is mapped");
+    });
 }

@@ -113,6 +113,8 @@ extern "C" fn misbehave(seed: u64) {
             1..=4 => random.choose(&[17, 17, 18, 19, 20, 20, 20, 21, 21, 22, 23, 23, 24, 24, 25, 27]),
             _ => random.below(40),
         };
+        // Each task that is started faults at once, and each report takes its time.
+        let word = if word & 0xff == Operation::Start as u64 && random.below(4) != 0 { 16 } else { word };
         let mut target = match word & 0xff {
             17..=20 => random.choose(&[slots::TABLE, slots::TABLE, INNER]),
             21..=22 => MEMORY_SLOT,

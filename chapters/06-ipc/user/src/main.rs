@@ -1,4 +1,23 @@
+//! The tests of chapter 6, as the root task: whatever tasks do to each other, a call ends with an answer or with an error.
 #![no_std]
 #![no_main]
+
+mod answers;
+mod endings;
+#[path = "../../../05-tasks/user/src/harness.rs"]
+#[expect(dead_code, reason = "shared with the tests of chapter 5")]
+mod harness;
+mod order;
+mod random;
+#[path = "../../../05-tasks/user/src/registers.rs"]
+mod registers;
+mod servers;
+
+use flatmk_runtime::testing;
+
 flatmk_runtime::entry!(main);
-fn main(_: u64, _: [u64; 4]) {}
+
+fn main(ramdisk_bytes: u64, _: [u64; 4]) {
+    servers::prepare(ramdisk_bytes);
+    testing::run_groups(&[answers::TESTS, order::TESTS, endings::TESTS, random::TESTS]);
+}

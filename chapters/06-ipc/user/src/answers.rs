@@ -1,0 +1,249 @@
+//! A call carries context and words to the callee and brings its answer back, and nothing else.
+
+use core::arch::naked_asm;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use flatmk_abi::{Error, Kind, Operation, Rights, slots};
+use flatmk_runtime::object::{OWN_TABLE, Task};
+use flatmk_runtime::program::{SERVICE, SLOTS_PER_PROGRAM};
+use flatmk_runtime::testing::Test;
+use flatmk_runtime::{service, tests};
+
+use crate::harness::{FIRST_FREE, SCRATCH, at, make, stack_top, with_scratch, yield_once};
+use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
+use crate::servers::{CALL, load, make_server, server, start_server};
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_call_carries_the_context_and_four_words,
+    a_call_reaches_another_space,
+    a_callee_sees_nothing_of_its_caller_but_the_message,
+    calls_nest_as_deep_as_there_are_tasks,
+    a_minted_endpoint_has_a_context_of_its_own,
+    an_endpoint_without_the_right_is_not_called,
+    a_task_that_never_started_is_not_called,
+    a_return_through_anything_but_the_reply_slot_is_refused,
+    a_callee_may_let_others_run_before_it_returns,
+];
+
+pub(crate) const CONTEXT: u64 = 0xc0_ffee;
+
+fn mix(context: u64, message: &mut [u64; 4]) {
+    let [a, b, c, d] = *message;
+    *message = [a ^ context, b.wrapping_add(a), c.rotate_left(8), !d];
+}
+
+service!(pub(crate) fn mix_entry = mix);
+
+fn a_call_carries_the_context_and_four_words() {
+    with_scratch(|| {
+        let mixer = start_server(0, mix_entry, CONTEXT);
+        for message in [[0; 4], [1, 2, 3, 4], [u64::MAX; 4], [1 << 63, 0, u64::MAX, 7]] {
+            let mut expected = message;
+            mix(CONTEXT, &mut expected);
+            assert_eq!(mixer.call(message), Ok(expected));
+        }
+        // Each flag of the caller comes back with it.
+        for bit in (0..64).map(|bit| 1 << bit).filter(|bit| bit & FREE_FLAGS != 0) {
+            for pointer in [mixer.near(), mixer.far()] {
+                system_call_with_flags(PLAIN_FLAGS | bit, pointer, CALL, [0; 4]).expect("the server is ready");
+            }
+        }
+        mixer.end();
+    });
+}
+
+fn a_call_reaches_another_space() {
+    with_scratch(|| {
+        let first = FIRST_FREE + 1;
+        let echo = load("echo", first);
+        echo.start(0).expect("a loaded program can be started");
+        yield_once();
+        OWN_TABLE.copy(43, echo.slot(SERVICE), Rights::CALL).expect("it offers its service");
+        for message in [[1, 2, 3, 4], [u64::MAX; 4], [0; 4]] {
+            assert_eq!(system_call(43, CALL, message), Ok(message));
+            assert_eq!(system_call(echo.slot(SERVICE), CALL, message), Ok(message));
+        }
+        OWN_TABLE.delete(43).expect("the copy is there");
+        [SERVICE, slots::SELF, slots::TABLE, slots::SPACE].into_iter().for_each(|slot| {
+            echo.table.delete(slot).expect("the program has it");
+        });
+        (first..first + SLOTS_PER_PROGRAM).for_each(|slot| OWN_TABLE.delete(slot).unwrap_or_default());
+    });
+}
+
+/// What the callee found in its registers: rax rbx rcx rdx rsi rdi rbp r8 to r15, rsp, rflags.
+static SEEN: [AtomicU64; 17] = [const { AtomicU64::new(0) }; 17];
+
+#[unsafe(naked)]
+extern "C" fn look_entry() {
+    naked_asm!(
+        "mov [rip + {seen}], rax",
+        "mov [rip + {seen} + 8], rbx",
+        "mov [rip + {seen} + 16], rcx",
+        "mov [rip + {seen} + 24], rdx",
+        "mov [rip + {seen} + 32], rsi",
+        "mov [rip + {seen} + 40], rdi",
+        "mov [rip + {seen} + 48], rbp",
+        "mov [rip + {seen} + 56], r8",
+        "mov [rip + {seen} + 64], r9",
+        "mov [rip + {seen} + 72], r10",
+        "mov [rip + {seen} + 80], r11",
+        "mov [rip + {seen} + 88], r12",
+        "mov [rip + {seen} + 96], r13",
+        "mov [rip + {seen} + 104], r14",
+        "mov [rip + {seen} + 112], r15",
+        "mov [rip + {seen} + 120], rsp",
+        "pushfq",
+        "pop qword ptr [rip + {seen} + 128]",
+        "mov rax, -1",
+        "mov rbx, -1",
+        "mov rbp, -1",
+        "mov r12, -1",
+        "mov r13, -1",
+        "mov r14, -1",
+        "mov r15, -1",
+        "xor edi, edi",
+        "mov esi, 1",
+        "syscall",
+        seen = sym SEEN,
+    )
+}
+
+fn a_callee_sees_nothing_of_its_caller_but_the_message() {
+    with_scratch(|| {
+        let looker = start_server(0, look_entry, CONTEXT);
+        for (pointer, flags) in [looker.near(), looker.far()].into_iter().flat_map(|p| [(p, 0), (p, FREE_FLAGS)]) {
+            let answer = system_call_with_flags(PLAIN_FLAGS | flags, pointer, CALL, [11, 12, 13, 14]);
+            assert_eq!(answer, Ok([11, 12, 13, 14]));
+            let seen = SEEN.each_ref().map(|register| register.load(Relaxed));
+            let entry = look_entry as *const () as u64;
+            let [rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, rsp, rflags] = seen;
+            assert_eq!([rax, rbx, rsi, rbp, r12, r13, r14, r15], [0; 8], "cleared");
+            assert_eq!([rdi, rdx, r10, r8, r9], [CONTEXT, 11, 12, 13, 14], "the message");
+            assert_eq!([rcx, r11], [entry, PLAIN_FLAGS], "its own");
+            assert_eq!([rsp, rflags], [stack_top(0), PLAIN_FLAGS], "its own");
+        }
+        looker.end();
+    });
+}
+
+const DEPTH: u64 = 10;
+
+/// Calls the next server, adds one.
+fn descend(context: u64, message: &mut [u64; 4]) {
+    if context + 1 < DEPTH {
+        let next = server(context + 1);
+        let [way, ..] = *message;
+        let pointer = if way >> context & 1 == 0 { next.near() } else { next.far() };
+        *message = system_call(pointer, CALL, *message).expect("the next server is ready");
+    }
+    let [.., depth] = message;
+    *depth += 1;
+}
+
+service!(fn descend_entry = descend);
+
+fn calls_nest_as_deep_as_there_are_tasks() {
+    with_scratch(|| {
+        let servers: [_; DEPTH as usize] =
+            core::array::from_fn(|index| start_server(index as u64, descend_entry, index as u64));
+        // Each bit chooses the fast path or the slow one.
+        for way in [0, u64::MAX, 0x155, 0x2aa, 0x0f0] {
+            assert_eq!(server(0).call([way, 5, 6, 0]), Ok([way, 5, 6, DEPTH]));
+        }
+        servers.into_iter().for_each(crate::servers::Server::end);
+    });
+}
+
+fn a_minted_endpoint_has_a_context_of_its_own() {
+    with_scratch(|| {
+        let mixer = start_server(0, mix_entry, CONTEXT);
+        OWN_TABLE.mint(43, mixer.near(), Rights::CALL, 0xabc).expect("a free slot");
+        SCRATCH.copy(1, 43, Rights::CALL).expect_err("no grant right");
+        SCRATCH.mint(1, mixer.far(), Rights::CALL | Rights::GRANT, 0xdef).expect("a free slot");
+        SCRATCH.copy(2, at(1), Rights::CALL | Rights::GRANT).expect("a free slot");
+        assert_eq!(SCRATCH.mint(3, at(1), Rights::CALL, 0), Err(Error::MissingRight), "no manage right");
+        SCRATCH.move_here(3, at(2)).expect("a free slot");
+        for (pointer, context) in [(43, 0xabc), (at(1), 0xdef), (at(3), 0xdef), (mixer.near(), CONTEXT)] {
+            assert_eq!(system_call(pointer, CALL, [0; 4]), Ok([context, 0, 0, !0]));
+        }
+        // The last capability to a task may be an endpoint.
+        mixer.end();
+        assert_eq!(system_call(43, CALL, [0; 4]), Ok([0xabc, 0, 0, !0]));
+        OWN_TABLE.delete(43).expect("it is there");
+    });
+}
+
+fn an_endpoint_without_the_right_is_not_called() {
+    with_scratch(|| {
+        let mixer = start_server(0, mix_entry, CONTEXT);
+        for rights in [Rights::empty(), Rights::all().difference(Rights::CALL)] {
+            SCRATCH.copy(1, mixer.near(), rights).expect("a free slot");
+            OWN_TABLE.copy(43, mixer.near(), rights).expect("a free slot");
+            assert_eq!([at(1), 43].map(|pointer| system_call(pointer, CALL, [0; 4])), [Err(Error::MissingRight); 2]);
+            OWN_TABLE.delete(43).expect("it is there");
+            SCRATCH.delete(1).expect("it is there");
+        }
+        assert_eq!(system_call(43, CALL, [0; 4]), Err(Error::InvalidCapability));
+        for pointer in [slots::SELF, slots::TABLE, slots::SPACE, slots::MEMORY, slots::CONSOLE, mixer.task.0] {
+            assert_eq!(system_call(pointer, CALL, [0; 4]), Err(Error::WrongKind));
+        }
+        for pointer in [0, 64, 1 << 18, 1 << 32, (1 << 32) + mixer.near(), u64::MAX] {
+            assert_eq!(system_call(pointer, CALL, [0; 4]), Err(Error::InvalidCapability), "{pointer:#x}");
+        }
+        mixer.end();
+    });
+}
+
+fn a_task_that_never_started_is_not_called() {
+    with_scratch(|| {
+        // Made, and not configured.
+        let task = Task(make(Kind::Task, 1));
+        task.make_endpoint(mix_entry, 0, OWN_TABLE, 43).expect("a free slot");
+        assert_eq!(system_call(43, CALL, [0; 4]), Err(Error::InvalidState));
+        OWN_TABLE.delete(43).expect("it is there");
+        // Configured, and not started.
+        let mixer = make_server(0, mix_entry, CONTEXT);
+        assert_eq!(mixer.call([0; 4]), Err(Error::InvalidState));
+        mixer.end();
+    });
+}
+
+/// Tries wrong returns, then answers how many were refused.
+fn return_wrongly(_: u64, message: &mut [u64; 4]) {
+    let wrong = [slots::SELF, slots::TABLE, slots::CONSOLE, at(1), 63, 64, u64::MAX];
+    let refused = wrong
+        .into_iter()
+        .flat_map(|pointer| [(pointer, 1), (pointer, 0x101)])
+        .filter(|&(pointer, word)| system_call(pointer, word, [9; 4]) == Err(Error::InvalidCapability))
+        .count();
+    *message = [refused as u64, 1, 2, 3];
+}
+
+service!(fn return_wrongly_entry = return_wrongly);
+
+fn a_return_through_anything_but_the_reply_slot_is_refused() {
+    with_scratch(|| {
+        let server = start_server(0, return_wrongly_entry, 0);
+        assert_eq!(server.call([0; 4]), Ok([14, 1, 2, 3]));
+        server.end();
+    });
+}
+
+fn yield_twice(thread: u64, message: &mut [u64; 4]) {
+    for _ in 0..2 {
+        let task = server(thread).task;
+        assert_eq!(system_call(task.0, Operation::Yield as u64, [5; 4]), Ok([0; 4]));
+    }
+    message.reverse();
+}
+
+service!(pub(crate) fn yield_twice_entry = yield_twice);
+
+fn a_callee_may_let_others_run_before_it_returns() {
+    with_scratch(|| {
+        let server = start_server(3, yield_twice_entry, 3);
+        assert_eq!(server.call([1, 2, 3, 4]), Ok([4, 3, 2, 1]));
+        server.end();
+    });
+}

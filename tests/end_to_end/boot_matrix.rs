@@ -1,0 +1,99 @@
+//! Chapter 12's kernel boots, measures and ends by itself on every machine that it is made for.
+
+use std::time::Duration;
+
+use flatmk_tests::machines::{TIME_LIMIT, assert_says, assert_status, boot, boot_for};
+use flatmk_tests::{built, figures};
+use flatmk_tools::disk::Firmware::{self, Bios, Uefi};
+use flatmk_tools::machine::MachineType::{self, Pc, Q35};
+use flatmk_tools::machine::{Clock, Emulator, ExitReason, Machine, Outcome};
+use test_case::{test_case, test_matrix};
+
+/// The least memory that boots, in MiB and in steps of [`STEP_MIB`], on all machines and processors of the matrix. Found by going
+/// down until the boot loader gave up: it needs 4 MiB for page tables of all the addresses that a processor of QEMU has (1 TiB),
+/// and room for the kernel twice. To the MiB it was 22 with the BIOS, 18 in Bochs, and with UEFI 40 or 41 (chip set Q35).
+const LEAST_WITH_BIOS: u32 = 24;
+const LEAST_WITH_UEFI: u32 = 44;
+const LEAST_IN_BOCHS: u32 = 20;
+const STEP_MIB: u32 = 4;
+
+const USUAL: u32 = 512;
+/// Some of it is above 4 GiB, behind the hole for devices.
+const MUCH: u32 = 5 * 1024;
+
+/// Every feature that QEMU knows.
+const EVERY_FEATURE: &str = "max";
+/// Nothing beyond the first x86-64 processors, and of that only what the kernel needs and what compilers take for granted.
+const PLAIN: &str = "qemu64,-sse3,-cx16,-lahf-lm,-svm,-hypervisor,-x2apic,-pge,-mce,-mca,-mtrr,-pat,-vme,-de,-pse36,-sep,\
+    -apic,-acpi,-clflush,-pse";
+
+/// The features in the banner of a processor that has no more than is needed.
+const NEEDED_FEATURES: &str = ", with tsc msr syscall nx\n";
+const WANTED_FEATURES: &str = ", with tsc msr syscall nx pge smep smap umip";
+
+fn machine(firmware: Firmware) -> Machine {
+    // Nothing is measured here.
+    let clock = if firmware == Uefi { Clock::Host } else { Clock::Instructions };
+    Machine::new(built::chapter(12)).firmware(firmware).clock(clock)
+}
+
+#[track_caller]
+fn assert_complete(outcome: &Outcome, memory_mib: u32) {
+    assert_status(outcome, 0);
+    if let Err(fault) = figures::read(&outcome.serial()) {
+        panic!("{fault}\n{}", outcome.serial());
+    }
+    assert_says(outcome, "root task: benchmark is done");
+    let usable = usable_mib(&outcome.serial()).expect("the banner tells the memory");
+    // Firmware keeps some, the more the more it has.
+    assert!(usable <= memory_mib && usable + 16 + memory_mib / 64 >= memory_mib, "{usable} of {memory_mib} MiB are usable");
+}
+
+fn usable_mib(serial: &str) -> Option<u32> {
+    let (_, rest) = serial.split_once("memory: ")?;
+    rest.split_once(" MiB usable")?.0.parse().ok()
+}
+
+#[test_matrix([Pc, Q35], [LEAST_WITH_BIOS, USUAL, MUCH], [EVERY_FEATURE, PLAIN])]
+fn boots_with_bios_in_qemu(machine_type: MachineType, memory_mib: u32, cpu: &str) {
+    boots_in_qemu(Bios, machine_type, memory_mib, cpu);
+}
+
+#[test_matrix([Pc, Q35], [LEAST_WITH_UEFI, USUAL, MUCH], [EVERY_FEATURE, PLAIN])]
+fn boots_with_uefi_in_qemu(machine_type: MachineType, memory_mib: u32, cpu: &str) {
+    boots_in_qemu(Uefi, machine_type, memory_mib, cpu);
+}
+
+fn boots_in_qemu(firmware: Firmware, machine_type: MachineType, memory_mib: u32, cpu: &str) {
+    let outcome = boot(&machine(firmware).machine_type(machine_type).memory_mib(memory_mib).cpu(cpu));
+    assert_complete(&outcome, memory_mib);
+    assert_says(&outcome, if cpu == PLAIN { NEEDED_FEATURES } else { WANTED_FEATURES });
+}
+
+#[test_case(LEAST_IN_BOCHS, "corei7_skylake_x", " smep smap pcid invpcid"; "least memory and every feature")]
+#[test_case(LEAST_IN_BOCHS, "athlon64_clawhammer", ", with tsc msr syscall nx pge\n"; "least memory and a plain processor")]
+#[test_case(USUAL, "corei7_skylake_x", " smep smap pcid invpcid"; "512 MiB and every feature")]
+#[test_case(USUAL, "athlon64_clawhammer", ", with tsc msr syscall nx pge\n"; "512 MiB and a plain processor")]
+#[test_case(MUCH, "corei7_skylake_x", " smep smap pcid invpcid"; "5 GiB and every feature")]
+fn boots_with_bios_in_bochs(memory_mib: u32, cpu: &str, features: &str) {
+    let outcome = boot(&machine(Bios).emulator(Emulator::Bochs).memory_mib(memory_mib).cpu(cpu));
+    assert_complete(&outcome, memory_mib);
+    assert_says(&outcome, features);
+}
+
+#[test_case(Emulator::Qemu, Bios, LEAST_WITH_BIOS; "with BIOS in QEMU")]
+#[test_case(Emulator::Qemu, Uefi, LEAST_WITH_UEFI; "with UEFI in QEMU")]
+#[test_case(Emulator::Bochs, Bios, LEAST_IN_BOCHS; "with BIOS in Bochs")]
+fn a_step_below_the_least_memory_the_runner_says_so(emulator: Emulator, firmware: Firmware, least: u32) {
+    let memory_mib = least - STEP_MIB;
+    // The machine that needs most. Bochs has only the other.
+    let machine_type = if emulator == Emulator::Bochs { Pc } else { Q35 };
+    let machine = machine(firmware).emulator(emulator).machine_type(machine_type).memory_mib(memory_mib);
+    // Long enough for a boot on a busy machine, and the boot loader that has given up stays silent.
+    let outcome = boot_for(&machine, TIME_LIMIT / 6);
+    let sentence = outcome.reason.to_string();
+    assert!(matches!(outcome.reason, ExitReason::NoKernel { .. }), "{sentence}\n{}", outcome.serial());
+    assert!(sentence.contains("the boot loader did not start the kernel"), "{sentence}");
+    assert!(sentence.contains(&format!("{memory_mib} MiB")), "{sentence}");
+    assert!(Duration::from_secs(1) < TIME_LIMIT / 6 && !sentence.contains('\n'), "{sentence}");
+}

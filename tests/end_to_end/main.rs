@@ -1,0 +1,12 @@
+//! Machines as a whole, from outside: what boots where, what is typed and shown, and what is said when something is wrong.
+
+mod bad_kernel_input;
+mod bad_programs;
+mod boot_matrix;
+mod figures;
+mod host_errors;
+mod keyboard;
+mod reports;
+mod screen;
+mod stopped;
+mod texts;

@@ -1,0 +1,50 @@
+//! When a kernel goes wrong, the runner names the place, not just the failure.
+
+use std::time::Duration;
+
+use flatmk_tests::built;
+use flatmk_tests::machines::Seat;
+use flatmk_tests::program::{Finished, Program};
+use test_case::test_matrix;
+
+/// Boots a kernel as `cargo run` does.
+fn boot(kernel: &str, emulator: &str) -> Finished {
+    let _seat = Seat::take();
+    let program = Program::new(built::host_program()).arguments(["boot"]).argument(built::broken(kernel));
+    // A kernel that hangs is given up after so many seconds; before that it must boot, on a busy machine, too.
+    program.variable("FLATMK_EMULATOR", emulator).variable("FLATMK_TIME_LIMIT", "15").run(Duration::from_secs(120))
+}
+
+#[test_matrix(["qemu", "bochs"])]
+fn a_triple_fault_is_named_with_its_place(emulator: &str) {
+    let run = boot("triple-fault", emulator);
+    run.assert_code(1);
+    run.assert_printed("about to fault three times");
+    run.assert_complained("triple fault");
+    run.assert_complained("triple_fault::fault_without_a_table (tests/kernels/src/bin/triple-fault.rs:");
+}
+
+#[test_matrix(["qemu", "bochs"])]
+fn a_hang_with_interrupts_off_is_named_with_its_place(emulator: &str) {
+    let run = boot("hang", emulator);
+    run.assert_code(1);
+    run.assert_printed("about to hang");
+    run.assert_complained("hang: nothing new for 15 s");
+    run.assert_complained("hang::hang_for_ever (tests/kernels/src/bin/hang.rs:");
+}
+
+#[test_matrix(["qemu", "bochs"])]
+fn a_panic_is_named_with_its_place(emulator: &str) {
+    let run = boot("panic", emulator);
+    run.assert_code(1);
+    run.assert_printed("FlatMk stopped: K00 this kernel panics on purpose");
+    run.assert_complained("panic::panic_on_purpose (tests/kernels/src/bin/panic.rs:");
+}
+
+#[test_matrix(["qemu", "bochs"])]
+fn an_exception_is_named_with_its_place(emulator: &str) {
+    let run = boot("null-write", emulator);
+    run.assert_code(1);
+    run.assert_printed("FlatMk stopped: K01 page fault");
+    run.assert_complained("null_write::write_to_null (tests/kernels/src/bin/null-write.rs:");
+}

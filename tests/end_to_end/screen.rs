@@ -1,0 +1,65 @@
+//! The screen alone tells everything: on a machine without a serial port, and when the kernel has stopped.
+
+use flatmk_tests::machines::{Seat, TIME_LIMIT, start};
+use flatmk_tests::screen_text::{CONSOLE, ScreenText, wait_until};
+use flatmk_tests::{built, figures};
+use flatmk_tools::disk::Firmware;
+use flatmk_tools::machine::{Clock, Machine, Serial};
+use serde_json::json;
+use test_case::test_case;
+
+use crate::stopped::{self, Stopped};
+
+#[test_case(Firmware::Bios, Clock::Instructions; "with BIOS")]
+#[test_case(Firmware::Uefi, Clock::Host; "with UEFI")]
+fn without_a_serial_port_banner_and_table_are_on_the_screen(firmware: Firmware, clock: Clock) {
+    let _seat = Seat::take();
+    let machine = Machine::new(built::chapter(12)).firmware(firmware).clock(clock).serial(Serial::Absent);
+    let mut running = start(&machine.boot_option("exit", "none"));
+    let at_the_end = |text: &ScreenText| text.rows.iter().any(|row| row == "[exit 0]");
+    let screen = wait_until(&mut running, CONSOLE, TIME_LIMIT, at_the_end).unwrap_or_else(|found| panic!("{found}"));
+    assert!(screen.is_readable(), "{screen}");
+    assert!(screen.rows.first().is_some_and(|row| row.starts_with("FlatMk ") && row.contains("chapter 12")), "{screen}");
+    figures::read(&screen.rows.join("\n")).unwrap_or_else(|fault| panic!("{fault}\n{screen}"));
+    // What would answer at the port's place if the emulator had put one there after all.
+    let ports = running.qmp("query-chardev", &json!({})).expect("QEMU answers").to_string();
+    assert!(!ports.contains("serial"), "{ports}");
+}
+
+#[test]
+fn a_panic_is_legible_on_the_screen() {
+    let Stopped { serial, screen } = stopped::boot(&Machine::new(built::broken("panic")));
+    assert_row(&screen, 0, |row| row == "FlatMk stopped: K00 this kernel panics on purpose");
+    assert_row(&screen, 1, |row| row.starts_with("  at tests/kernels/src/bin/panic.rs:"));
+    assert_row(&screen, 2, |row| row.starts_with("  stack: 0xffffffff8"));
+    assert_same(&serial, &screen);
+}
+
+#[test]
+fn an_exception_is_legible_on_the_screen_with_its_registers() {
+    let Stopped { serial, screen } = stopped::boot(&Machine::new(built::broken("null-write")));
+    let sentence = "page fault: write to 0x8 by the kernel, where nothing is mapped: the null page";
+    assert_row(&screen, 0, |row| row == format!("FlatMk stopped: K01 {sentence}"));
+    for register in ["rip", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r15"] {
+        let start = format!("{register}=0x");
+        let has_it = |row: &String| row.split_whitespace().any(|word| word.starts_with(&start));
+        assert!(screen.rows.iter().any(has_it), "{register} is missing\n{screen}");
+    }
+    assert_same(&serial, &screen);
+}
+
+#[track_caller]
+fn assert_row(screen: &ScreenText, row: usize, expected: impl Fn(&str) -> bool) {
+    assert!(screen.rows.get(row).is_some_and(|row| expected(row)), "row {row} is not as it should be\n{screen}");
+}
+
+/// The whole report stands on the screen, and nothing else.
+#[track_caller]
+fn assert_same(serial: &str, screen: &ScreenText) {
+    assert!(screen.is_readable(), "{screen}");
+    let report = serial.get(serial.find("FlatMk stopped:").expect("the report is on the serial line")..).unwrap_or_default();
+    for line in report.lines() {
+        assert!(screen.contains(line), "{line:?} is missing\n{screen}");
+    }
+    assert_row(screen, 0, |row| report.starts_with(row));
+}

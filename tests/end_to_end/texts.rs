@@ -1,0 +1,72 @@
+//! What is said in two places is the same in both.
+
+use std::fs;
+
+use flatmk_tools::workspace;
+
+fn read(path: &str) -> String {
+    let path = workspace::root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The lines between those that hold the two marks.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
+    let mut lines = text.lines().map(str::trim_end).skip_while(|line| line.trim() != begin);
+    assert!(lines.next().is_some(), "`{begin}` is missing");
+    let mut found_end = false;
+    let found = lines.take_while(|line| { found_end = line.trim() == end; !found_end }).collect();
+    assert!(found_end, "`{end}` is missing");
+    found
+}
+
+#[test]
+fn the_front_pages_of_kernel_and_book_are_the_same() {
+    let kernel = read("kernel/src/lib.rs");
+    let kernel: Vec<String> = between(&kernel, "// ANCHOR: front_page", "// ANCHOR_END: front_page")
+        .into_iter()
+        .map(|line| {
+            let text = line.strip_prefix("//!").unwrap_or_else(|| panic!("not documentation: `{line}`"));
+            text.strip_prefix(' ').unwrap_or(text).to_owned()
+        })
+        .collect();
+    let book = read("book/src/introduction.md");
+    let book = between(&book, "<!-- front page: begin -->", "<!-- front page: end -->");
+    let (kernel, book) = (trimmed(&kernel), trimmed(&book));
+    assert!(kernel.len() > 20, "the front page has become short");
+    for (number, (kernel, book)) in kernel.iter().zip(&book).enumerate() {
+        assert_eq!(kernel, book, "line {} of the front page: kernel, then book", number + 1);
+    }
+    assert_eq!(kernel.len(), book.len(), "lines of the front page: kernel, then book");
+}
+
+/// Without blank lines at the beginning and the end.
+fn trimmed<T: AsRef<str>>(lines: &[T]) -> Vec<&str> {
+    let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+    let text = |line: &&str| !line.is_empty();
+    let first = lines.iter().position(text).unwrap_or(0);
+    let last = lines.iter().rposition(text).map_or(0, |last| last + 1);
+    lines.get(first..last).unwrap_or_default().to_vec()
+}
+
+#[test]
+fn every_stop_code_has_its_heading_in_the_book_and_no_other() {
+    let kernel = read("kernel/src/stop.rs");
+    // Each variant is documented as `/// K03: why`.
+    let codes: Vec<&str> = between(&kernel, "// ANCHOR: codes", "// ANCHOR_END: codes")
+        .into_iter()
+        .filter_map(|line| line.trim().strip_prefix("/// K")?.split_once(':').map(|(number, _)| number))
+        .collect();
+    let numbers: Vec<String> = (0..codes.len()).map(|number| format!("{number:02}")).collect();
+    assert_eq!(codes, numbers, "the codes of the kernel are numbered without gaps");
+    let variants = kernel.split_once("pub enum StopCode {").and_then(|(_, rest)| rest.split_once("\n}"));
+    let is_variant = |line: &&str| line.starts_with("    ") && line.ends_with(',');
+    let variants = variants.map_or(0, |(body, _)| body.lines().filter(is_variant).count());
+    assert_eq!(variants, codes.len(), "every variant has its code");
+    let book = read("book/src/reference/stop-codes.md");
+    let headings: Vec<&str> = book
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(" K").filter(|_| line.starts_with('#')))
+        .filter_map(|heading| heading.get(..2))
+        .collect();
+    assert_eq!(headings, codes, "headings of the book, then codes of the kernel");
+}

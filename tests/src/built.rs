@@ -1,0 +1,55 @@
+//! What the tests run: kernels and the host program, each built once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use flatmk_tools::workspace::{self, BARE_TARGET, Executable};
+
+/// What has been built. The lock is held while building: cargo would make the second one wait anyway.
+static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+
+fn once(name: &str, build: impl FnOnce() -> PathBuf) -> PathBuf {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = built.get(name) {
+        return path.clone();
+    }
+    let path = build();
+    built.insert(name.to_owned(), path.clone());
+    path
+}
+
+/// The kernel of a chapter, as `./x run` builds it.
+pub fn chapter(number: u8) -> PathBuf {
+    let name = format!("kernel-of-chapter-{number}");
+    once(&name, || {
+        let kernel = workspace::build_kernel(number).expect("the kernel builds");
+        // The next chapter's kernel goes to the same place.
+        let folder = workspace::metadata().expect("cargo answers").target_directory.join("end-to-end");
+        fs::create_dir_all(&folder).expect("the target folder can be written");
+        let copy = folder.join(&name).into_std_path_buf();
+        fs::copy(kernel, &copy).expect("the target folder can be written");
+        copy
+    })
+}
+
+/// One of the kernels that go wrong on purpose.
+pub fn broken(name: &str) -> PathBuf {
+    once(name, || {
+        build(&["build", "--release", "--package", "flatmk-test-kernels", "--bin", name, "--target", BARE_TARGET], name)
+    })
+}
+
+/// The host program behind `./x`.
+pub fn host_program() -> PathBuf {
+    once("host program", || {
+        build(&["build", "--package", "flatmk-tools", "--bin", "flatmk", "--target", "host-tuple"], "flatmk")
+    })
+}
+
+fn build(arguments: &[&str], name: &str) -> PathBuf {
+    let built = workspace::executables(arguments, name).expect("it builds");
+    let program = built.into_iter().find(|Executable { name: found, .. }| found == name);
+    program.expect("cargo says where the program is").path
+}

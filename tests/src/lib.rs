@@ -1,0 +1,7 @@
+//! What the end-to-end tests have in common: kernels to boot, machines to boot them in, and eyes to read their screens.
+
+pub mod built;
+pub mod figures;
+pub mod machines;
+pub mod program;
+pub mod screen_text;
