@@ -27,7 +27,7 @@
 //!
 //! `syscall` jumps to the stub in `arch::syscall`, which is all that stands between user mode and Rust. A call to an endpoint and a
 //! return from one take the fast path, `ipc::fast_path`: a list of checks, then straight to the other task. All
-//! else goes to `syscall::dispatch`, which looks up the capability. Each operation there is two functions: *decode* reads and checks and
+//! else goes to `syscall`, which looks up the capability. Each operation there is two functions: *decode* reads and checks and
 //! has no side effect; *perform* acts and cannot fail. The answer is a status and four words in registers.
 // ANCHOR_END: front_page
 #![no_std]

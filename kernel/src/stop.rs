@@ -31,7 +31,7 @@ pub enum StopCode {
     NoRootTask,
     /// K06: the root task is not a program that can be loaded.
     BadRootTask,
-    /// K07: every task waits for another, and nothing can wake one.
+    /// K07: no task is left that can run, and nothing can wake one.
     NothingToRun,
 }
 // ANCHOR_END: codes

@@ -34,6 +34,7 @@ fn a_processor_without_a_needed_feature_is_k02(feature: &str) {
 fn a_root_task_larger_than_memory_is_k03() {
     const GIBIBYTE: u64 = 1 << 30;
     let file = ElfFile::program().with(ElfSegment::read_write(0x1000_0000, b"").sized(GIBIBYTE));
-    let machine = Machine::new(built::chapter(12)).ramdisk(Ramdisk::Files(vec![("root-task".to_owned(), file.to_bytes())]));
+    let machine =
+        Machine::new(built::chapter(12)).ramdisk(Ramdisk::Files(vec![("root-task".to_owned(), file.to_bytes())]));
     assert_stops(&machine, "K03", "too little memory for the root task");
 }

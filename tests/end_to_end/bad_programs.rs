@@ -68,5 +68,9 @@ fn a_root_task_that_faults_at_once_is_reported_and_then_k07() {
     let report = stopped.serial.find(" stopped: invalid opcode").expect("the fault is reported");
     let stop = stopped.serial.find("FlatMk stopped: K07").expect("this was checked");
     assert!(report < stop, "{}", stopped.serial);
-    assert!(stopped.serial.get(report..stop).is_some_and(|text| text.contains(&format!("rip={CODE_ADDRESS:#x}"))), "{}", stopped.serial);
+    assert!(
+        stopped.serial.get(report..stop).is_some_and(|text| text.contains(&format!("rip={CODE_ADDRESS:#x}"))),
+        "{}",
+        stopped.serial
+    );
 }

@@ -46,7 +46,10 @@ fn assert_complete(outcome: &Outcome, memory_mib: u32) {
     assert_says(outcome, "root task: benchmark is done");
     let usable = usable_mib(&outcome.serial()).expect("the banner tells the memory");
     // Firmware keeps some, the more the more it has.
-    assert!(usable <= memory_mib && usable + 16 + memory_mib / 64 >= memory_mib, "{usable} of {memory_mib} MiB are usable");
+    assert!(
+        usable <= memory_mib && usable + 16 + memory_mib / 64 >= memory_mib,
+        "{usable} of {memory_mib} MiB are usable"
+    );
 }
 
 fn usable_mib(serial: &str) -> Option<u32> {

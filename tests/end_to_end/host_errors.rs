@@ -37,12 +37,14 @@ fn a_file_that_is_not_an_elf_file_is_named() {
 #[test]
 fn a_program_that_is_no_kernel_is_named() {
     let program = built::host_program();
-    flatmk(&["boot", &program.display().to_string()]).assert_one_sentence("is not a FlatMk kernel: it has no section `.flatmk`");
+    flatmk(&["boot", &program.display().to_string()])
+        .assert_one_sentence("is not a FlatMk kernel: it has no section `.flatmk`");
 }
 
 #[test]
 fn a_kernel_that_is_not_there_is_named() {
-    flatmk(&["boot", "no-such-kernel"]).assert_one_sentence("cannot read the kernel no-such-kernel: No such file or directory");
+    flatmk(&["boot", "no-such-kernel"])
+        .assert_one_sentence("cannot read the kernel no-such-kernel: No such file or directory");
 }
 
 #[test]
@@ -69,7 +71,11 @@ fn a_missing_emulator_is_named(emulator: &str, sentence: &str) {
         symlink(find(tool), path.path().join(tool)).expect("temporary files can be written");
     }
     let program = Program::new(built::host_program()).argument("boot").argument(&kernel);
-    program.variable("PATH", path.path()).variable("FLATMK_EMULATOR", emulator).run(LIMIT).assert_one_sentence(sentence);
+    program
+        .variable("PATH", path.path())
+        .variable("FLATMK_EMULATOR", emulator)
+        .run(LIMIT)
+        .assert_one_sentence(sentence);
 }
 
 fn find(tool: &str) -> PathBuf {
@@ -82,7 +88,8 @@ fn find(tool: &str) -> PathBuf {
 fn a_full_disk_is_named() {
     let kernel = built::chapter(1);
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-    let run = on_small_disk(folder.path()).argument(built::host_program()).argument("boot").argument(&kernel).run(LIMIT);
+    let run =
+        on_small_disk(folder.path()).argument(built::host_program()).argument("boot").argument(&kernel).run(LIMIT);
     run.assert_one_sentence("No space left on device");
     let left = fs::read_dir(folder.path()).expect("the folder is there").count();
     assert_eq!(left, 0, "the disk was not where it should have been");

@@ -18,10 +18,14 @@ fn keys_appear_on_the_screen_until_enter() {
     running.wait_for(PROMPT, TIME_LIMIT).expect("chapter 2 asks for keys");
 
     running.type_text("Hello, FlatMk: 2 + 3 = 6").expect("QEMU takes keys");
-    let echo = |expected: &'static str| move |text: &flatmk_tests::screen_text::ScreenText| text.rows.iter().any(|row| row == expected);
-    wait_until(&mut running, CONSOLE, LIMIT, echo("Hello, FlatMk: 2 + 3 = 6")).unwrap_or_else(|found| panic!("{found}"));
+    let echo = |expected: &'static str| {
+        move |text: &flatmk_tests::screen_text::ScreenText| text.rows.iter().any(|row| row == expected)
+    };
+    wait_until(&mut running, CONSOLE, LIMIT, echo("Hello, FlatMk: 2 + 3 = 6"))
+        .unwrap_or_else(|found| panic!("{found}"));
     running.type_text("\x085!").expect("QEMU takes keys");
-    let screen = wait_until(&mut running, CONSOLE, LIMIT, echo("Hello, FlatMk: 2 + 3 = 5!")).unwrap_or_else(|found| panic!("{found}"));
+    let screen = wait_until(&mut running, CONSOLE, LIMIT, echo("Hello, FlatMk: 2 + 3 = 5!"))
+        .unwrap_or_else(|found| panic!("{found}"));
     assert!(screen.is_readable(), "{screen}");
 
     running.type_text("\n").expect("QEMU takes keys");

@@ -19,7 +19,10 @@ fn without_a_serial_port_banner_and_table_are_on_the_screen(firmware: Firmware, 
     let at_the_end = |text: &ScreenText| text.rows.iter().any(|row| row == "[exit 0]");
     let screen = wait_until(&mut running, CONSOLE, TIME_LIMIT, at_the_end).unwrap_or_else(|found| panic!("{found}"));
     assert!(screen.is_readable(), "{screen}");
-    assert!(screen.rows.first().is_some_and(|row| row.starts_with("FlatMk ") && row.contains("chapter 12")), "{screen}");
+    assert!(
+        screen.rows.first().is_some_and(|row| row.starts_with("FlatMk ") && row.contains("chapter 12")),
+        "{screen}"
+    );
     figures::read(&screen.rows.join("\n")).unwrap_or_else(|fault| panic!("{fault}\n{screen}"));
     // What would answer at the port's place if the emulator had put one there after all.
     let ports = running.qmp("query-chardev", &json!({})).expect("QEMU answers").to_string();
@@ -57,7 +60,8 @@ fn assert_row(screen: &ScreenText, row: usize, expected: impl Fn(&str) -> bool) 
 #[track_caller]
 fn assert_same(serial: &str, screen: &ScreenText) {
     assert!(screen.is_readable(), "{screen}");
-    let report = serial.get(serial.find("FlatMk stopped:").expect("the report is on the serial line")..).unwrap_or_default();
+    let report =
+        serial.get(serial.find("FlatMk stopped:").expect("the report is on the serial line")..).unwrap_or_default();
     for line in report.lines() {
         assert!(screen.contains(line), "{line:?} is missing\n{screen}");
     }

@@ -14,7 +14,12 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
     let mut lines = text.lines().map(str::trim_end).skip_while(|line| line.trim() != begin);
     assert!(lines.next().is_some(), "`{begin}` is missing");
     let mut found_end = false;
-    let found = lines.take_while(|line| { found_end = line.trim() == end; !found_end }).collect();
+    let found = lines
+        .take_while(|line| {
+            found_end = line.trim() == end;
+            !found_end
+        })
+        .collect();
     assert!(found_end, "`{end}` is missing");
     found
 }

@@ -24,7 +24,8 @@ impl Seat {
     /// Waits until fewer than two machines run.
     pub fn take() -> Self {
         let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut running = ENDED.wait_while(running, |running| *running >= MOST_MACHINES).unwrap_or_else(PoisonError::into_inner);
+        let mut running =
+            ENDED.wait_while(running, |running| *running >= MOST_MACHINES).unwrap_or_else(PoisonError::into_inner);
         *running += 1;
         Self(())
     }

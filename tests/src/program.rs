@@ -67,7 +67,8 @@ impl Program {
             thread::sleep(Duration::from_millis(20));
         };
         let read = |path| String::from_utf8_lossy(&fs::read(path).expect("the file was just written")).into_owned();
-        let finished = Finished { code: status.and_then(|status| status.code()), output: read(&output), errors: read(&errors) };
+        let finished =
+            Finished { code: status.and_then(|status| status.code()), output: read(&output), errors: read(&errors) };
         assert!(status.is_some(), "still running after {} s: {finished}", limit.as_secs());
         finished
     }

@@ -112,17 +112,18 @@ fn the_order_of_the_channels_is_the_framebuffers() {
 
 // ANCHOR: scroll
 #[test_case]
-fn a_full_screen_scrolls_by_one_line() {
+fn a_full_screen_scrolls_by_half() {
     let (mut screen, _) = test_screen(PixelFormat::Rgb);
-    for line in *b"abcde" {
+    for line in *b"abcd" {
         screen.put(line);
         screen.put(b'\n');
     }
-    // Four lines fit. The last one is empty, since a line feed has just begun it.
+    // Four lines fit. The line feed after the last one has moved the upper half out.
     let shown = [0, 1, 2, 3].map(|row| screen.character_at(row, 0));
-    assert_eq!(shown, [Some(b'c'), Some(b'd'), Some(b'e'), Some(b' ')]);
+    assert_eq!(shown, [Some(b'c'), Some(b'd'), Some(b' '), Some(b' ')]);
+    screen.put(b'e');
+    assert_eq!(screen.character_at(2, 0), Some(b'e'));
 }
-// ANCHOR_END: scroll
 
 #[test_case]
 fn a_long_line_goes_on_in_the_next() {

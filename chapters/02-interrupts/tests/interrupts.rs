@@ -83,7 +83,8 @@ fn the_timer_ticks() {
 fn the_timer_does_not_tick_with_interrupts_off() {
     interrupts::without_interrupts(|| {
         let first = timer::ticks();
-        for _ in 0..1_000_000 {
+        // Longer than a tick, which is 10 ms: at a nanosecond an instruction, 12 ms.
+        for _ in 0..10_000_000 {
             core::hint::spin_loop();
         }
         assert_eq!(timer::ticks(), first);

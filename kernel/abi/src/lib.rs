@@ -1,6 +1,6 @@
 //! What the kernel and its user programs share: numbers, types and error codes. Nothing else defines them.
 //!
-//! A system call is the instruction `syscall` with these registers (DESIGN: one instruction, one meaning each):
+//! A system call is the instruction `syscall` with these registers:
 //!
 //! | register | on the way in | on the way out |
 //! |---|---|---|

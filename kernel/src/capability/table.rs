@@ -72,9 +72,9 @@ impl Table {
     }
     // ANCHOR_END: lookup
 
-    /// The table in a slot of this one.
+    /// The table in a slot of this one. What it holds can be used, and taken out of it, so its capability needs the manage right.
     fn step(&self, index: u64) -> Result<&'static Table, Error> {
-        Table::of(self.slot(index)?, Rights::empty()).map_err(|_| Error::InvalidCapability)
+        Table::of(self.slot(index)?, Rights::MANAGE).map_err(|_| Error::InvalidCapability)
     }
 
     /// One of the first 64 slots of the capabilities that begin with this table.

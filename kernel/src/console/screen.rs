@@ -123,12 +123,15 @@ impl Screen {
             self.row += 1;
             return;
         }
+        // Half a screen at a time: redrawing is slow, and this makes it rare.
+        let step = self.rows.div_ceil(2);
         for row in 0..self.rows {
             for column in 0..self.columns {
-                let below = if row + 1 < self.rows { self.character_at(row + 1, column) } else { None };
+                let below = if row + step < self.rows { self.character_at(row + step, column) } else { None };
                 self.draw(row, column, below.unwrap_or(b' '));
             }
         }
+        self.row = self.rows - step;
     }
 
     // ANCHOR: draw

@@ -21,7 +21,7 @@ impl Flush {
     }
 
     /// Removes the old translation. Where the space is not the current one there is nothing to remove: loading CR3 has
-    /// dropped everything but global translations, and only the kernel's are global (Intel SDM vol. 3A, 4.10.4.1).
+    /// dropped everything but global translations, and there are none in the lower half (Intel SDM vol. 3A, 4.10.4.1).
     pub fn now(self) {
         if self.space.is_current() {
             tlb::flush(VirtAddr::new_truncate(self.address));

@@ -1,7 +1,7 @@
 //! Regions: ranges of free pages.
 //!
 //! A region hands out pages that were never used from its front, and pages that came back from a list through their entries.
-//! Both take constant time. From chapter 4 on a region lives in the two words of a memory capability.
+//! Both take constant time. From chapter 4 on a region lives in the four words of a memory capability.
 
 use arrayvec::ArrayVec;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};

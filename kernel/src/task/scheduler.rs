@@ -88,7 +88,7 @@ pub(crate) fn next(task: TaskRef) -> TaskRef {
 fn pop() -> TaskRef {
     match READY.0.pop() {
         Some(task) => task,
-        None => stop(StopCode::NothingToRun, format_args!("every task waits for another, and nothing can wake one")),
+        None => stop(StopCode::NothingToRun, format_args!("no task is left that can run, and nothing can wake one")),
     }
 }
 

@@ -6,6 +6,7 @@ use core::panic::PanicInfo;
 use flatmk_abi::{Operation, slots};
 
 use crate::console::Line;
+use crate::object::Power;
 use crate::syscall::invoke;
 
 /// Names the function in which a program begins: `fn(argument: u64, words: [u64; 4])`. When it returns, the task is ready to be called.
@@ -86,6 +87,8 @@ pub fn panic(information: &PanicInfo<'_>) -> ! {
     // A message that cannot be written is lost; the fault below is reported in any case.
     writeln!(line, "program stopped: {information}").unwrap_or_default();
     drop(line);
+    // Where this program may, it ends the run: perhaps nobody else would. Elsewhere the kernel refuses, and the fault follows.
+    Power(slots::POWER).off(Err(()));
     // SAFETY: raises an exception, and does nothing else.
     unsafe { core::arch::asm!("ud2", options(noreturn)) }
 }
