@@ -53,5 +53,5 @@ fn the_fast_path_is_faster() {
         assert!(fast + 20 < slow, "{name}: {fast} with the fast path, {slow} without");
     }
     let [with, without] = [table(Emulator::Qemu), &without].map(|table| row(table, "null_syscall").minimum);
-    assert_eq!(with, without, "the option changes calls only");
+    assert!(with.abs_diff(without) <= 10, "null_syscall: {with} with the fast path, {without} without");
 }
