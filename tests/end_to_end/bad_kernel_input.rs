@@ -7,7 +7,6 @@ use test_case::test_case;
 
 use crate::stopped::assert_stops;
 
-#[test_case(vec![]; "empty")]
 #[test_case(vec![0xff; 4096]; "not a tar archive")]
 #[test_case(vec![b'x'; 100]; "shorter than a block of tar")]
 fn a_bad_ramdisk_is_k04(ramdisk: Vec<u8>) {
