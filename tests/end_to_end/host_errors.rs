@@ -61,8 +61,8 @@ fn a_machine_with_next_to_no_memory_is_refused() {
     program.variable("FLATMK_MEMORY", "15").run(LIMIT).assert_one_sentence("15 MiB of memory are too little");
 }
 
-#[test_case("qemu", "qemu-system-x86_64 is not installed: run ./x doctor"; "QEMU")]
-#[test_case("bochs", "Xvfb, the X server that Bochs draws on, is not installed: run ./x doctor"; "Bochs")]
+#[test_case("qemu", "QEMU (qemu-system-x86_64) is not installed: run ./x doctor"; "QEMU")]
+#[test_case("bochs", "Bochs (bochs) is not installed: run ./x doctor"; "Bochs")]
 fn a_missing_emulator_is_named(emulator: &str, sentence: &str) {
     let kernel = built::chapter(1);
     // The compiler is there: the host program asks for its version.
