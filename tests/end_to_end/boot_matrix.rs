@@ -46,8 +46,8 @@ fn assert_complete(outcome: &Outcome, reachable_mib: u32) {
     let usable = usable_mib(&outcome.serial()).expect("the banner tells the memory");
     // Firmware keeps some, the more the more it has.
     assert!(
-        usable <= memory_mib && usable + 16 + memory_mib / 64 >= memory_mib,
-        "{usable} of {memory_mib} MiB are usable"
+        usable <= reachable_mib && usable + 16 + reachable_mib / 64 >= reachable_mib,
+        "{usable} of {reachable_mib} MiB are usable"
     );
 }
 
