@@ -1,7 +1,5 @@
 //! A root task that cannot be loaded, or that fails at once, stops the kernel with a code and a sentence.
 
-#![expect(clippy::indexing_slicing, reason = "a range out of bounds fails the test")]
-
 use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment};
 use flatmk_tests::built;
 use flatmk_tools::machine::{Machine, Ramdisk};
