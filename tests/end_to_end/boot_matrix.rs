@@ -9,10 +9,14 @@ use test_case::{test_case, test_matrix};
 
 /// The least memory that boots, in MiB and in steps of [`STEP_MIB`], on all machines and processors of the matrix. Found by going
 /// down until the boot loader gave up: it needs 4 MiB for page tables of all the addresses that a processor of QEMU has (1 TiB),
-/// and room for the kernel twice. To the MiB it was 22 with the BIOS, 18 in Bochs, and with UEFI 40 or 41 (chip set Q35).
+/// and room for the kernel twice. To the MiB it was 22 with the BIOS, 18 in Bochs, and with UEFI 40 or 41 (chip set Q35). The
+/// firmware scatters its own pages, differently for each processor, and the boot loader gives up what lies before the last
+/// piece it has used: at 44 MiB this can leave 1 MiB.
 const LEAST_WITH_BIOS: u32 = 24;
-const LEAST_WITH_UEFI: u32 = 44;
+const LEAST_WITH_UEFI: u32 = 48;
 const LEAST_IN_BOCHS: u32 = 20;
+/// One step below where some processor boots with UEFI.
+const TOO_LITTLE_WITH_UEFI: u32 = 36;
 const STEP_MIB: u32 = 4;
 
 const USUAL: u32 = 512;
@@ -85,11 +89,10 @@ fn boots_with_bios_in_bochs(memory_mib: u32, cpu: &str, features: &str) {
     assert_says(&outcome, features);
 }
 
-#[test_case(Emulator::Qemu, Bios, LEAST_WITH_BIOS; "with BIOS in QEMU")]
-#[test_case(Emulator::Qemu, Uefi, LEAST_WITH_UEFI - STEP_MIB; "with UEFI in QEMU, where it varies with the firmware")]
-#[test_case(Emulator::Bochs, Bios, LEAST_IN_BOCHS; "with BIOS in Bochs")]
-fn a_step_below_the_least_memory_the_runner_says_so(emulator: Emulator, firmware: Firmware, least: u32) {
-    let memory_mib = least - STEP_MIB;
+#[test_case(Emulator::Qemu, Bios, LEAST_WITH_BIOS - STEP_MIB; "with BIOS in QEMU")]
+#[test_case(Emulator::Qemu, Uefi, TOO_LITTLE_WITH_UEFI; "with UEFI in QEMU")]
+#[test_case(Emulator::Bochs, Bios, LEAST_IN_BOCHS - STEP_MIB; "with BIOS in Bochs")]
+fn below_the_least_memory_the_runner_says_so(emulator: Emulator, firmware: Firmware, memory_mib: u32) {
     // The machine that needs most. Bochs has only the other.
     let machine_type = if emulator == Emulator::Bochs { Pc } else { Q35 };
     let machine = machine(firmware).emulator(emulator).machine_type(machine_type).memory_mib(memory_mib);

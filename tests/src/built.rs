@@ -3,29 +3,30 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use flatmk_tools::workspace::{self, BARE_TARGET, Executable};
 
-/// What has been built. The lock is held while building: cargo would make the second one wait anyway.
-static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+type Cell = Arc<OnceLock<PathBuf>>;
 
+/// What has been built, or is being built.
+static BUILT: Mutex<BTreeMap<String, Cell>> = Mutex::new(BTreeMap::new());
+
+/// Builds what is not built yet. Whoever wants something else does not wait.
 fn once(name: &str, build: impl FnOnce() -> PathBuf) -> PathBuf {
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(path) = built.get(name) {
-        return path.clone();
-    }
-    let path = build();
-    built.insert(name.to_owned(), path.clone());
-    path
+    let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+    cell.get_or_init(build).clone()
 }
+
+/// Held while a kernel of a chapter is built, until it is copied: that of the next goes to the same place.
+static COPYING: Mutex<()> = Mutex::new(());
 
 /// The kernel of a chapter, as `./x run` builds it.
 pub fn chapter(number: u8) -> PathBuf {
     let name = format!("kernel-of-chapter-{number}");
     once(&name, || {
+        let _copying = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
         let kernel = workspace::build_kernel(number).expect("the kernel builds");
-        // The next chapter's kernel goes to the same place.
         let folder = workspace::metadata().expect("cargo answers").target_directory.join("end-to-end");
         fs::create_dir_all(&folder).expect("the target folder can be written");
         let copy = folder.join(&name).into_std_path_buf();

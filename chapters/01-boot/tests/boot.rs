@@ -124,6 +124,7 @@ fn a_full_screen_scrolls_by_half() {
     screen.put(b'e');
     assert_eq!(screen.character_at(2, 0), Some(b'e'));
 }
+// ANCHOR_END: scroll
 
 #[test_case]
 fn a_long_line_goes_on_in_the_next() {

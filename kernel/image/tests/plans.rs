@@ -1,5 +1,4 @@
 //! What a plan says about good files.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use elf::abi::{PF_W, PF_X};
 use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment};

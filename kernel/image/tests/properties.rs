@@ -1,5 +1,4 @@
 //! What holds for every file: it is refused, or its plan keeps the promises of the crate. And never a panic.
-#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::ops::Range;
 

@@ -1,5 +1,4 @@
 //! Every reason for which a file is refused, each with a file that is good but for this.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use elf::abi::{ELFCLASS32, ELFDATA2MSB, EM_RISCV, ET_DYN, PF_R, PF_W, PF_X};
 use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment, FILE_HEADER_SIZE};

@@ -143,6 +143,11 @@ pub(crate) fn set_entry(address: u64) {
     LStar::write(VirtAddr::new_truncate(address));
 }
 
+/// Where `syscall` leads.
+pub(crate) fn entry() -> u64 {
+    LStar::read().as_u64()
+}
+
 /// Goes on with a task, which is the current one in its address space, and leaves the kernel's stack behind.
 pub(crate) fn resume(task: TaskRef) -> ! {
     // SAFETY: the task's registers are those of user mode; interrupts stay off until `sysret` loads the task's flags.

@@ -72,7 +72,7 @@ pub const fn is_programs_own(vector: u8) -> bool {
 }
 
 /// Stops the kernel: nothing handles this exception.
-pub(super) fn stop_unhandled(frame: &TrapFrame) -> ! {
+pub(crate) fn stop_unhandled(frame: &TrapFrame) -> ! {
     let vector = frame.vector();
     let name = name(vector);
     let error = frame.error;

@@ -9,13 +9,13 @@ use crate::arch::interrupts::TrapFrame;
 use crate::capability::delete_slot;
 use crate::interrupts::exceptions::{self, PAGE_FAULT};
 use crate::memory::{Frame, explain};
-use crate::{print, println};
+use crate::{arch, print, println};
 
 // ANCHOR: fault
 /// The handler of exceptions in user mode: the report goes to the console, the task stops, and the others go on.
 pub(super) fn stop_faulting_task(frame: &mut TrapFrame) {
     let task = scheduler::current();
-    print!("task {:?} stopped: ", task.page());
+    print!("task at {:#x} stopped: ", task.page().map_or(0, Frame::address));
     if frame.vector() == PAGE_FAULT {
         println!("{}", explain(Cr2::read_raw(), frame.error));
     } else {
@@ -28,6 +28,17 @@ pub(super) fn stop_faulting_task(frame: &mut TrapFrame) {
     scheduler::leave()
 }
 // ANCHOR_END: fault
+
+// ANCHOR: step
+/// The handler of debug exceptions in the kernel. A user program that executes `syscall` in single steps has one raised before the
+/// kernel's first instruction on some processors, on others when it is back in user mode: only there it counts.
+pub(super) fn step_into_kernel(frame: &mut TrapFrame) {
+    // `syscall` has cleared the flag for single steps, so returning goes on.
+    if frame.rip != arch::syscall::entry() {
+        exceptions::stop_unhandled(frame);
+    }
+}
+// ANCHOR_END: step
 
 /// Takes a task apart: its last capability is gone.
 pub(super) fn destroy(page: Frame) {

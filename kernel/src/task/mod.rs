@@ -20,6 +20,7 @@ pub use root::run_root_task;
 
 use x86_64::registers::control::{Cr0, Cr0Flags};
 
+use crate::interrupts::exceptions::DEBUG;
 use crate::{arch, capability, interrupts};
 
 /// Prepares the processor for user mode.
@@ -28,5 +29,6 @@ pub(crate) fn initialize() {
     unsafe { Cr0::update(|cr0| cr0.insert(Cr0Flags::TASK_SWITCHED)) };
     arch::syscall::initialize();
     interrupts::set_user_exception_handler(end::stop_faulting_task);
+    interrupts::set_handler(DEBUG, Some(end::step_into_kernel));
     capability::set_task_destroyer(end::destroy);
 }

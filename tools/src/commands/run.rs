@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use flatmk_tools::disk::LoaderLog;
+use flatmk_tools::disk::{Firmware, LoaderLog};
 use flatmk_tools::kernel_file::KernelFile;
 use flatmk_tools::machine::Display;
 use flatmk_tools::session::{self, MachineOptions, Switch};
@@ -42,6 +42,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if arguments.display {
         machine = machine.display(Display::Window);
+    }
+    if arguments.machine.firmware == Firmware::Uefi {
+        // It polls a clock that moves one nanosecond an instruction.
+        eprintln!("UEFI firmware takes half a minute to start, as time is counted in instructions");
     }
     let outcome = session::run(machine, arguments.machine.limits(kernel.kind))?;
     Ok(super::finish(&outcome))

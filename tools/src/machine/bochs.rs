@@ -11,8 +11,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::process::{Process, Tail};
 use super::running::{Running, State, Wires, start_error};
 use super::{Display, Machine, MachineError, MachineType, Serial, need_program};
@@ -170,7 +168,7 @@ pub(super) fn messages(folder: &Path) -> String {
 
 /// Stops Bochs and waits until its debugger has shown the state. It does not run on after that.
 pub(super) fn stop(process: &mut Process) {
-    let _ = kill_process(Pid::from_child(process.child()), Signal::INT);
+    process.interrupt();
     let deadline = Instant::now() + Duration::from_secs(5);
     while process.try_wait().is_none() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 use crate::cleanup::ListedGroup;
 
@@ -14,7 +14,14 @@ use crate::cleanup::ListedGroup;
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    group: ListedGroup,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Runs(ListedGroup),
+    /// The number of its group may belong to somebody else by now.
+    Ended(ExitStatus),
 }
 
 impl Process {
@@ -28,22 +35,38 @@ impl Process {
         }
         let child = command.spawn()?;
         let group = ListedGroup::new(Pid::from_child(&child));
-        Ok(Self { child, group })
+        Ok(Self { child, state: State::Runs(group) })
     }
 
     pub(super) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// The status, if the process has ended.
-    pub(super) fn try_wait(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+    /// Asks it to stop. Its end has to be awaited.
+    pub(super) fn interrupt(&self) {
+        if matches!(self.state, State::Runs(_)) {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
+        }
     }
 
-    /// Ends the group, if it still runs, and returns the status.
-    pub(super) fn kill(&mut self) -> Option<ExitStatus> {
-        self.group.kill();
-        self.child.wait().ok()
+    /// The status, if the process has ended.
+    pub(super) fn try_wait(&mut self) -> Option<ExitStatus> {
+        if let State::Ended(status) = self.state {
+            return Some(status);
+        }
+        let status = self.child.try_wait().ok().flatten()?;
+        self.state = State::Ended(status);
+        Some(status)
+    }
+
+    /// Ends the group, if it still runs.
+    pub(super) fn kill(&mut self) {
+        if let State::Runs(group) = &self.state {
+            group.kill();
+            if let Ok(status) = self.child.wait() {
+                self.state = State::Ended(status);
+            }
+        }
     }
 }
 

@@ -206,7 +206,9 @@ impl Running {
             let (limit, since) = match limits {
                 Limits::Total(limit) => (limit, start),
                 Limits::EachTest(limit) => (limit, last),
-                Limits::Silence(limit) if start.elapsed() > limit * 10 => (limit * 10, start),
+                Limits::Silence(limit) if start.elapsed() > limit.saturating_mul(10) => {
+                    (limit.saturating_mul(10), start)
+                }
                 Limits::Silence(limit) => (limit, last),
                 Limits::None => (Duration::MAX, start),
             };
