@@ -17,8 +17,8 @@
 //! |---|---|---|
 //! | 1 boot | `boot`, `console`, `stop`, `power`, `processor`, `sync`, `testing`, `arch` | from the bootloader to text on the serial line and the screen; what happens when the kernel cannot go on; tests |
 //! | 2 interrupts | `interrupts`, `arch::interrupts` | exceptions, the timer and the keyboard |
-//! | 3 paging | `memory` | a metadata entry for every page, address spaces, who may write or execute what |
-//! | 4 capabilities | `capability` | slots, tables, and memory capabilities that make objects |
+//! | 3 paging | `memory`, `arch::paging` | a metadata entry for every page, address spaces, who may write or execute what |
+//! | 4 capabilities | `capability` | slots, tables, memory from which objects are made; what was derived from what, and taking it back |
 //! | 5 tasks | `task`, `syscall`, `arch::syscall` | user mode, the root task, the system calls |
 //! | 6 calls | `ipc` | endpoints, call and return; the fast path |
 //! | 7 to 12 | | to come: scheduling, pipes, PCID, softuser, userland, hardware |
@@ -60,6 +60,8 @@ pub mod interrupts;
 #[cfg(feature = "chapter3")]
 #[expect(unsafe_code, reason = "reads and writes physical pages through the window, page tables among them")]
 pub mod memory;
+#[cfg(feature = "chapter3")]
+pub mod planted;
 
 // Chapter 4: capabilities.
 #[cfg(feature = "chapter4")]

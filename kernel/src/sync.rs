@@ -6,7 +6,7 @@
 
 use core::cell::{Cell, UnsafeCell};
 
-use x86_64::instructions::interrupts;
+use crate::arch::without_interrupts;
 
 // ANCHOR: exclusive
 /// A value that is lent to one borrower at a time, with interrupts off.
@@ -26,7 +26,7 @@ impl<T> Exclusive<T> {
 
     /// Lends the value to `use_it`; `None` if it is lent already, further up the stack.
     pub fn try_with<R>(&self, use_it: impl FnOnce(&mut T) -> R) -> Option<R> {
-        interrupts::without_interrupts(|| {
+        without_interrupts(|| {
             if self.lent.replace(true) {
                 return None;
             }

@@ -3,7 +3,33 @@
 use std::collections::BTreeMap;
 
 /// The rows that it has.
-pub const ROWS: [&str; 5] = ["null_syscall", "yield_alone", "call_same_space", "call_other_space", "yield_pair"];
+pub const ROWS: &[&str] = &["null_syscall", "yield_alone", "call_same_space", "call_other_space", "yield_pair"];
+
+/// The rows of the table of operations on capabilities. A machine with little memory makes no large frame; where one is made, a row
+/// follows.
+pub const OPERATIONS: &[&str] = &[
+    "copy",
+    "delete",
+    "mint",
+    "make_frame",
+    "destroy_frame",
+    "make_table",
+    "destroy_table",
+    "make_space",
+    "destroy_space",
+    "make_task",
+    "destroy_task",
+    "split",
+    "unsplit",
+    "move",
+    "map",
+    "unmap",
+    "protect",
+    "lookup_1",
+    "lookup_2",
+    "lookup_3",
+    "revoke_each",
+];
 
 /// One row, in ticks of the time stamp counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,21 +45,34 @@ pub struct Row {
 /// The rows by their names.
 pub type Table = BTreeMap<String, Row>;
 
-/// Finds the table in the text: its head, then a row a line.
+/// Finds the main table in the text: its head, then a row a line.
 ///
 /// # Errors
 ///
 /// In words, if there is no table, or a row of it is missing, failed or makes no sense.
 pub fn read(text: &str) -> Result<Table, String> {
-    let is_head = |line: &&str| line.split_whitespace().eq(["row", "min", "median", "max", "ticks"]);
+    read_table(text, "row", ROWS)
+}
+
+/// Finds the table of operations on capabilities.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn read_operations(text: &str) -> Result<Table, String> {
+    read_table(text, "operation", OPERATIONS)
+}
+
+fn read_table(text: &str, head: &str, rows: &[&str]) -> Result<Table, String> {
+    let is_head = |line: &&str| line.split_whitespace().eq([head, "min", "median", "max", "ticks"]);
     let mut lines = text.lines().skip_while(|line| !is_head(line));
     lines.next().ok_or("there is no benchmark table")?;
     let mut table = Table::new();
-    for (name, line) in ROWS.iter().zip(lines.by_ref()) {
+    for (name, line) in rows.iter().zip(lines.by_ref()) {
         let row = row(name, line).ok_or_else(|| format!("not a row of `{name}`: `{line}`"))?;
         table.insert((*name).to_owned(), row);
     }
-    match ROWS.iter().find(|name| !table.contains_key(**name)) {
+    match rows.iter().find(|name| !table.contains_key(**name)) {
         None => Ok(table),
         Some(name) => Err(format!("the table ends before `{name}`")),
     }

@@ -11,6 +11,7 @@ pub mod listings;
 pub mod machine;
 pub mod protocol;
 pub mod ramdisk;
+pub mod reference;
 pub mod report;
 pub mod session;
 mod strip;

@@ -8,7 +8,7 @@
 use core::arch::asm;
 
 use flatmk_abi::Access;
-use kernel::memory::{AddressSpace, PageKind, boot_regions, kernel_space};
+use kernel::memory::{AddressSpace, FrameSize, PageKind, boot_regions, kernel_space};
 use kernel::must_stop;
 use kernel::processor::Processor;
 use kernel::stop::StopCode::{Exception, MissingFeature};
@@ -43,7 +43,7 @@ fn map_user_page(access: Access) -> u64 {
         let mut page = region.take_owned(PageKind::Frame).expect("a page");
         // A return instruction, in case it is executed.
         page.bytes().fill(0xc3);
-        space.map(ADDRESS, page.frame(), access, region).expect("mapped").now();
+        space.map(ADDRESS, page.frame(), FrameSize::Small, access, region).expect("mapped").now();
         space.activate();
     });
     ADDRESS

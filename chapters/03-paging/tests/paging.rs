@@ -5,39 +5,24 @@
 #![test_runner(kernel::testing::run)]
 #![reexport_test_harness_main = "test_main"]
 
-use core::hint::black_box;
-
 use flatmk_abi::Access;
 use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
 use kernel::memory::{
-    AddressSpace, Attempt, Cause, Flush, Frame, MapError, PageKind, Region, Translation, audit, boot_regions, entry_of,
-    explain, kernel_frame, kernel_space, page_count, take_boot_page,
+    AddressSpace, Attempt, Cause, Flush, Frame, FrameSize, MapError, PageKind, Region, Translation, audit,
+    boot_regions, entry_of, explain, kernel_frame, kernel_space, page_count, take_boot_page,
 };
 
+#[expect(unreachable_pub, reason = "the test framework makes tests public")]
+mod large_frames;
+#[expect(unreachable_pub, reason = "the test framework makes tests public")]
+mod regions;
+mod shared;
+mod user_access;
+
+use shared::{ADDRESS, with_pages, with_region};
+use user_access::{read_user, write_user};
+
 kernel::test_entry!();
-
-const ADDRESS: u64 = 0x40_0000;
-
-fn with_region<R>(test: impl FnOnce(&mut Region) -> R) -> R {
-    boot_regions(|regions| test(regions.iter_mut().max_by_key(|region| region.free_pages()).expect("there is memory")))
-}
-
-/// A small region of its own, cut by hand out of pages that were taken.
-fn small_region(pages: u32) -> Region {
-    with_region(|region| {
-        // Pages that came back are handed out first, so the run of pages in a row begins somewhere after them.
-        let mut first = region.take(PageKind::Frame).expect("a page").number();
-        let mut end = first + 1;
-        while end < first + pages {
-            let number = region.take(PageKind::Frame).expect("a page").number();
-            if number != end {
-                first = number;
-            }
-            end = number + 1;
-        }
-        Region::new(first, end)
-    })
-}
 
 #[test_case]
 fn an_entry_of_a_page_takes_32_bytes_and_pages_beyond_memory_have_none() {
@@ -59,56 +44,12 @@ fn the_kernel_itself_is_not_free_memory() {
 }
 
 #[test_case]
-fn a_page_is_zeroed_when_it_is_taken_again() {
-    with_region(|region| {
-        let mut page = region.take_owned(PageKind::Frame).expect("a page");
-        page.bytes().fill(0xaa);
-        let frame = page.frame();
-        region.give(frame);
-        let mut again = region.take_owned(PageKind::Frame).expect("a page");
-        assert_eq!(again.frame(), frame);
-        assert!(again.bytes().iter().all(|&byte| byte == 0));
-        region.give(frame);
-    });
-}
-
-#[test_case]
-fn taking_and_giving_back_keeps_the_count() {
-    with_region(|region| {
-        let free = region.free_pages();
-        let pages = [(); 5].map(|()| region.take(PageKind::Frame).expect("a page"));
-        assert_eq!(region.free_pages(), free - 5);
-        pages.into_iter().for_each(|page| region.give(page));
-        assert_eq!(region.free_pages(), free);
-    });
-}
-
-#[test_case]
-fn an_exhausted_region_gives_none_until_a_page_comes_back() {
-    let mut region = small_region(2);
-    let first = region.take(PageKind::Frame).expect("a page");
-    region.take(PageKind::Frame).expect("a page");
-    assert_eq!(region.take(PageKind::Frame), None);
-    region.give(first);
-    assert_eq!(region.take(PageKind::Frame), Some(first));
-}
-
-#[test_case]
-fn a_region_survives_being_packed_into_words() {
-    let mut region = small_region(3);
-    let page = region.take(PageKind::Frame).expect("a page");
-    region.give(page);
-    region.take(PageKind::Table).expect("a page");
-    assert_eq!(Region::from_words(region.to_words()), region);
-}
-
-#[test_case]
 fn what_is_mapped_can_be_translated_and_what_is_not_cannot() {
     with_region(|region| {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
         assert_eq!(space.translate(ADDRESS), None);
-        space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
+        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
         assert_eq!(space.translate(ADDRESS + 5), Some(Translation { frame, access: Access::Read }));
         assert_eq!(space.translate(ADDRESS + PAGE_SIZE), None);
         space.destroy(region);
@@ -121,7 +62,7 @@ fn every_kind_of_access_is_kept_and_can_be_changed() {
     with_region(|region| {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
-        space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
+        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
         for access in [Access::ReadWrite, Access::ReadExecute, Access::Read] {
             space.protect(ADDRESS, access).expect("protected").now();
             assert_eq!(space.translate(ADDRESS), Some(Translation { frame, access }));
@@ -138,10 +79,13 @@ fn bad_addresses_are_refused() {
         let frame = region.take(PageKind::Frame).expect("a page");
         let free = region.free_pages();
         for address in [0, USER_START + 1, USER_START - PAGE_SIZE, USER_END, 1 << 47, 0xffff_8000_0000_0000, u64::MAX] {
-            let refused = space.map(address, frame, Access::Read, region).map(Flush::now);
+            let refused = space.map(address, frame, FrameSize::Small, Access::Read, region).map(Flush::now);
             assert_eq!(refused, Err(MapError::InvalidAddress), "{address:#x}");
         }
-        space.map(USER_END - PAGE_SIZE, frame, Access::Read, region).expect("the last user page can be mapped").now();
+        space
+            .map(USER_END - PAGE_SIZE, frame, FrameSize::Small, Access::Read, region)
+            .expect("the last user page can be mapped")
+            .now();
         assert_eq!(region.free_pages(), free - 3);
         space.destroy(region);
         region.give(frame);
@@ -153,8 +97,11 @@ fn a_second_mapping_at_the_same_address_is_refused() {
     with_region(|region| {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
-        space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
-        assert_eq!(space.map(ADDRESS, frame, Access::Read, region).map(Flush::now), Err(MapError::AlreadyMapped));
+        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+        assert_eq!(
+            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).map(Flush::now),
+            Err(MapError::AlreadyMapped)
+        );
         space.destroy(region);
         region.give(frame);
     });
@@ -174,21 +121,22 @@ fn what_is_not_mapped_can_be_neither_unmapped_nor_protected() {
 fn mapping_without_memory_for_the_tables_changes_nothing() {
     // A first mapping needs three tables. With fewer pages each attempt fails and takes none.
     for pages in 0..3 {
-        let mut tables = small_region(3);
-        for _ in 0..3 - pages {
-            tables.take(PageKind::Frame).expect("a page");
-        }
         with_region(|region| {
+            let mut tables = region.split(3).expect("unused pages");
+            let taken: [_; 3] = core::array::from_fn(|_| tables.take(PageKind::Frame).expect("a page"));
+            taken.iter().take(pages).for_each(|&page| tables.give(page));
             let space = AddressSpace::new(region).expect("a space");
             let frame = region.take(PageKind::Frame).expect("a page");
-            let refused = space.map(ADDRESS, frame, Access::Read, &mut tables).map(Flush::now);
-            assert_eq!((refused, tables.free_pages()), (Err(MapError::OutOfMemory), pages));
+            let refused = space.map(ADDRESS, frame, FrameSize::Small, Access::Read, &mut tables).map(Flush::now);
+            assert_eq!((refused, tables.free_pages()), (Err(MapError::OutOfMemory), pages as u32));
             assert_eq!(space.translate(ADDRESS), None);
             let mut count = 0;
             space.for_each_table(|_| count += 1);
             assert_eq!(count, 0);
             space.destroy(region);
             region.give(frame);
+            taken.iter().skip(pages).for_each(|&page| tables.give(page));
+            assert_eq!(region.absorb(tables, 3), None);
         });
     }
 }
@@ -200,33 +148,12 @@ fn destroying_a_space_gives_all_tables_back() {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
         for address in [USER_START, ADDRESS, 1 << 30, 1 << 40, USER_END - PAGE_SIZE] {
-            space.map(address, frame, Access::Read, region).expect("mapped").now();
+            space.map(address, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
         }
         space.destroy(region);
         region.give(frame);
         assert_eq!(region.free_pages(), free);
     });
-}
-
-/// Reads a byte of user memory with the processor itself, not through the window.
-fn read_user(address: u64) -> u8 {
-    // SAFETY: the caller has mapped the page in the current space.
-    with_access(|| unsafe { core::ptr::read_volatile(address as *const u8) })
-}
-
-/// Lets the kernel touch user pages, where the processor would prevent it (SMAP).
-fn with_access<R>(access: impl FnOnce() -> R) -> R {
-    let smap = kernel::processor::Processor::identify().has_smap();
-    if smap {
-        // SAFETY: the processor has the instruction.
-        unsafe { core::arch::asm!("stac") };
-    }
-    let result = access();
-    if smap {
-        // SAFETY: as above.
-        unsafe { core::arch::asm!("clac") };
-    }
-    result
 }
 
 // ANCHOR: stale
@@ -242,11 +169,12 @@ fn no_stale_translation_after_unmap_and_map() {
             });
             space.activate();
             for (frame, content) in frames.into_iter().zip([b'1', b'2']) {
-                space.map(ADDRESS, frame, Access::Read, region).expect("mapped").now();
-                assert_eq!(black_box(read_user(ADDRESS)), content);
+                space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+                assert_eq!(read_user(ADDRESS), Some(content));
                 let (unmapped, flush) = space.unmap(ADDRESS).expect("unmapped");
                 flush.now();
-                assert_eq!(unmapped, frame);
+                assert_eq!(read_user(ADDRESS), None);
+                assert_eq!((unmapped.frame, unmapped.address, unmapped.size), (frame, ADDRESS, FrameSize::Small));
             }
             kernel_space().activate();
             space.destroy(region);
@@ -255,6 +183,47 @@ fn no_stale_translation_after_unmap_and_map() {
     });
 }
 // ANCHOR_END: stale
+
+#[test_case]
+fn no_stale_translation_after_protect() {
+    x86_64::instructions::interrupts::without_interrupts(|| {
+        with_pages(8, |region| {
+            let space = AddressSpace::new(region).expect("a space");
+            let frame = region.take(PageKind::Frame).expect("a page");
+            space.activate();
+            space.map(ADDRESS, frame, FrameSize::Small, Access::ReadWrite, region).expect("mapped").now();
+            for byte in [b'1', b'2'] {
+                assert!(write_user(ADDRESS, byte));
+                space.protect(ADDRESS, Access::Read).expect("protected").now();
+                assert!(!write_user(ADDRESS, b'-'));
+                assert_eq!(read_user(ADDRESS), Some(byte));
+                space.protect(ADDRESS, Access::ReadWrite).expect("protected").now();
+            }
+            kernel_space().activate();
+            assert_eq!(read_user(ADDRESS), None, "another space, without a flush");
+            space.destroy(region);
+            region.give(frame);
+        });
+    });
+}
+
+#[test_case]
+fn a_frame_above_4_gib_is_mapped_whole() {
+    with_pages(5, |region| {
+        let space = AddressSpace::new(region).expect("a space");
+        // Only the tables are looked at: the machine need not have so much memory.
+        for number in [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, u32::MAX] {
+            let frame = Frame::from_number(number);
+            assert_eq!(frame.address(), u64::from(number) * PAGE_SIZE);
+            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+            assert_eq!(space.translate(ADDRESS), Some(Translation { frame, access: Access::Read }));
+            let (mapping, flush) = space.unmap(ADDRESS).expect("unmapped");
+            flush.now();
+            assert_eq!(mapping.frame, frame);
+        }
+        space.destroy(region);
+    });
+}
 
 #[test_case]
 fn no_kernel_page_is_writable_and_executable_or_the_users() {
@@ -266,7 +235,7 @@ fn no_kernel_page_is_writable_and_executable_or_the_users() {
 #[test_case]
 fn nothing_is_mapped_in_the_lower_half_of_the_kernels_space() {
     let mut pages = 0;
-    kernel_space().for_each_page(|_, _| pages += 1);
+    kernel_space().for_each_page(|_| pages += 1);
     assert_eq!(pages, 0);
 }
 

@@ -24,7 +24,6 @@ macro_rules! errors {
     };
 }
 
-// ANCHOR: errors
 errors! {
     /// There is no operation with this number. The caller is to blame.
     UnknownOperation = -1,
@@ -44,7 +43,7 @@ errors! {
     AlreadyMapped = -8,
     /// The frame capability is not mapped. The caller is to blame.
     NotMapped = -9,
-    /// The address is not page-aligned, not in user space, or not accessible to the caller. The caller is to blame.
+    /// The address is not aligned, not in user space, or not accessible to the caller. The caller is to blame.
     InvalidAddress = -10,
     /// The callee serves another call and the caller asked not to wait. Nobody is to blame; try again.
     Busy = -11,
@@ -54,10 +53,9 @@ errors! {
     CalleeGone = -13,
     /// The callee faulted before it returned. The callee is to blame.
     CalleeFaulted = -14,
-    /// The task is not in the state that the operation needs. The caller is to blame.
+    /// The task, or the memory, is not in the state that the operation needs. The caller is to blame.
     InvalidState = -15,
 }
-// ANCHOR_END: errors
 
 impl Error {
     /// The status register of this error.

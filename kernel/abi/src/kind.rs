@@ -2,14 +2,35 @@
 
 use bitflags::bitflags;
 
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal,)+) => {
+        /// What a capability refers to.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $name = $number,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of its number.
+            pub const ALL: [Kind; [$($number,)+].len()] = [$(Kind::$name,)+];
+
+            /// What a capability of this kind refers to, in one sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Kind::$name => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
 // ANCHOR: kinds
-/// What a capability refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kind {
+kinds! {
     /// Nothing: the slot is empty.
     Empty = 0,
-    /// A range of free pages, from which objects are made.
+    /// A range of pages, from which objects are made.
     Memory = 1,
     /// A capability table: one page of 64 slots.
     Table = 2,
@@ -27,24 +48,12 @@ pub enum Kind {
     Console = 8,
     /// The machine's power switch.
     Power = 9,
+    /// 2 MiB of memory in a row that can be mapped.
+    LargeFrame = 10,
 }
 // ANCHOR_END: kinds
 
 impl Kind {
-    /// Every kind, in the order of its number.
-    pub const ALL: [Kind; 10] = [
-        Kind::Empty,
-        Kind::Memory,
-        Kind::Table,
-        Kind::AddressSpace,
-        Kind::Frame,
-        Kind::Task,
-        Kind::Endpoint,
-        Kind::Reply,
-        Kind::Console,
-        Kind::Power,
-    ];
-
     /// The kind with this number, if there is one.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Kind> {
@@ -52,25 +61,38 @@ impl Kind {
     }
 }
 
+macro_rules! rights {
+    ($($(#[doc = $doc:literal])+ $name:ident = $bit:literal,)+) => {
+        bitflags! {
+            /// What the holder of a capability may do with it. A copy has at most the rights of its source.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[repr(transparent)]
+            pub struct Rights: u8 {
+                $($(#[doc = $doc])+ const $name = 1 << $bit;)+
+            }
+        }
+
+        impl Rights {
+            /// Each right, and what it is for.
+            pub const MEANINGS: [(Rights, &str); [$($bit,)+].len()] = [$((Rights::$name, concat!($($doc),+).trim_ascii()),)+];
+        }
+    };
+}
+
 // ANCHOR: rights
-bitflags! {
-    /// What the holder of a capability may do with it. A copy has at most the rights of its source.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[repr(transparent)]
-    pub struct Rights: u8 {
-        /// Read: map a frame readable, read from the console.
-        const READ = 1 << 0;
-        /// Write: map a frame writable, write to the console.
-        const WRITE = 1 << 1;
-        /// Execute: map a frame executable.
-        const EXECUTE = 1 << 2;
-        /// Copy, mint or move the capability to another slot.
-        const GRANT = 1 << 3;
-        /// Call an endpoint.
-        const CALL = 1 << 4;
-        /// Change the object itself: a table's slots, a space's mappings, a task's state.
-        const MANAGE = 1 << 5;
-    }
+rights! {
+    /// Read: map a frame readable, read from the console.
+    READ = 0,
+    /// Write: map a frame writable, write to the console.
+    WRITE = 1,
+    /// Execute: map a frame executable.
+    EXECUTE = 2,
+    /// Copy, mint or move the capability to another slot.
+    GRANT = 3,
+    /// Call an endpoint.
+    CALL = 4,
+    /// Change the object itself: a table's slots, a space's mappings, a task's state.
+    MANAGE = 5,
 }
 // ANCHOR_END: rights
 

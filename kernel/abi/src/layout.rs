@@ -4,6 +4,9 @@
 /// Size of a page and of every kernel object, in bytes.
 pub const PAGE_SIZE: u64 = 4096;
 
+/// Size of a large frame, in bytes: 512 pages in a row that begin at a multiple of it.
+pub const LARGE_FRAME_SIZE: u64 = 512 * PAGE_SIZE;
+
 /// The lowest address that user programs may map. The first page stays empty, so that a null pointer faults.
 pub const USER_START: u64 = 0x1000;
 

@@ -1,6 +1,6 @@
 //! The stubs behind the gates: they save all registers, call [`dispatch`](crate::interrupts::dispatch), and go back.
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::fmt;
 
 use crate::interrupts::exceptions::has_error_code;
@@ -147,6 +147,12 @@ interrupt_common:
     dispatch = sym crate::interrupts::dispatch,
 );
 // ANCHOR_END: stubs
+
+/// Interrupts are on for one instruction: those that wait are served now (`sti` takes effect after the instruction behind it).
+pub(crate) fn open_window() {
+    // SAFETY: the caller runs with interrupts off, and any handler may run here: it changes nothing that the caller works on.
+    unsafe { asm!("sti", "nop", "cli") };
+}
 
 unsafe extern "C" {
     static interrupt_stubs: u8;

@@ -5,6 +5,8 @@ compile_error!("FlatMk runs on x86-64 only");
 
 #[cfg(feature = "chapter2")]
 pub mod interrupts;
+#[cfg(feature = "chapter3")]
+pub mod paging;
 #[cfg(feature = "chapter5")]
 pub mod syscall;
 
@@ -43,6 +45,18 @@ pub fn breakpoint() {
 pub unsafe fn restart_on_stack(top: u64, function: extern "C" fn() -> !) -> ! {
     // SAFETY: the caller vouches for the stack; `function` does not return.
     unsafe { asm!("mov rsp, {}", "call {}", in(reg) top, in(reg) function, options(noreturn)) }
+}
+
+/// Calls `work` with interrupts off, and leaves them as they were.
+#[cfg(target_os = "none")]
+pub fn without_interrupts<R>(work: impl FnOnce() -> R) -> R {
+    x86_64::instructions::interrupts::without_interrupts(work)
+}
+
+/// On the host, where the kernel's logic is tested by one thread at a time, nothing interrupts it.
+#[cfg(not(target_os = "none"))]
+pub fn without_interrupts<R>(work: impl FnOnce() -> R) -> R {
+    work()
 }
 
 unsafe extern "C" {

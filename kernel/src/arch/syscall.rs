@@ -8,6 +8,7 @@ use core::arch::{asm, global_asm};
 use core::cell::Cell;
 use core::mem::offset_of;
 
+use flatmk_abi::Operation;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::{Efer, EferFlags, LStar, SFMask, Star};
 use x86_64::registers::rflags::RFlags;
@@ -16,9 +17,6 @@ use crate::boot::STACK_TOP;
 use crate::interrupts::descriptors::{KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
 use crate::task::scheduler::CURRENT;
 use crate::task::{Context, Task, TaskRef};
-
-/// Operations up to this number may give the processor to another task; the stub saves the caller's registers before them.
-pub const LAST_SWITCHING_OPERATION: u8 = 15;
 
 /// The user's stack pointer during a system call.
 #[repr(transparent)]
@@ -99,7 +97,7 @@ resume_task:                        # rax: the task to go on with, in its addres
     user_stack = sym USER_STACK,
     current = sym CURRENT,
     stack_top = const STACK_TOP,
-    last_switching = const LAST_SWITCHING_OPERATION,
+    last_switching = const Operation::LAST_SWITCHING,
     plain = sym crate::syscall::plain,
     switching = sym crate::syscall::switching,
     rax_ = const offset_of!(Task, context) + offset_of!(Context, rax),

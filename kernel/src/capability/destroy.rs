@@ -1,25 +1,33 @@
 //! The end of an object: its last capability is gone.
 //!
-//! An object may hold capabilities itself, to objects that go with it. Destruction therefore works on a list of dying pages instead
-//! of calling itself: however long the chain, the kernel's stack does not grow.
+//! An object may hold capabilities itself, to objects that go with it, and it may be large. So it is put on a list of dying pages and
+//! taken apart in steps, each of which is short; objects that go with it come onto the same list. However long the chain, the
+//! kernel's stack does not grow, and between two steps interrupts are let in.
 
 use core::cell::Cell;
 
-use super::mapping;
 use super::memory::give_back;
+use super::removal::{self, Progress};
 use super::table::Table;
-use super::transfer::delete_slot;
-use crate::memory::{AddressSpace, Frame, PageKind, entry_of, kernel_space};
+use crate::memory::{AddressSpace, Frame, LARGE_FRAME_PAGES, PageKind, entry_of, kernel_space, tables_below};
+use crate::planted::{Bug, planted};
 
-/// What takes a task apart: its slots are deleted, and everybody who waits for it is told. Chapter 5 registers it.
-pub type Destroyer = fn(Frame);
+/// What a task does in steps when it is taken apart, or when it has lost its table or its space. Chapter 5 registers it.
+pub type TaskStep = fn(Frame) -> Progress;
+
+/// The two things that chapter 5 does for tasks.
+#[derive(Clone, Copy)]
+pub struct TaskSteps {
+    /// The task is destroyed: everybody who waits for it is told, and its slots are emptied.
+    pub destroy: TaskStep,
+    /// A slot of the task is about to be emptied: it cannot run any more.
+    pub stop: TaskStep,
+}
 
 struct State {
     /// The first dying page.
     dying: Cell<Option<Frame>>,
-    /// Whether the loop below is running.
-    busy: Cell<bool>,
-    destroy_task: Cell<Option<Destroyer>>,
+    task_steps: Cell<Option<TaskSteps>>,
 }
 
 struct Shared(State);
@@ -27,54 +35,157 @@ struct Shared(State);
 // SAFETY: there is one processor, and capabilities are only handled with interrupts off or by the kernel's own thread at boot.
 unsafe impl Sync for Shared {}
 
-static STATE: Shared = Shared(State { dying: Cell::new(None), busy: Cell::new(false), destroy_task: Cell::new(None) });
+static STATE: Shared = Shared(State { dying: Cell::new(None), task_steps: Cell::new(None) });
 
-/// Registers what takes a task apart.
-pub fn set_task_destroyer(destroyer: Destroyer) {
-    STATE.0.destroy_task.set(Some(destroyer));
+/// Registers what is done for tasks.
+pub fn set_task_steps(steps: TaskSteps) {
+    STATE.0.task_steps.set(Some(steps));
 }
 
-// ANCHOR: destroy
-/// Destroys the object on a page, and all that goes with it, and gives the pages back.
-pub(super) fn destroy(page: Frame) {
+/// A slot of a task is about to be emptied.
+pub(super) fn stop_task(page: Frame) -> Progress {
+    STATE.0.task_steps.get().map_or(Progress::Done, |steps| (steps.stop)(page))
+}
+
+// ANCHOR: dying
+/// What a dying page was, and how much of it is taken apart already. Kept in the anchor of its entry, which is free by then.
+#[derive(Clone, Copy)]
+struct Remains {
+    kind: PageKind,
+    /// The level of a page table.
+    level: u8,
+    /// The next slot, entry or page.
+    position: u32,
+}
+
+impl Remains {
+    const KINDS: [PageKind; 6] = [
+        PageKind::Frame,
+        PageKind::LargeFrame,
+        PageKind::Table,
+        PageKind::Task,
+        PageKind::AddressSpace,
+        PageKind::PageTable,
+    ];
+
+    fn to_word(self) -> u64 {
+        u64::from(self.kind as u8) | u64::from(self.level) << 8 | u64::from(self.position) << 32
+    }
+
+    fn from_word(word: u64) -> Self {
+        let [kind, level, ..] = word.to_le_bytes();
+        let kind = Remains::KINDS.into_iter().find(|&known| known as u8 == kind).unwrap_or(PageKind::Frame);
+        Self { kind, level, position: (word >> 32) as u32 }
+    }
+}
+
+/// The object on a page has lost its last capability.
+pub(super) fn begin(page: Frame) {
+    const TOP_LEVEL: u8 = 4;
     let Some(entry) = entry_of(page) else { return };
-    // The object's kind must be known when it is taken apart, so the list holds it in the anchor, which is free by now.
-    entry.set_anchor(entry.kind() as u64);
-    entry.set_kind(PageKind::Dying);
-    entry.set_next(STATE.0.dying.replace(Some(page)));
-    if STATE.0.busy.replace(true) {
-        return;
+    let kind = entry.kind();
+    if kind == PageKind::AddressSpace {
+        let space = AddressSpace::from_top(page);
+        if space.is_current() {
+            kernel_space().activate();
+        }
+        if !planted(Bug::GenerationStays) {
+            entry.next_generation();
+        }
     }
-    while let Some(page) = STATE.0.dying.get() {
-        let Some(entry) = entry_of(page) else { break };
-        STATE.0.dying.set(entry.next());
-        take_apart(page, entry.anchor());
-        entry.set_anchor(0);
-        give_back(page);
-    }
-    STATE.0.busy.set(false);
+    put_on_list(page, Remains { kind, level: TOP_LEVEL, position: 0 });
 }
-// ANCHOR_END: destroy
 
-fn take_apart(page: Frame, kind: u64) {
-    const TABLE: u64 = PageKind::Table as u64;
-    const TASK: u64 = PageKind::Task as u64;
-    const SPACE: u64 = PageKind::AddressSpace as u64;
-    match kind {
-        TABLE => Table::on_dying(page).slots().iter().filter(|slot| !slot.is_empty()).for_each(delete_slot),
-        TASK => {
-            if let Some(destroy_task) = STATE.0.destroy_task.get() {
-                destroy_task(page);
-            }
+fn put_on_list(page: Frame, remains: Remains) {
+    let Some(entry) = entry_of(page) else { return };
+    entry.set_kind(PageKind::Dying);
+    entry.set_anchor(remains.to_word());
+    entry.set_next(STATE.0.dying.replace(Some(page)));
+}
+
+/// Whether a dying page is left.
+#[inline]
+pub(super) fn is_pending() -> bool {
+    STATE.0.dying.get().is_some()
+}
+
+/// Takes some of the first dying page apart. Tells whether there was one.
+#[inline]
+pub(super) fn step() -> bool {
+    is_pending() && step_on_first()
+}
+
+fn step_on_first() -> bool {
+    let Some(page) = STATE.0.dying.get() else { return false };
+    let Some(entry) = entry_of(page) else { return false };
+    let mut remains = Remains::from_word(entry.anchor());
+    // What dies by this step is put on the list before this page, and is taken apart first.
+    let progress = take_apart(page, &mut remains);
+    match progress {
+        Progress::More => entry.set_anchor(remains.to_word()),
+        Progress::Done => {
+            remove_from_list(page);
+            give_back(page);
         }
-        SPACE => {
-            let space = AddressSpace::from_top(page);
-            if space.is_current() {
-                kernel_space().activate();
-            }
-            mapping::forget_mappings(space);
-            space.for_each_table(give_back);
-        }
-        _ => {}
     }
+    true
+}
+// ANCHOR_END: dying
+
+/// The table on a page that is being taken apart, if it was one.
+pub(super) fn dying_table(page: Frame) -> Option<&'static Table> {
+    let entry = entry_of(page).filter(|entry| entry.kind() == PageKind::Dying)?;
+    (Remains::from_word(entry.anchor()).kind == PageKind::Table).then(|| Table::on_dying(page))
+}
+
+fn remove_from_list(page: Frame) {
+    let Some(entry) = entry_of(page) else { return };
+    // Nothing was put before it in its last step: all that it held was gone by then.
+    debug_assert_eq!(STATE.0.dying.get(), Some(page));
+    STATE.0.dying.set(entry.next());
+}
+
+fn take_apart(page: Frame, remains: &mut Remains) -> Progress {
+    match remains.kind {
+        PageKind::Table => match Table::on_dying(page).slots().iter().find(|slot| !slot.is_empty()) {
+            Some(slot) => {
+                removal::step_out(slot);
+                Progress::More
+            }
+            None => Progress::Done,
+        },
+        PageKind::Task => STATE.0.task_steps.get().map_or(Progress::Done, |steps| (steps.destroy)(page)),
+        PageKind::AddressSpace => take_tables(page, remains, 256),
+        PageKind::PageTable => take_tables(page, remains, 512),
+        PageKind::LargeFrame => take_pages(page, remains),
+        _ => Progress::Done,
+    }
+}
+
+/// The tables below go onto the list; those of level 1 hold nothing that needs a look.
+fn take_tables(table: Frame, remains: &mut Remains, entries: u32) -> Progress {
+    const PER_STEP: u32 = 32;
+    let from = remains.position;
+    if from == entries || remains.level == 1 {
+        return Progress::Done;
+    }
+    remains.position += PER_STEP;
+    for lower in tables_below(table, u64::from(from)..u64::from(remains.position)) {
+        put_on_list(lower, Remains { kind: PageKind::PageTable, level: remains.level - 1, position: 0 });
+    }
+    Progress::More
+}
+
+/// The pages of a large frame but the first, which goes last, as every object's page does.
+fn take_pages(first: Frame, remains: &mut Remains) -> Progress {
+    const PER_STEP: u32 = 32;
+    let from = remains.position.max(1);
+    if from == LARGE_FRAME_PAGES {
+        return Progress::Done;
+    }
+    remains.position = (remains.position + PER_STEP).min(LARGE_FRAME_PAGES);
+    for offset in from..remains.position {
+        give_back(Frame::from_number(first.number() + offset));
+    }
+    Progress::More
 }

@@ -1,28 +1,34 @@
 //! Capabilities: slots, the tables that hold them, and the objects that they lead to.
 //!
-//! - `slot`: one capability, 64 bytes, and its place in the list of all capabilities to the same object.
+//! - `slot`: one capability, 64 bytes, and its place in the tree of derivation.
 //! - `table`: capability tables and the way from a capability pointer to a slot.
-//! - `transfer`: copy, mint, move and delete.
-//! - `memory`: memory capabilities: making objects, and where their pages go back to.
-//! - `destroy`: what happens when the last capability to an object is deleted.
-//! - `mapping`: frames and the address spaces in which they are mapped.
+//! - `transfer`: copy, mint and move.
+//! - `removal`: delete and revoke, in steps.
+//! - `memory`: memory capabilities: making objects, splitting, and where pages go back to.
+//! - `frame`: frames and the address spaces in which they are mapped.
+//! - `destroy`: what happens when the last capability to an object is gone.
+//! - `audit`: whether all of it is in order, for tests.
 //!
-//! Nothing here counts references. Every object knows its capabilities by a list, so the last one is known when it goes.
+//! Nothing here counts references. All capabilities to an object hang together in the tree, so the last one is known when it goes.
 
+mod audit;
 mod demonstration;
 mod destroy;
-mod mapping;
+mod frame;
 mod memory;
+mod removal;
 mod slot;
 mod table;
 mod transfer;
 
-pub use destroy::{Destroyer, set_task_destroyer};
+pub use audit::{Disorder, Totals, audit};
+pub use destroy::{TaskStep, TaskSteps, set_task_steps};
 pub use flatmk_abi::{Access, Error, Kind, Rights};
-pub use mapping::{MapRequest, unmap};
-pub use memory::{MakeRequest, adopt_page, adopt_region, measure};
+pub use frame::{MapRequest, ProtectRequest, unmap};
+pub use memory::{MOST_SPLITS, MakeRequest, SplitRequest, adopt_page, adopt_region, attach, measure};
+pub use removal::{Extent, Progress, Removal, empty_task_slot};
 pub use slot::{Content, Slot};
 pub use table::{SlotRange, Table};
-pub use transfer::{MoveRequest, TransferRequest, delete, delete_slot, insert_new};
+pub use transfer::{MoveRequest, TransferRequest, insert_below, insert_new};
 
 pub use demonstration::demonstrate;

@@ -1,5 +1,7 @@
 //! Capability tables: pages of 64 slots.
 
+use core::ptr::NonNull;
+
 use flatmk_abi::slots::{POINTER_LIMIT, SLOTS_PER_TABLE};
 use flatmk_abi::{Error, Kind, Rights};
 
@@ -7,6 +9,13 @@ use super::slot::Slot;
 use crate::memory::{Frame, PageKind, entry_of};
 
 const SLOTS: usize = SLOTS_PER_TABLE as usize;
+
+/// How many bits of a pointer choose a slot of one table.
+const BITS: u32 = SLOTS_PER_TABLE.trailing_zeros();
+
+/// Pointers below this are slots of the first table; from there on, below the next, of the tables in it.
+const NEAR: u64 = SLOTS_PER_TABLE;
+const FAR: u64 = NEAR << BITS;
 
 /// A capability table.
 #[repr(C)]
@@ -40,9 +49,18 @@ impl Table {
     /// # Errors
     ///
     /// Those of [`Slot::require`].
+    #[inline(always)]
     pub fn of(slot: &Slot, rights: Rights) -> Result<&'static Table, Error> {
-        let page = slot.require(Kind::Table, rights)?.page().ok_or(Error::InvalidCapability)?;
-        Table::on(page)
+        slot.require(Kind::Table, rights).map(Table::behind)
+    }
+
+    /// The table behind a slot that holds a capability to one.
+    #[inline(always)]
+    fn behind(slot: &Slot) -> &'static Table {
+        debug_assert_eq!(slot.kind(), Kind::Table);
+        // SAFETY: such a capability leads to a table, which lives as long as there is a capability to it. The reference is dropped
+        // before the kernel leaves the system call in which that can go.
+        unsafe { NonNull::new_unchecked(slot.page_address() as *mut Table).as_ref() }
     }
 
     /// All slots, slot 0 with them.
@@ -51,30 +69,42 @@ impl Table {
     }
 
     // ANCHOR: lookup
-    /// The slot that a capability pointer names: six bits a step, at most three steps.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidCapability`] where the pointer leads nowhere. The slot may be empty.
+    /// The slot that a capability pointer names: six bits a step, at most three steps. It may be empty.
     #[inline(always)]
-    pub fn lookup(&self, pointer: u64) -> Result<&Slot, Error> {
-        self.near(pointer).map_or_else(|| self.lookup_far(pointer), Ok)
+    pub fn find(&self, pointer: u64) -> Option<&Slot> {
+        let mut table = self;
+        if pointer >= NEAR {
+            if pointer >= FAR {
+                let in_range = (pointer < POINTER_LIMIT).then_some(pointer)?;
+                table = table.step(in_range >> (2 * BITS))?;
+            }
+            table = table.step(pointer >> BITS)?;
+        }
+        Some(table.at(pointer))
     }
 
-    #[cold]
-    fn lookup_far(&self, pointer: u64) -> Result<&Slot, Error> {
-        const BITS: u32 = SLOTS_PER_TABLE.trailing_zeros();
-        if pointer >= POINTER_LIMIT {
-            return Err(Error::InvalidCapability);
-        }
-        let outer = if pointer < 1 << (2 * BITS) { self } else { self.step(pointer >> (2 * BITS))? };
-        outer.step((pointer >> BITS) % SLOTS_PER_TABLE)?.slot(pointer % SLOTS_PER_TABLE)
+    /// The table in a slot of this one. What it holds can be used, and taken out of it, so its capability needs the manage right.
+    #[inline(always)]
+    fn step(&self, index: u64) -> Option<&'static Table> {
+        let slot = self.at(index);
+        slot.is(Kind::Table, Rights::MANAGE).then(|| Table::behind(slot))
+    }
+
+    /// The slot that the lowest six bits name.
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
+    fn at(&self, index: u64) -> &Slot {
+        &self.slots[(index % SLOTS_PER_TABLE) as usize]
     }
     // ANCHOR_END: lookup
 
-    /// The table in a slot of this one. What it holds can be used, and taken out of it, so its capability needs the manage right.
-    fn step(&self, index: u64) -> Result<&'static Table, Error> {
-        Table::of(self.slot(index)?, Rights::MANAGE).map_err(|_| Error::InvalidCapability)
+    /// The same, as a result.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCapability`] where the pointer leads nowhere.
+    pub fn lookup(&self, pointer: u64) -> Result<&Slot, Error> {
+        self.find(pointer).ok_or(Error::InvalidCapability)
     }
 
     /// One of the first 64 slots of the capabilities that begin with this table.

@@ -1,17 +1,19 @@
-//! Copy, mint, move and delete: how capabilities get from slot to slot.
+//! Copy, mint and move: how capabilities get from slot to slot.
 
 use flatmk_abi::{Error, Kind, Rights};
 
-use super::destroy::destroy;
 use super::slot::{Content, Slot};
 use super::table::Table;
-use super::{mapping, memory};
+use super::{frame, memory};
+use crate::planted::{Bug, planted};
 
 // ANCHOR: copy
 /// A copy or mint that has been checked.
 pub struct TransferRequest<'a> {
     destination: &'a Slot,
-    content: Content,
+    source: &'a Slot,
+    rights: Rights,
+    words: [u64; 3],
 }
 
 impl<'a> TransferRequest<'a> {
@@ -20,7 +22,7 @@ impl<'a> TransferRequest<'a> {
     /// # Errors
     ///
     /// Those that the interface lists for `Copy`.
-    pub fn decode_copy(table: &'a Table, destination: u64, source: &Slot, rights: u64) -> Result<Self, Error> {
+    pub fn decode_copy(table: &'a Table, destination: u64, source: &'a Slot, rights: u64) -> Result<Self, Error> {
         let destination = table.free_slot(destination)?;
         let rights = u8::try_from(rights).ok().and_then(Rights::from_bits).ok_or(Error::InvalidArgument)?;
         if source.is_empty() {
@@ -33,12 +35,11 @@ impl<'a> TransferRequest<'a> {
         if !source.rights().contains(Rights::GRANT) {
             return Err(Error::MissingRight);
         }
-        let mut content = Content { rights: source.rights() & rights, ..source.content() };
-        if content.kind == Kind::Frame {
-            // The mapping belongs to the capability it was made with.
-            content.words = mapping::NOT_MAPPED;
-        }
-        Ok(Self { destination, content })
+        let rights = if planted(Bug::CopyKeepsRights) { Rights::all() } else { rights };
+        // A mapping belongs to the capability it was made with.
+        let is_frame = matches!(source.kind(), Kind::Frame | Kind::LargeFrame);
+        let words = if is_frame { frame::NOT_MAPPED } else { source.words() };
+        Ok(Self { destination, source, rights: source.rights() & rights, words })
     }
 
     /// Checks a mint: a copy of an endpoint with a context word of its own.
@@ -49,20 +50,20 @@ impl<'a> TransferRequest<'a> {
     pub fn decode_mint(
         table: &'a Table,
         destination: u64,
-        source: &Slot,
+        source: &'a Slot,
         rights: u64,
         context: u64,
     ) -> Result<Self, Error> {
         let mut request = Self::decode_copy(table, destination, source, rights)?;
         source.require(Kind::Endpoint, Rights::MANAGE)?;
-        let [entry, _] = request.content.words;
-        request.content.words = [entry, context];
+        let [entry, ..] = request.words;
+        request.words = [entry, context, 0];
         Ok(request)
     }
 
     /// Does it.
     pub fn perform(self) {
-        self.destination.fill(self.content);
+        self.destination.fill_like(self.source, self.rights, self.words);
     }
 }
 // ANCHOR_END: copy
@@ -87,53 +88,27 @@ impl<'a> MoveRequest<'a> {
         if !source.rights().contains(Rights::GRANT) {
             return Err(Error::MissingRight);
         }
+        if source.kind() == Kind::Memory && memory::covers(source, destination) {
+            return Err(Error::InvalidState);
+        }
         Ok(Self { destination, source })
     }
 
     /// Does it.
     pub fn perform(self) {
-        // The destination is filled first, so that the object is never without a capability.
-        self.destination.fill(self.source.content());
-        self.source.clear();
-        memory::note_owner(self.destination);
-    }
-}
-
-/// Puts a new capability into an empty slot. For the kernel's own use, at boot and in `make`.
-pub fn insert_new(slot: &Slot, content: Content) {
-    slot.fill(content);
-    memory::note_owner(slot);
-}
-
-/// Empties slot `index` of the table.
-///
-/// # Errors
-///
-/// Those that the interface lists for `Delete`.
-pub fn delete(table: &Table, index: u64) -> Result<(), Error> {
-    let slot = table.own_slot(index)?;
-    match slot.kind() {
-        Kind::Empty => Err(Error::InvalidCapability),
-        // Its pages would be lost; taking memory back is what revocation is for.
-        Kind::Memory => Err(Error::InvalidState),
-        _ => {
-            delete_slot(slot);
-            Ok(())
+        self.destination.take_over(self.source);
+        if !planted(Bug::OwnerIsNotNoted) {
+            memory::note_owner(self.destination);
         }
     }
 }
 
-/// Empties a slot; the object goes with its last capability.
-pub fn delete_slot(slot: &Slot) {
-    if slot.kind() == Kind::Frame {
-        // A frame that is not mapped has nothing to undo.
-        mapping::unmap(slot).unwrap_or_default();
-    }
-    memory::forget_owner(slot);
-    let page = slot.page();
-    if slot.clear()
-        && let Some(page) = page
-    {
-        destroy(page);
-    }
+/// Puts a new capability, derived from none, into an empty slot. For the kernel's own use, at boot.
+pub fn insert_new(slot: &Slot, content: Content) {
+    slot.fill_alone(content);
+}
+
+/// Puts a capability that is derived from another into an empty slot. For the kernel's own use.
+pub fn insert_below(slot: &Slot, parent: &Slot, content: Content) {
+    slot.fill_below(parent, content);
 }

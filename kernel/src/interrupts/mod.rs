@@ -65,6 +65,15 @@ fn call_handler(vector: u8, frame: &mut TrapFrame) -> bool {
 }
 // ANCHOR_END: dispatch
 
+// ANCHOR: let_in
+/// In long work of the kernel, which has interrupts off: serves the interrupts that wait. Where interrupts are on there is nothing to do.
+pub fn let_in() {
+    if !x86_64::instructions::interrupts::are_enabled() {
+        arch::interrupts::open_window();
+    }
+}
+// ANCHOR_END: let_in
+
 /// Loads the descriptor tables, takes over the interrupt controller, and switches interrupts on.
 pub(crate) fn initialize() {
     descriptors::load();

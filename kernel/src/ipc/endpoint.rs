@@ -2,13 +2,14 @@
 
 use flatmk_abi::{Error, Kind, Rights};
 
-use crate::capability::{Content, Slot, Table, insert_new};
+use crate::capability::{Content, Slot, Table, insert_below};
 use crate::memory::Frame;
-use crate::task::{TaskRef, check_code_address};
+use crate::task::check_code_address;
 
-/// The making of an endpoint, checked. An endpoint is a capability to its task's page; its words are the entry address and the
-/// context.
+/// The making of an endpoint, checked. An endpoint is a capability to its task's page, derived from that to the task; its words are the
+/// entry address and the context.
 pub struct EndpointRequest<'a> {
+    task: &'a Slot,
     page: Frame,
     entry: u64,
     context: u64,
@@ -21,16 +22,16 @@ impl<'a> EndpointRequest<'a> {
     /// # Errors
     ///
     /// Those that the interface lists for `MakeEndpoint`.
-    pub fn decode(task: TaskRef, entry: u64, context: u64, table: &'a Table, index: u64) -> Result<Self, Error> {
-        let page = task.page().ok_or(Error::InvalidCapability)?;
+    pub fn decode(task: &'a Slot, entry: u64, context: u64, table: &'a Table, index: u64) -> Result<Self, Error> {
+        let page = task.require(Kind::Task, Rights::MANAGE)?.page().ok_or(Error::InvalidCapability)?;
         let entry = check_code_address(entry)?;
-        Ok(Self { page, entry, context, destination: table.free_slot(index)? })
+        Ok(Self { task, page, entry, context, destination: table.free_slot(index)? })
     }
 
-    /// Does it.
+    /// Does it. The endpoint has the rights of the task capability, as far as they mean something for it.
     pub fn perform(self) {
-        let rights = Rights::CALL | Rights::GRANT | Rights::MANAGE;
+        let rights = self.task.rights() & (Rights::CALL | Rights::GRANT | Rights::MANAGE);
         let content = Content::to_page(Kind::Endpoint, rights, self.page);
-        insert_new(self.destination, Content { words: [self.entry, self.context], ..content });
+        insert_below(self.destination, self.task, Content { words: [self.entry, self.context, 0], ..content });
     }
 }

@@ -11,7 +11,7 @@ use flatmk_abi::{Error, FLAG_NO_WAIT, Kind, Rights};
 
 pub use endpoint::EndpointRequest;
 
-use crate::capability::Slot;
+use crate::capability::{Progress, Slot};
 use crate::syscall::{Request, is_reply_slot, lookup};
 use crate::task::{State, TaskRef, scheduler};
 
@@ -93,10 +93,12 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
 }
 // ANCHOR_END: return
 
-/// A task has ended: whoever it serves, and whoever waits for it, gets the error; whoever serves it has no caller any more.
-pub(crate) fn end_calls(task: TaskRef, error: Error) {
+/// A task has ended: whoever it serves, and whoever waits for it, gets the error, some at a time; whoever serves it has no caller
+/// any more.
+pub(crate) fn end_calls(task: TaskRef, error: Error) -> Progress {
+    const PER_STEP: usize = 16;
     let served = task.caller.take();
-    let waiting = core::iter::from_fn(|| task.waiters.pop());
+    let waiting = core::iter::from_fn(|| task.waiters.pop()).take(PER_STEP);
     for caller in served.into_iter().chain(waiting) {
         caller.callee.set(None);
         caller.context.set_result(Err(error));
@@ -109,4 +111,5 @@ pub(crate) fn end_calls(task: TaskRef, error: Error) {
             callee.waiters.remove(task);
         }
     }
+    if task.waiters.first.get().is_some() { Progress::More } else { Progress::Done }
 }

@@ -1,9 +1,8 @@
 //! Translations that the processor may still remember.
 
-use x86_64::VirtAddr;
-use x86_64::instructions::tlb;
-
 use super::space::AddressSpace;
+use crate::arch::paging;
+use crate::planted::{Bug, planted};
 
 // ANCHOR: flush
 /// A page table has changed, and the processor may still use what it said before. Must be used: a forgotten flush is a
@@ -23,8 +22,8 @@ impl Flush {
     /// Removes the old translation. Where the space is not the current one there is nothing to remove: loading CR3 has
     /// dropped everything but global translations, and there are none in the lower half (Intel SDM vol. 3A, 4.10.4.1).
     pub fn now(self) {
-        if self.space.is_current() {
-            tlb::flush(VirtAddr::new_truncate(self.address));
+        if self.space.is_current() && !planted(Bug::FlushIsForgotten) {
+            paging::flush(self.address);
         }
     }
 }

@@ -2,15 +2,14 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use x86_64::VirtAddr;
-use x86_64::instructions::tlb;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::pages::PageKind;
 use super::region::take_boot_page;
 use super::space::{AddressSpace, ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
 use super::window::Frame;
+use crate::arch::paging;
 use crate::interrupts::descriptors::exception_stacks;
 use crate::processor::Processor;
 use crate::stop::{StopCode, stop};
@@ -29,16 +28,14 @@ pub(super) fn initialize() {
     let Some(mut top) = take_boot_page(PageKind::AddressSpace) else {
         stop(StopCode::TooLittleMemory, format_args!("no page for the kernel's address space"));
     };
-    let (old, _) = Cr3::read();
-    let old = Frame::containing(old.start_address().as_u64()).expect("the bootloader's tables are in memory");
+    let old = AddressSpace::current().top();
     for index in UPPER_HALF..ENTRIES {
         let start = index as usize * 8;
         if let Some(bytes) = top.bytes().get_mut(start..start + 8) {
             bytes.copy_from_slice(&read(old, index).0.to_le_bytes());
         }
     }
-    KERNEL_TOP.store(top.frame().number(), Ordering::Relaxed);
-    kernel_space().activate();
+    use_kernel_space(top.frame());
     for stack in exception_stacks() {
         remove_page(stack.guard_address());
     }
@@ -46,7 +43,21 @@ pub(super) fn initialize() {
 }
 // ANCHOR_END: initialize
 
+/// Makes this top-level table that of the kernel's own space, and uses it.
+pub(super) fn use_kernel_space(top: Frame) {
+    KERNEL_TOP.store(top.number(), Ordering::Relaxed);
+    kernel_space().activate();
+}
+
 // ANCHOR: protections
+/// What firmware may have left on and user mode must not have: performance counters, bases of segments that would leak from task to
+/// task, virtual interrupts; and off again what it must have, the time stamp counter.
+pub const FIRMWARES: Cr4Flags = Cr4Flags::PERFORMANCE_MONITOR_COUNTER
+    .union(Cr4Flags::FSGSBASE)
+    .union(Cr4Flags::VIRTUAL_8086_MODE_EXTENSIONS)
+    .union(Cr4Flags::PROTECTED_MODE_VIRTUAL_INTERRUPTS)
+    .union(Cr4Flags::TIMESTAMP_DISABLE);
+
 /// Write protection holds in ring 0 too; the kernel can neither execute nor touch user pages by mistake, and user mode cannot
 /// read where the descriptor tables are (Intel SDM vol. 3A, 2.5 and 4.6).
 fn switch_protections_on() {
@@ -59,7 +70,12 @@ fn switch_protections_on() {
     ];
     let flags = wanted.into_iter().filter(|&(present, _)| present).map(|(_, flag)| flag);
     // SAFETY: each feature is there. The kernel keeps no user page mapped for itself, so nothing it does is refused.
-    unsafe { Cr4::update(|cr4| cr4.extend(flags)) };
+    unsafe {
+        Cr4::update(|cr4| {
+            cr4.remove(FIRMWARES);
+            cr4.extend(flags);
+        });
+    }
     // SAFETY: the kernel never writes to a page that is mapped read-only.
     unsafe { Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT)) };
 }
@@ -75,7 +91,7 @@ fn remove_page(address: u64) {
     }
     // SAFETY: a guard page: nothing uses it.
     unsafe { write(table, index(address, 1), Entry(0)) };
-    tlb::flush(VirtAddr::new_truncate(address));
+    paging::flush(address);
 }
 
 /// The frame behind an address of the kernel's half.

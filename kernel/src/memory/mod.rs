@@ -17,27 +17,41 @@ mod space;
 mod window;
 
 use bootloader_api::BootInfo;
+use bootloader_api::info::MemoryRegion;
 
 pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::Flush;
-pub use kernel::{Audit, audit, kernel_frame, kernel_space};
-pub use pages::{PageEntry, PageKind, entry_of, page_count};
+pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space};
+pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
 #[cfg(feature = "chapter5")]
 pub(crate) use space::load_space;
-pub use space::{AddressSpace, MapError, Translation};
-pub use window::{Frame, OwnedPage, read_frame};
+#[cfg(feature = "chapter4")]
+pub(crate) use space::tables_below;
+pub use space::{AddressSpace, FrameSize, MapError, Mapping, Translation};
+pub use window::{Frame, LARGE_FRAME_PAGES, OwnedLargeFrame, OwnedPage, read_frame};
 
 use crate::{interrupts, println};
 
 /// Builds the page table of pages, makes the kernel's own address space, and reports page faults from now on.
 pub(crate) fn initialize(information: &BootInfo) {
-    let regions = region::usable(&information.memory_regions);
-    let regions = pages::place_table(regions);
-    region::set_boot_regions(regions);
+    initialize_pages(&information.memory_regions);
     kernel::initialize();
     interrupts::set_handler(interrupts::exceptions::PAGE_FAULT, Some(fault::stop_on_fault));
     interrupts::set_handler(interrupts::exceptions::DOUBLE_FAULT, Some(fault::stop_on_double_fault));
+}
+
+fn initialize_pages(map: &[MemoryRegion]) {
+    region::set_boot_regions(pages::place_table(region::usable(map)));
+}
+
+/// The same on the host, where a test has set the window to memory of its own. The kernel's space is empty there.
+#[cfg(not(target_os = "none"))]
+pub fn initialize_on_host(map: &[MemoryRegion]) {
+    initialize_pages(map);
+    if let Some(top) = take_boot_page(PageKind::AddressSpace) {
+        kernel::use_kernel_space(top.frame());
+    }
 }
 
 /// Maps a page in a new address space, looks at it from both sides, and shows what is refused.
@@ -52,14 +66,17 @@ pub fn demonstrate() {
         let region = regions.iter_mut().max_by_key(|region| region.free_pages()).ok_or(MapError::OutOfMemory)?;
         let space = AddressSpace::new(region)?;
         let frame = region.take(PageKind::Frame).ok_or(MapError::OutOfMemory)?;
-        space.map(ADDRESS, frame, Access::ReadWrite, region)?.now();
+        space.map(ADDRESS, frame, FrameSize::Small, Access::ReadWrite, region)?.now();
         println!("mapped {ADDRESS:#x}: {:?}", space.translate(ADDRESS));
         space.protect(ADDRESS, Access::ReadExecute)?.now();
         println!("protected: {:?}", space.translate(ADDRESS));
-        println!("mapping it a second time: {:?}", space.map(ADDRESS, frame, Access::Read, region).map(Flush::now));
-        let (frame, flush) = space.unmap(ADDRESS)?;
+        println!(
+            "mapping it a second time: {:?}",
+            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).map(Flush::now)
+        );
+        let (mapping, flush) = space.unmap(ADDRESS)?;
         flush.now();
-        region.give(frame);
+        region.give(mapping.frame);
         space.destroy(region);
         Ok::<(), MapError>(())
     });

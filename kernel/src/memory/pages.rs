@@ -22,6 +22,8 @@ pub enum PageKind {
     PageTable,
     /// Memory of user programs.
     Frame,
+    /// One of the 512 pages of a large frame.
+    LargeFrame,
     /// A capability table.
     Table,
     /// A task.
@@ -36,16 +38,36 @@ pub enum PageKind {
 #[repr(C)]
 pub struct PageEntry {
     kind: Cell<PageKind>,
+    /// How often the page has been an address space that ended: three bytes here, four in the next field.
+    generation_high: Cell<[u8; 3]>,
+    generation_low: Cell<u32>,
     /// The first page of the region from which this page was taken, by number.
     region: Cell<u32>,
-    /// The next page of the list of free, or of dying, pages, by number; 0 ends the list.
+    /// The next page of the list of free, or of dying, pages, by number; 0 ends the list. For an address space: the first page of
+    /// the region from which its page tables come.
     next: Cell<u32>,
-    /// The first of the capabilities to this page, by address; 0 for none.
+    /// The capability to this page from which all others are reached, by address; 0 for none.
     anchor: Cell<u64>,
-    /// In the entry of a region's first page: the slot that holds the memory capability, by address.
+    /// In the entry of a region's first page: an [`Owner`].
     owner: Cell<u64>,
 }
 // ANCHOR_END: entry
+
+/// Where the pages of a region go when they come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Nowhere: the region is the kernel's own.
+    Nobody,
+    /// To the memory capability in this slot, by address.
+    Slot(u64),
+    /// To the region that begins with this page: it has taken this one back.
+    Region(Frame),
+}
+
+impl Owner {
+    /// Slots lie at even addresses.
+    const IS_REGION: u64 = 1;
+}
 
 const _: () = assert!(size_of::<PageEntry>() == 32);
 
@@ -54,6 +76,8 @@ impl PageEntry {
     const fn reserved() -> Self {
         Self {
             kind: Cell::new(PageKind::Reserved),
+            generation_high: Cell::new([0; 3]),
+            generation_low: Cell::new(0),
             region: Cell::new(0),
             next: Cell::new(0),
             anchor: Cell::new(0),
@@ -67,6 +91,18 @@ impl PageEntry {
 
     pub fn set_kind(&self, kind: PageKind) {
         self.kind.set(kind);
+    }
+
+    /// With 56 bits it does not repeat.
+    pub fn generation(&self) -> u64 {
+        let [a, b, c] = self.generation_high.get();
+        u64::from(self.generation_low.get()) | u64::from(u32::from_le_bytes([a, b, c, 0])) << 32
+    }
+
+    pub fn next_generation(&self) {
+        let [low @ .., a, b, c, _] = (self.generation() + 1).to_le_bytes();
+        self.generation_low.set(u32::from_le_bytes(low));
+        self.generation_high.set([a, b, c]);
     }
 
     pub fn region(&self) -> Frame {
@@ -93,12 +129,20 @@ impl PageEntry {
         self.anchor.set(address);
     }
 
-    pub fn owner(&self) -> u64 {
-        self.owner.get()
+    pub fn owner(&self) -> Owner {
+        match self.owner.get() {
+            0 => Owner::Nobody,
+            word if word & Owner::IS_REGION != 0 => Owner::Region(Frame::from_number((word >> 1) as u32)),
+            address => Owner::Slot(address),
+        }
     }
 
-    pub fn set_owner(&self, address: u64) {
-        self.owner.set(address);
+    pub fn set_owner(&self, owner: Owner) {
+        self.owner.set(match owner {
+            Owner::Nobody => 0,
+            Owner::Slot(address) => address,
+            Owner::Region(first) => u64::from(first.number()) << 1 | Owner::IS_REGION,
+        });
     }
 }
 
@@ -146,6 +190,7 @@ pub(super) fn place_table(mut regions: Regions) -> Regions {
     TABLE_ADDRESS.store(first.window_address(), Ordering::Relaxed);
     TABLE_LENGTH.store(u64::from(count), Ordering::Relaxed);
 
+    // Free pages are named as such one by one: the reserved ones in between stay what they are.
     for region in &regions {
         for number in region.start()..region.end() {
             if let Some(entry) = entry_of(Frame::from_number(number)) {

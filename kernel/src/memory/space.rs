@@ -3,17 +3,16 @@
 //! The lower half belongs to user programs and is empty in a new space; the upper half is the kernel's and the same in all.
 
 use flatmk_abi::Access;
-use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
-use x86_64::PhysAddr;
-use x86_64::registers::control::{Cr3, Cr3Flags};
+use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};
 use x86_64::structures::paging::PageTableFlags as Flags;
-use x86_64::structures::paging::PhysFrame;
 
 use super::flush::Flush;
 use super::kernel::kernel_space;
 use super::pages::PageKind;
 use super::region::Region;
 use super::window::Frame;
+use crate::arch::paging;
+use crate::planted::{Bug, planted};
 
 /// Entries of a page table.
 pub(super) const ENTRIES: u64 = 512;
@@ -27,7 +26,7 @@ const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 /// Why a mapping was not made or changed. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
-    /// The address is not page-aligned or not in user space. The caller is to blame.
+    /// The address is not a multiple of the frame's size or not in user space. The caller is to blame.
     InvalidAddress,
     /// Something is mapped there. The caller is to blame.
     AlreadyMapped,
@@ -40,8 +39,52 @@ pub enum MapError {
 /// What an address leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
-    /// The frame.
+    /// The frame; within a large frame, that of the address.
     pub frame: Frame,
+    /// How it may be used.
+    pub access: Access,
+}
+
+/// How much one mapping covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameSize {
+    /// 4 KiB, mapped by a page table of level 1.
+    Small,
+    /// 2 MiB, mapped by one of level 2 (Intel SDM vol. 3A, table 4-18).
+    Large,
+}
+
+impl FrameSize {
+    fn level(self) -> u8 {
+        match self {
+            FrameSize::Small => 1,
+            FrameSize::Large => 2,
+        }
+    }
+
+    fn at_level(level: u8) -> Self {
+        if level == 1 { FrameSize::Small } else { FrameSize::Large }
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            FrameSize::Small => PAGE_SIZE,
+            FrameSize::Large => LARGE_FRAME_SIZE,
+        }
+    }
+}
+
+/// A page or large page of the lower half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Where it begins.
+    pub address: u64,
+    /// The first frame.
+    pub frame: Frame,
+    /// How much it covers.
+    pub size: FrameSize,
     /// How it may be used.
     pub access: Access,
 }
@@ -67,8 +110,9 @@ impl Entry {
         self.flags().contains(Flags::PRESENT)
     }
 
+    /// The frame that it leads to, if it does. The kernel only ever puts frames below 16 TiB into page tables.
     pub(super) fn frame(self) -> Option<Frame> {
-        Frame::containing(self.0 & ADDRESS_BITS).filter(|_| self.is_present())
+        self.is_present().then(|| Frame::from_number(((self.0 & ADDRESS_BITS) / PAGE_SIZE) as u32))
     }
 
     /// An entry that leads to a lower table. What a page allows is said at the last level only.
@@ -76,13 +120,19 @@ impl Entry {
         Entry(table.address() | (Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE).bits())
     }
 
-    fn to_page(frame: Frame, access: Access) -> Entry {
-        let flags = match access {
+    fn to_page(frame: Frame, size: FrameSize, access: Access) -> Entry {
+        let access = match access {
             Access::Read => Flags::NO_EXECUTE,
             Access::ReadWrite => Flags::WRITABLE | Flags::NO_EXECUTE,
             Access::ReadExecute => Flags::empty(),
         };
-        Entry(frame.address() | (Flags::PRESENT | Flags::USER_ACCESSIBLE | flags).bits())
+        let size = if size == FrameSize::Large { Flags::HUGE_PAGE } else { Flags::empty() };
+        Entry(frame.address() | (Flags::PRESENT | Flags::USER_ACCESSIBLE | access | size).bits())
+    }
+
+    /// The table that it leads to, if it does.
+    fn table(self) -> Option<Frame> {
+        self.frame().filter(|_| !self.flags().contains(Flags::HUGE_PAGE))
     }
 
     fn access(self) -> Access {
@@ -128,6 +178,10 @@ struct Walk {
 
 impl AddressSpace {
     /// A space with nothing in its lower half. Takes one page.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::OutOfMemory`].
     pub fn new(region: &mut Region) -> Result<Self, MapError> {
         let top = region.take(PageKind::AddressSpace).ok_or(MapError::OutOfMemory)?;
         Ok(Self::on(top))
@@ -160,8 +214,7 @@ impl AddressSpace {
     /// If its tables were above 16 TiB, where there are no frames.
     #[must_use]
     pub fn current() -> Self {
-        let top = Cr3::read().0.start_address().as_u64();
-        Self(Frame::containing(top).expect("page tables are in memory"))
+        Self(Frame::containing(paging::top_table()).expect("page tables are in memory"))
     }
 
     /// Whether the processor uses this space now.
@@ -172,9 +225,8 @@ impl AddressSpace {
 
     /// Makes the processor use this space. The kernel goes on, since its half is the same in all.
     pub fn activate(self) {
-        let frame = PhysFrame::containing_address(PhysAddr::new_truncate(self.0.address()));
         // SAFETY: the space has the kernel's upper half, and nothing of the kernel is in the lower one.
-        unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+        unsafe { paging::load_top_table(self.0.address()) };
     }
 
     // ANCHOR: map
@@ -183,66 +235,115 @@ impl AddressSpace {
     /// # Errors
     ///
     /// [`MapError::InvalidAddress`], [`MapError::AlreadyMapped`] and [`MapError::OutOfMemory`], with nothing changed.
-    pub fn map(self, address: u64, frame: Frame, access: Access, region: &mut Region) -> Result<Flush, MapError> {
-        check_address(address)?;
-        let Walk { mut table, mut level } = self.walk(address);
+    pub fn map(
+        self,
+        address: u64,
+        frame: Frame,
+        size: FrameSize,
+        access: Access,
+        region: &mut Region,
+    ) -> Result<Flush, MapError> {
+        if let Some(flush) = self.map_without_tables(address, frame, size, access)? {
+            return Ok(flush);
+        }
+        self.add_tables(address, size, region)?;
+        self.map_without_tables(address, frame, size, access)?.ok_or(MapError::OutOfMemory)
+    }
+
+    /// The same where all page tables are there. `None` where one is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::InvalidAddress`] and [`MapError::AlreadyMapped`].
+    pub fn map_without_tables(
+        self,
+        address: u64,
+        frame: Frame,
+        size: FrameSize,
+        access: Access,
+    ) -> Result<Option<Flush>, MapError> {
+        check_address(address, size)?;
+        let Walk { table, level } = self.walk(address, size.level());
         if read(table, index(address, level)).is_present() {
             return Err(MapError::AlreadyMapped);
         }
+        if level > size.level() {
+            return Ok(None);
+        }
+        // SAFETY: the entry was not present and is in the lower half.
+        unsafe { write(table, index(address, level), Entry::to_page(frame, size, access)) };
+        Ok(Some(Flush::new(self, address)))
+    }
+
+    /// Adds the page tables that are missing for an address.
+    fn add_tables(self, address: u64, size: FrameSize, region: &mut Region) -> Result<(), MapError> {
+        let Walk { mut table, mut level } = self.walk(address, size.level());
         // One table for each level below the one where the walk ended. With enough pages nothing can fail from here on.
-        if region.free_pages() < u32::from(level - 1) {
+        if region.free_pages() < u32::from(level - size.level()) && !planted(Bug::TableStaysAfterFailure) {
             return Err(MapError::OutOfMemory);
         }
-        while level > 1 {
+        while level > size.level() {
             let lower = region.take(PageKind::PageTable).ok_or(MapError::OutOfMemory)?;
             // SAFETY: the entry was not present and is in the lower half.
             unsafe { write(table, index(address, level), Entry::to_table(lower)) };
             (table, level) = (lower, level - 1);
         }
-        // SAFETY: as above.
-        unsafe { write(table, index(address, 1), Entry::to_page(frame, access)) };
-        Ok(Flush::new(self, address))
+        Ok(())
     }
     // ANCHOR_END: map
 
-    /// Removes the mapping of a user address, and tells which frame was there.
+    /// Takes out a page table in which nothing is mapped any more, where a large frame is to be mapped instead.
+    #[must_use]
+    pub fn remove_empty_table(self, address: u64) -> Option<Frame> {
+        let Walk { table, level } = self.walk(address, FrameSize::Large.level());
+        let lower = read(table, index(address, level)).table().filter(|_| level == FrameSize::Large.level())?;
+        if (0..ENTRIES).any(|index| read(lower, index).is_present()) {
+            return None;
+        }
+        // SAFETY: an entry of the lower half, under which nothing is mapped.
+        unsafe { write(table, index(address, level), Entry::EMPTY) };
+        // The processor may remember the table, too. It forgets it with any address under it (Intel SDM vol. 3A, 4.10.4.1).
+        Flush::new(self, address).now();
+        Some(lower)
+    }
+
+    /// Removes the mapping that begins at a user address, and tells what was there.
     ///
     /// # Errors
     ///
     /// [`MapError::InvalidAddress`] and [`MapError::NotMapped`].
-    pub fn unmap(self, address: u64) -> Result<(Frame, Flush), MapError> {
-        let (table, entry) = self.leaf(address)?;
-        let frame = entry.frame().ok_or(MapError::NotMapped)?;
+    pub fn unmap(self, address: u64) -> Result<(Mapping, Flush), MapError> {
+        let (place, mapping) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
-        unsafe { write(table, index(address, 1), Entry::EMPTY) };
-        Ok((frame, Flush::new(self, address)))
+        unsafe { write(place.table, index(address, place.level), Entry::EMPTY) };
+        Ok((mapping, Flush::new(self, address)))
     }
 
-    /// Changes how a mapped page may be used.
+    /// Changes how the mapping that begins at an address may be used.
     ///
     /// # Errors
     ///
     /// [`MapError::InvalidAddress`] and [`MapError::NotMapped`].
     pub fn protect(self, address: u64, access: Access) -> Result<Flush, MapError> {
-        let (table, entry) = self.leaf(address)?;
-        let frame = entry.frame().ok_or(MapError::NotMapped)?;
+        let (place, Mapping { frame, size, .. }) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
-        unsafe { write(table, index(address, 1), Entry::to_page(frame, access)) };
+        unsafe { write(place.table, index(address, place.level), Entry::to_page(frame, size, access)) };
         Ok(Flush::new(self, address))
     }
 
     /// What a user address leads to.
     #[must_use]
     pub fn translate(self, address: u64) -> Option<Translation> {
-        let (_, entry) = self.leaf(address & !(PAGE_SIZE - 1)).ok()?;
-        Some(Translation { frame: entry.frame()?, access: entry.access() })
+        let (_, Mapping { address: start, frame, access, .. }) = self.leaf(address & !(PAGE_SIZE - 1)).ok()?;
+        let offset = u32::try_from((address - start) / PAGE_SIZE).ok()?;
+        Some(Translation { frame: Frame::from_number(frame.number() + offset), access })
     }
 
-    /// Calls `visit` with the address and frame of each page of the lower half.
-    pub fn for_each_page(self, mut visit: impl FnMut(u64, Frame)) {
+    /// Calls `visit` with each page of the lower half.
+    pub fn for_each_page(self, mut visit: impl FnMut(Mapping)) {
         visit_tables(self.0, TOP_LEVEL, 0, &mut |item| {
-            if let Item::Page(address, frame) = item {
-                visit(address, frame);
+            if let Item::Page(mapping) = item {
+                visit(mapping);
             }
         });
     }
@@ -263,23 +364,37 @@ impl AddressSpace {
         region.give(self.0);
     }
 
-    /// Follows the tables as far as they go.
-    fn walk(self, address: u64) -> Walk {
+    /// Follows the tables as far as they go, not below a level.
+    fn walk(self, address: u64, lowest: u8) -> Walk {
         let (mut table, mut level) = (self.0, TOP_LEVEL);
-        while level > 1 {
-            let Some(lower) = read(table, index(address, level)).frame() else { break };
+        while level > lowest {
+            let Some(lower) = read(table, index(address, level)).table() else { break };
             (table, level) = (lower, level - 1);
         }
         Walk { table, level }
     }
 
-    fn leaf(self, address: u64) -> Result<(Frame, Entry), MapError> {
-        check_address(address)?;
-        match self.walk(address) {
-            Walk { table, level: 1 } => Ok((table, read(table, index(address, 1)))),
-            Walk { .. } => Err(MapError::NotMapped),
-        }
+    /// The mapping that covers an address.
+    fn leaf(self, address: u64) -> Result<(Walk, Mapping), MapError> {
+        check_address(address, FrameSize::Small)?;
+        let walk = self.walk(address, FrameSize::Small.level());
+        let entry = read(walk.table, index(address, walk.level));
+        let frame = entry.frame().ok_or(MapError::NotMapped)?;
+        let size = FrameSize::at_level(walk.level);
+        Ok((walk, Mapping { address: address & !(size.bytes() - 1), frame, size, access: entry.access() }))
     }
+
+    /// The mapping that begins at an address.
+    fn mapping_at(self, address: u64) -> Result<(Walk, Mapping), MapError> {
+        let (walk, mapping) = self.leaf(address)?;
+        if mapping.address == address { Ok((walk, mapping)) } else { Err(MapError::NotMapped) }
+    }
+}
+
+/// The tables under some entries of a table of a space that is being taken apart.
+#[cfg(feature = "chapter4")]
+pub(crate) fn tables_below(table: Frame, entries: core::ops::Range<u64>) -> impl Iterator<Item = Frame> {
+    entries.filter_map(move |index| read(table, index).table())
 }
 
 /// Loads CR3 with the address of the top-level table of a space.
@@ -287,11 +402,11 @@ impl AddressSpace {
 #[inline(always)]
 pub(crate) fn load_space(top_address: u64) {
     // SAFETY: as for `activate`; the address comes from a task, which has it from its address-space capability.
-    unsafe { core::arch::asm!("mov cr3, {}", in(reg) top_address, options(nostack, preserves_flags)) };
+    unsafe { paging::load_top_table(top_address) };
 }
 
 enum Item {
-    Page(u64, Frame),
+    Page(Mapping),
     Table(Frame),
 }
 
@@ -299,18 +414,22 @@ enum Item {
 fn visit_tables(table: Frame, level: u8, base: u64, visit: &mut impl FnMut(Item)) {
     let entries = if level == TOP_LEVEL { UPPER_HALF } else { ENTRIES };
     for index in 0..entries {
-        let Some(frame) = read(table, index).frame() else { continue };
+        let entry = read(table, index);
         let address = base + (index << (12 + 9 * (u32::from(level) - 1)));
-        if level == 1 {
-            visit(Item::Page(address, frame));
-        } else {
-            visit_tables(frame, level - 1, address, visit);
-            visit(Item::Table(frame));
+        match (entry.table(), entry.frame()) {
+            (Some(lower), _) if level > 1 => {
+                visit_tables(lower, level - 1, address, visit);
+                visit(Item::Table(lower));
+            }
+            (_, Some(frame)) => {
+                visit(Item::Page(Mapping { address, frame, size: FrameSize::at_level(level), access: entry.access() }));
+            }
+            _ => {}
         }
     }
 }
 
-fn check_address(address: u64) -> Result<(), MapError> {
-    let in_range = (USER_START..USER_END).contains(&address) && address.is_multiple_of(PAGE_SIZE);
-    if in_range { Ok(()) } else { Err(MapError::InvalidAddress) }
+fn check_address(address: u64, size: FrameSize) -> Result<(), MapError> {
+    let in_range = address >= USER_START && address.checked_add(size.bytes()).is_some_and(|end| end <= USER_END);
+    if in_range && address.is_multiple_of(size.bytes()) { Ok(()) } else { Err(MapError::InvalidAddress) }
 }

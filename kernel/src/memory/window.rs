@@ -2,10 +2,13 @@
 
 use core::fmt;
 
-use crate::boot::PHYSICAL_WINDOW;
+use crate::arch::{self, paging::window_start};
 
 /// Size of a page, in bytes.
 const PAGE_SIZE: u64 = flatmk_abi::layout::PAGE_SIZE;
+
+/// How many pages a large frame has: it is mapped by one entry of a page table of level 2.
+pub const LARGE_FRAME_PAGES: u32 = (flatmk_abi::layout::LARGE_FRAME_SIZE / PAGE_SIZE) as u32;
 
 /// A physical page, by its number: its address divided by 4096.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,14 +42,21 @@ impl Frame {
 
     /// Where the kernel sees it.
     #[must_use]
-    pub const fn window_address(self) -> u64 {
-        PHYSICAL_WINDOW + self.address()
+    pub fn window_address(self) -> u64 {
+        window_start() + self.address()
+    }
+
+    /// The frame of an address that is known to be in the window.
+    #[must_use]
+    #[inline]
+    pub fn at_window_address(address: u64) -> Self {
+        Self((address.wrapping_sub(window_start()) / PAGE_SIZE) as u32)
     }
 
     /// The frame that the kernel sees at this address of the window.
     #[must_use]
     pub fn from_window_address(address: u64) -> Option<Self> {
-        address.checked_sub(PHYSICAL_WINDOW).and_then(Self::containing)
+        address.checked_sub(window_start()).and_then(Self::containing)
     }
 }
 
@@ -75,10 +85,39 @@ impl OwnedPage {
         self.0
     }
 
+    /// Zeroes it, at the speed of the processor's string instruction.
+    pub fn zero(&mut self) {
+        arch::paging::zero_page(self.bytes());
+    }
+
     /// Its bytes.
     pub fn bytes(&mut self) -> &mut [u8; PAGE_SIZE as usize] {
         // SAFETY: the page is mapped in the window and, by the promise of `new`, nothing else refers to it.
         unsafe { &mut *(self.0.window_address() as *mut [u8; PAGE_SIZE as usize]) }
+    }
+}
+
+/// A large frame that nobody else uses. Its pages are not zeroed.
+pub struct OwnedLargeFrame(Frame);
+
+impl OwnedLargeFrame {
+    /// # Safety
+    ///
+    /// That of [`OwnedPage::new`], for each of its pages.
+    pub(super) unsafe fn new(first: Frame) -> Self {
+        Self(first)
+    }
+
+    /// Its first page.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        self.0
+    }
+
+    /// Its pages.
+    pub fn into_pages(self) -> impl Iterator<Item = OwnedPage> {
+        let first = self.0.number();
+        (first..first + LARGE_FRAME_PAGES).map(|number| OwnedPage(Frame::from_number(number)))
     }
 }
 

@@ -4,13 +4,14 @@
 //! objects; this module finds the capabilities and puts the two together.
 
 mod operations;
+mod removal;
 mod user_memory;
 
 use flatmk_abi::{Error, Operation, Words, slots};
 
 pub use user_memory::UserRange;
 
-use crate::capability::Slot;
+use crate::capability::{Extent, Slot};
 use crate::task::{TaskRef, scheduler};
 
 /// A system call after which another task may go on, as it came in.
@@ -29,15 +30,20 @@ fn operation_in(word: u64) -> Result<Operation, Error> {
     Operation::from_number(word & 0xff).ok_or(Error::UnknownOperation)
 }
 
-/// The slot that a pointer of a task names. It holds a capability.
+/// The slot that a pointer of a task names, if it holds a capability.
+#[inline(always)]
+fn find(task: &TaskRef, pointer: u64) -> Option<&Slot> {
+    task.table().find(pointer).filter(|slot| !slot.is_empty())
+}
+
+/// The same, as a result.
 ///
 /// # Errors
 ///
 /// [`Error::InvalidCapability`].
 #[inline(always)]
 pub fn lookup(task: &TaskRef, pointer: u64) -> Result<&Slot, Error> {
-    let slot = task.table().lookup(pointer)?;
-    if slot.is_empty() { Err(Error::InvalidCapability) } else { Ok(slot) }
+    find(task, pointer).ok_or(Error::InvalidCapability)
 }
 
 // ANCHOR: plain
@@ -53,20 +59,15 @@ pub(crate) extern "C" fn plain(
 ) -> i64 {
     *results = [0; 4];
     let task = scheduler::current();
-    let found = operation_in(operation).and_then(|operation| Ok((operation, lookup(&task, pointer)?)));
-    let outcome = match found {
-        Ok((Operation::Identify, slot)) => {
-            let [kind, rights, ..] = results;
-            (*kind, *rights) = (slot.kind() as u64, u64::from(slot.rights().bits()));
-            Ok(())
-        }
-        Ok((operation, slot)) => {
-            let arguments = [argument_0, argument_1, argument_2, argument_3];
-            operations::perform(operation, slot, arguments, task, results)
-        }
-        Err(error) => Err(error),
-    };
-    outcome.map_or_else(Error::status, |()| 0)
+    let Ok(operation) = operation_in(operation) else { return Error::UnknownOperation.status() };
+    let Some(slot) = find(&task, pointer) else { return Error::InvalidCapability.status() };
+    if operation == Operation::Identify {
+        let [kind, rights, ..] = results;
+        (*kind, *rights) = (slot.kind() as u64, u64::from(slot.rights().bits()));
+        return 0;
+    }
+    let arguments = [argument_0, argument_1, argument_2, argument_3];
+    operations::perform(operation, slot, arguments, task, results).map_or_else(Error::status, |()| 0)
 }
 // ANCHOR_END: plain
 
@@ -86,8 +87,11 @@ pub(crate) extern "C" fn switching(
 
 fn switch(request: &Request) -> TaskRef {
     let task = scheduler::current();
+    let [index, ..] = request.arguments;
     let next = match operation_in(request.operation) {
         Ok(Operation::Yield) => yield_now(task, request.pointer),
+        Ok(Operation::Delete) => removal::perform(task, request.pointer, index, Extent::Itself),
+        Ok(Operation::Revoke) => removal::perform(task, request.pointer, index, Extent::Derived),
         #[cfg(feature = "chapter6")]
         Ok(Operation::Call) => crate::ipc::call(task, request),
         #[cfg(feature = "chapter6")]

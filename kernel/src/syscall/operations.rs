@@ -5,10 +5,11 @@ use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 use super::lookup;
 use super::user_memory::UserRange;
 use crate::capability::{
-    MakeRequest, MapRequest, MoveRequest, Slot, SlotRange, Table, TransferRequest, delete, measure, unmap,
+    MakeRequest, MapRequest, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table, TransferRequest,
+    measure, unmap,
 };
 use crate::power::{self, Outcome};
-use crate::task::{ConfigureRequest, StartRequest, TaskRef, scheduler};
+use crate::task::{ConfigureRequest, StartRequest, TaskRef};
 use crate::{console, interrupts};
 
 /// The task that a capability with the manage right leads to.
@@ -40,17 +41,15 @@ pub(super) fn perform(
             let table = Table::of(slot, Rights::MANAGE)?;
             MoveRequest::decode(table, a, lookup(&task, b)?)?.perform();
         }
-        Operation::Delete => {
-            delete(Table::of(slot, Rights::MANAGE)?, a)?;
-            if scheduler::try_current().is_none() {
-                // The caller has deleted itself.
-                scheduler::leave();
-            }
-        }
         Operation::Make => {
             let memory = slot.require(Kind::Memory, Rights::MANAGE)?;
             let table = Table::of(lookup(&task, c)?, Rights::MANAGE)?;
             MakeRequest::decode(memory, a, SlotRange::decode(table, d, b)?)?.perform();
+        }
+        Operation::Split => {
+            let memory = slot.require(Kind::Memory, Rights::MANAGE)?;
+            let table = Table::of(lookup(&task, b)?, Rights::MANAGE)?;
+            SplitRequest::decode(memory, a, table, c)?.perform();
         }
         Operation::Measure => {
             let (free, pages) = measure(slot.require(Kind::Memory, Rights::empty())?);
@@ -58,9 +57,10 @@ pub(super) fn perform(
         }
         Operation::Map => {
             let space = slot.require(Kind::AddressSpace, Rights::MANAGE)?;
-            MapRequest::decode(space, lookup(&task, a)?, b, c, lookup(&task, d)?)?.perform()?;
+            MapRequest::decode(space, lookup(&task, a)?, b, c)?.perform()?;
         }
-        Operation::Unmap => unmap(slot.require(Kind::Frame, Rights::empty())?)?,
+        Operation::Unmap => unmap(slot)?,
+        Operation::Protect => ProtectRequest::decode(slot, a)?.perform()?,
         Operation::Configure => {
             let configured = task_to_manage(slot)?;
             ConfigureRequest::decode(configured, lookup(&task, a)?, lookup(&task, b)?, c)?.perform();
@@ -68,9 +68,9 @@ pub(super) fn perform(
         Operation::Start => StartRequest::decode(task_to_manage(slot)?, a, b)?.perform(),
         #[cfg(feature = "chapter6")]
         Operation::MakeEndpoint => {
-            let callee = task_to_manage(slot)?;
+            slot.require(Kind::Task, Rights::MANAGE)?;
             let table = Table::of(lookup(&task, c)?, Rights::MANAGE)?;
-            crate::ipc::EndpointRequest::decode(callee, a, b, table, d)?.perform();
+            crate::ipc::EndpointRequest::decode(slot, a, b, table, d)?.perform();
         }
         Operation::Write => {
             slot.require(Kind::Console, Rights::WRITE)?;

@@ -5,7 +5,7 @@ use flatmk_abi::{Error, Kind, Rights};
 
 use super::object::{State, TaskRef};
 use super::scheduler;
-use crate::capability::{Slot, insert_new};
+use crate::capability::{Slot, insert_below};
 
 // ANCHOR: code_address
 /// Checks that an address can hold user code. One beyond user space would make `sysret` fault in ring 0.
@@ -47,8 +47,8 @@ impl<'a> ConfigureRequest<'a> {
 
     /// Does it.
     pub fn perform(self) {
-        insert_new(&self.task.table_slot, self.table.content());
-        insert_new(&self.task.space_slot, self.space.content());
+        insert_below(&self.task.table_slot, self.table, self.table.content());
+        insert_below(&self.task.space_slot, self.space, self.space.content());
         self.task.adopt_slots(self.stack);
     }
 }

@@ -6,7 +6,7 @@ use x86_64::registers::control::Cr2;
 use super::object::{State, TaskRef};
 use super::scheduler;
 use crate::arch::interrupts::TrapFrame;
-use crate::capability::delete_slot;
+use crate::capability::{Progress, TaskSteps, empty_task_slot};
 use crate::interrupts::exceptions::{self, PAGE_FAULT};
 use crate::memory::{Frame, explain};
 use crate::{arch, print, println};
@@ -22,9 +22,7 @@ pub(super) fn stop_faulting_task(frame: &mut TrapFrame) {
         println!("{}, error code {:#x}", exceptions::name(frame.vector()), frame.error);
     }
     print!("{frame}");
-    task.state.set(State::Stopped);
-    scheduler::clear_current();
-    end_calls(task, Error::CalleeFaulted);
+    while stop(task, Error::CalleeFaulted) == Progress::More {}
     scheduler::leave()
 }
 // ANCHOR_END: fault
@@ -40,27 +38,49 @@ pub(super) fn step_into_kernel(frame: &mut TrapFrame) {
 }
 // ANCHOR_END: step
 
-/// Takes a task apart: its last capability is gone.
-pub(super) fn destroy(page: Frame) {
-    let Some(task) = TaskRef::at(page) else { return };
+/// The steps that capabilities take for tasks.
+pub(super) const STEPS: TaskSteps = TaskSteps { destroy, stop: stop_without_slot };
+
+// ANCHOR: destroy
+/// Takes a task apart, step by step: its last capability is gone.
+fn destroy(page: Frame) -> Progress {
+    let Some(task) = TaskRef::at(page) else { return Progress::Done };
+    if stop(task, Error::CalleeGone) == Progress::More {
+        return Progress::More;
+    }
+    match [&task.table_slot, &task.space_slot].into_iter().find(|slot| !slot.is_empty()) {
+        Some(slot) => {
+            empty_task_slot(slot);
+            Progress::More
+        }
+        None => Progress::Done,
+    }
+}
+
+/// A task is losing its table or its space: without them it cannot go on.
+fn stop_without_slot(page: Frame) -> Progress {
+    TaskRef::at(page).map_or(Progress::Done, |task| stop(task, Error::CalleeGone))
+}
+
+/// Stops a task for good, and tells everybody who waits for it, some at a time.
+fn stop(task: TaskRef, error: Error) -> Progress {
     match task.state() {
         State::Ready => scheduler::remove_ready(task),
         State::Running => scheduler::clear_current(),
         _ => {}
     }
     task.state.set(State::Stopped);
-    end_calls(task, Error::CalleeGone);
-    for slot in [&task.table_slot, &task.space_slot] {
-        if !slot.is_empty() {
-            delete_slot(slot);
-        }
-    }
+    end_calls(task, error)
 }
+// ANCHOR_END: destroy
 
-/// Tells everybody who waits for the task that it will not answer. Calls come with chapter 6.
-fn end_calls(task: TaskRef, error: Error) {
+/// Tells those who wait for the task that it will not answer. Calls come with chapter 6.
+fn end_calls(task: TaskRef, error: Error) -> Progress {
     #[cfg(feature = "chapter6")]
-    crate::ipc::end_calls(task, error);
+    return crate::ipc::end_calls(task, error);
     #[cfg(not(feature = "chapter6"))]
-    let _ = (task, error);
+    {
+        let _ = (task, error);
+        Progress::Done
+    }
 }

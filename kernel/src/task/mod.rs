@@ -30,5 +30,5 @@ pub(crate) fn initialize() {
     arch::syscall::initialize();
     interrupts::set_user_exception_handler(end::stop_faulting_task);
     interrupts::set_handler(DEBUG, Some(end::step_into_kernel));
-    capability::set_task_destroyer(end::destroy);
+    capability::set_task_steps(end::STEPS);
 }

@@ -149,7 +149,7 @@ impl Task {
         debug_assert_ne!(address, 0);
         // SAFETY: the address is that of the table in `table_slot`, which keeps the table alive; only a configured task is
         // ever started.
-        unsafe { &*(address as *const Table) }
+        unsafe { NonNull::new_unchecked(address as *mut Table).as_ref() }
     }
 
     /// Its address space, once it is configured.

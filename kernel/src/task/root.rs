@@ -9,9 +9,10 @@ use super::configure::{ConfigureRequest, StartRequest};
 use super::object::TaskRef;
 use super::scheduler;
 use crate::boot::ramdisk;
-use crate::capability::{Content, Slot, Table, adopt_page, adopt_region, insert_new};
+use crate::capability::{Content, Slot, Table, adopt_page, adopt_region, attach, insert_new};
 use crate::memory::{
-    AddressSpace, Frame, MapError, PageKind, boot_regions, kernel_frame, take_boot_page, take_boot_regions,
+    AddressSpace, Frame, FrameSize, MapError, PageKind, Region, boot_regions, kernel_frame, take_boot_page,
+    take_boot_regions,
 };
 use crate::println;
 use crate::stop::{StopCode, stop};
@@ -90,6 +91,7 @@ fn build(image: &Image<'_>) -> Result<(), BuildError> {
 
     // Last, since from here on the kernel has no memory of its own.
     let memory = give_memory(table);
+    attach(space.top(), table.lookup(slots::MEMORY)?);
     task.context.set_words([memory, 0, 0, 0]);
     println!("root task: {memory} memory capabilities, entry at {:#x}", image.entry());
     Ok(())
@@ -132,7 +134,7 @@ fn map_ramdisk(space: AddressSpace) -> Result<(), BuildError> {
 fn map(space: AddressSpace, address: u64, frame: Frame, access: Access) -> Result<(), BuildError> {
     boot_regions(|regions| {
         let region = regions.iter_mut().max_by_key(|region| region.free_pages()).ok_or(BuildError::OutOfMemory)?;
-        space.map(address, frame, access, region)?.now();
+        space.map(address, frame, FrameSize::Small, access, region)?.now();
         Ok(())
     })
 }
@@ -143,5 +145,7 @@ fn give_memory(table: &Table) -> u64 {
     regions.sort_unstable_by_key(|region| core::cmp::Reverse(region.free_pages()));
     let free: fn(&&Slot) -> bool = |slot| slot.is_empty();
     let places = table.slots().iter().skip(usize::try_from(slots::MEMORY).unwrap_or(usize::MAX)).filter(free);
-    places.zip(regions).map(|(slot, region)| adopt_region(slot, region)).count() as u64
+    // What was taken for the root task stays the kernel's.
+    let rests = regions.iter().map(Region::rest).filter(|region| region.pages() > 0);
+    places.zip(rests).map(|(slot, region)| adopt_region(slot, region)).count() as u64
 }

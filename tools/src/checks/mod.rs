@@ -19,6 +19,9 @@ const HOST_TESTS: [&str; 3] = ["flatmk-abi", "flatmk-image", "flatmk-tools"];
 /// The crate of the end-to-end tests, which boot machines themselves.
 const END_TO_END: &str = "flatmk-tests";
 
+/// The crate that compares the kernel's capabilities with a model of them.
+const MODEL: &str = "flatmk-model";
+
 /// Which checks to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -60,7 +63,7 @@ fn plan(scope: Scope) -> Vec<Step> {
         Scope::Everything => {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
-            steps.extend([clippy_of_programs(), clippy_of_host(), host_tests()]);
+            steps.extend([clippy_of_programs(), clippy_of_host(), host_tests(), model(), planted_bugs()]);
             steps.extend(CHAPTERS.flat_map(emulator_tests_of));
             steps.extend([Emulator::Qemu, Emulator::Bochs].map(all_emulator_tests));
             steps.extend(CHAPTERS.map(demonstration));
@@ -91,13 +94,13 @@ fn clippy_of_chapter(chapter: u8) -> Step {
 
 fn clippy_of_programs() -> Step {
     let bare = ["clippy", "--quiet", "--workspace", "--target", BARE_TARGET, "--exclude", "kernel"];
-    let host = ["--exclude", "flatmk-tools", "--exclude", END_TO_END, "--", "--deny", "warnings"];
+    let host = ["--exclude", "flatmk-tools", "--exclude", END_TO_END, "--exclude", MODEL, "--", "--deny", "warnings"];
     Step::command("lints of the user programs", "cargo", &[&bare[..], &host].concat())
 }
 
 fn clippy_of_host() -> Step {
     let mut arguments = vec!["clippy", "--quiet", "--all-targets", "--target", "host-tuple"];
-    arguments.extend(HOST_TESTS.iter().chain([&END_TO_END]).flat_map(|package| ["--package", package]));
+    arguments.extend(HOST_TESTS.iter().chain([&END_TO_END, &MODEL]).flat_map(|package| ["--package", package]));
     arguments.extend(["--", "--deny", "warnings"]);
     Step::command("lints of the host programs", "cargo", &arguments)
 }
@@ -106,6 +109,18 @@ fn host_tests() -> Step {
     let mut arguments = vec!["test", "--no-fail-fast", "--target", "host-tuple"];
     arguments.extend(HOST_TESTS.iter().flat_map(|package| ["--package", package]));
     Step::tests("tests on this machine", "cargo", &arguments)
+}
+
+fn model() -> Step {
+    let arguments = ["test", "--target", "host-tuple", "--package", MODEL];
+    Step::tests("the kernel's capabilities against the model", "cargo", &arguments)
+}
+
+/// The same tests must fail for a kernel with a bug.
+fn planted_bugs() -> Step {
+    let arguments =
+        ["test", "--target", "host-tuple", "--package", MODEL, "--features", "planted-bugs", "--test", "planted"];
+    Step::tests("planted bugs are found", "cargo", &arguments)
 }
 
 fn end_to_end() -> Step {

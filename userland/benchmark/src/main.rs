@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod capabilities;
 mod threads;
 
 use flatmk_abi::{Error, Operation, slots};
@@ -31,6 +32,7 @@ fn main(_argument: u64, _words: [u64; 4]) {
 
 /// Measures all rows and prints the table.
 fn run(_context: u64, _message: &mut [u64; 4]) {
+    capabilities::show();
     println!("{:<18} {:>8} {:>8} {:>8}  ticks", "row", "min", "median", "max");
     show("null_syscall", || invoke(slots::SELF, Operation::Identify, [0; 4]).map(|_| ()));
     show("yield_alone", || OWN_TASK.yield_now());
@@ -52,6 +54,25 @@ fn call(endpoint: Endpoint) -> Result<(), Error> {
     if answer == MESSAGE[0] { Ok(()) } else { Err(Error::InvalidArgument) }
 }
 
+/// The batches of a row, in ticks for one operation.
+#[derive(Default)]
+pub(crate) struct Row([u64; BATCHES]);
+
+impl Row {
+    fn set(&mut self, batch: usize, ticks: u64) {
+        if let Some(place) = self.0.get_mut(batch) {
+            *place = ticks;
+        }
+    }
+
+    fn print(mut self, name: &str) {
+        self.0.sort_unstable();
+        let [first, .., last] = self.0;
+        let median = self.0.get(BATCHES / 2).copied().unwrap_or(last);
+        println!("{name:<18} {first:>8} {median:>8} {last:>8}");
+    }
+}
+
 #[inline(always)]
 fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
     show_with(name, 1, operation);
@@ -61,8 +82,8 @@ fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
 /// Prints a row. `share`: how many operations one round of `operation` stands for.
 #[inline(always)]
 fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), Error>) {
-    let mut batches = [0; BATCHES];
-    for batch in &mut batches {
+    let mut row = Row::default();
+    for batch in 0..BATCHES {
         let started = time_stamp();
         for _ in 0..REPEATS {
             if let Err(error) = operation() {
@@ -70,11 +91,8 @@ fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), E
                 return;
             }
         }
-        *batch = (time_stamp() - started) / (REPEATS * share);
+        row.set(batch, (time_stamp() - started) / (REPEATS * share));
     }
-    batches.sort_unstable();
-    let [first, .., last] = batches;
-    let median = batches.get(BATCHES / 2).copied().unwrap_or(last);
-    println!("{name:<18} {first:>8} {median:>8} {last:>8}");
+    row.print(name);
 }
 // ANCHOR_END: measure

@@ -22,7 +22,7 @@ objects! {
     Memory
     /// An address space.
     AddressSpace
-    /// A frame.
+    /// A frame, small or large.
     Frame
     /// A task.
     Task
@@ -73,12 +73,20 @@ impl Table {
     pub fn delete(self, slot: u64) -> Done {
         done(invoke(self.0, Operation::Delete, [slot, 0, 0, 0]))
     }
+
+    pub fn revoke(self, slot: u64) -> Done {
+        done(invoke(self.0, Operation::Revoke, [slot, 0, 0, 0]))
+    }
 }
 
 #[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
 impl Memory {
     pub fn make(self, kind: Kind, count: u64, destination: Table, first: u64) -> Done {
         done(invoke(self.0, Operation::Make, [kind as u64, count, destination.0, first]))
+    }
+
+    pub fn split(self, page_count: u64, destination: Table, slot: u64) -> Done {
+        done(invoke(self.0, Operation::Split, [page_count, destination.0, slot, 0]))
     }
 
     /// Free pages and all pages.
@@ -89,8 +97,8 @@ impl Memory {
 
 #[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
 impl AddressSpace {
-    pub fn map(self, frame: Frame, address: u64, access: Access, memory: Memory) -> Done {
-        done(invoke(self.0, Operation::Map, [frame.0, address, access as u64, memory.0]))
+    pub fn map(self, frame: Frame, address: u64, access: Access) -> Done {
+        done(invoke(self.0, Operation::Map, [frame.0, address, access as u64, 0]))
     }
 }
 
@@ -98,6 +106,10 @@ impl AddressSpace {
 impl Frame {
     pub fn unmap(self) -> Done {
         done(invoke(self.0, Operation::Unmap, [0; 4]))
+    }
+
+    pub fn protect(self, access: Access) -> Done {
+        done(invoke(self.0, Operation::Protect, [access as u64, 0, 0, 0]))
     }
 }
 

@@ -70,7 +70,7 @@ impl Program {
         }
         for index in 1..=STACK_PAGES {
             let frame = loader.make_frame()?;
-            space.map(frame, STACK_TOP - index * PAGE_SIZE, Access::ReadWrite, memory)?;
+            space.map(frame, STACK_TOP - index * PAGE_SIZE, Access::ReadWrite)?;
         }
         for (slot, source) in [(slots::SELF, task.0), (slots::TABLE, table.0), (slots::SPACE, space.0)] {
             table.copy(slot, source, Rights::all())?;
@@ -116,7 +116,7 @@ impl Loader {
     fn load_page(&mut self, page: &Page<'_>, access: Access) -> Result<(), Error> {
         let frame = self.make_frame()?;
         OWN_TABLE.copy(self.scratch, frame.0, Rights::READ | Rights::WRITE)?;
-        OWN_SPACE.map(Frame(self.scratch), SCRATCH_ADDRESS, Access::ReadWrite, self.memory)?;
+        OWN_SPACE.map(Frame(self.scratch), SCRATCH_ADDRESS, Access::ReadWrite)?;
         // SAFETY: a writable page was just mapped there, and only this function knows of it; the plan keeps offset and length
         // within a page.
         unsafe {
@@ -127,6 +127,6 @@ impl Loader {
             );
         }
         OWN_TABLE.delete(self.scratch)?;
-        self.space.map(frame, page.address, access, self.memory)
+        self.space.map(frame, page.address, access)
     }
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use flatmk_abi::layout::{PAGE_SIZE, ROOT_RAMDISK};
 use flatmk_abi::{Access, Error, Kind, Rights, slots};
 use flatmk_image::Image;
-use flatmk_runtime::object::{AddressSpace, Frame, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
+use flatmk_runtime::object::{AddressSpace, Frame, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
 use flatmk_runtime::program::{Program, SLOTS_PER_PROGRAM};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
@@ -13,6 +13,7 @@ use tar_no_std::TarArchiveRef;
 
 use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, at, make, with_scratch, yield_once};
 use crate::memory::WINDOW;
+use crate::registers::system_call;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_second_program_runs_in_a_space_of_its_own,
@@ -32,7 +33,7 @@ pub(crate) fn set_ramdisk_length(length: u64) {
 }
 
 /// The slots of a child program in this program's table.
-const CHILD: u64 = FIRST_FREE + 1;
+pub(crate) const CHILD: u64 = FIRST_FREE + 1;
 const LAST_SLOT_OF_CHILD: u64 = CHILD + SLOTS_PER_PROGRAM - 1;
 
 /// Where a child may have a second capability to its table.
@@ -50,10 +51,13 @@ pub(crate) enum Child {
     Greet,
     /// Delete these slots of its own table, in this order, through the capability in the first.
     Delete([u64; 4]),
+    /// Delete or revoke a slot, then delete another, all in the table in the first: the operation's number, and the three slots.
+    Remove([u64; 4]),
 }
 
 const IS_CHILD: u64 = 1 << 63;
 const GREETS: u64 = 1 << 62;
+const REMOVES: u64 = 1 << 61;
 
 impl Child {
     /// What the argument of a program says; `None` for the root task, whose argument is the length of the ramdisk.
@@ -62,13 +66,20 @@ impl Child {
             return None;
         }
         let slot = |index: u32| argument >> (8 * index) & 0xff;
-        Some(if argument & GREETS != 0 { Child::Greet } else { Child::Delete([0, 1, 2, 3].map(slot)) })
+        let slots = [0, 1, 2, 3].map(slot);
+        Some(match argument & (GREETS | REMOVES) {
+            0 => Child::Delete(slots),
+            REMOVES => Child::Remove(slots),
+            _ => Child::Greet,
+        })
     }
 
-    fn to_argument(self) -> u64 {
+    pub(crate) fn to_argument(self) -> u64 {
+        let pack = |slots: [u64; 4]| slots.into_iter().rev().fold(0, |argument, slot| argument << 8 | slot);
         match self {
             Child::Greet => IS_CHILD | GREETS,
-            Child::Delete(slots) => slots.into_iter().rev().fold(0, |argument, slot| argument << 8 | slot) | IS_CHILD,
+            Child::Delete(slots) => pack(slots) | IS_CHILD,
+            Child::Remove(slots) => pack(slots) | IS_CHILD | REMOVES,
         }
     }
 
@@ -83,6 +94,10 @@ impl Child {
                 // What is refused, because the way to it is gone already, is the parent's to find.
                 deleted.into_iter().for_each(|slot| Table(through).delete(slot).unwrap_or_default());
             }
+            Child::Remove([operation, through, removed, afterwards]) => {
+                system_call(through, operation, [removed, 0, 0, 0]).expect("the parent has put it there");
+                Table(through).delete(afterwards).expect("the parent has put it there");
+            }
         }
         // It may have deleted the capability that it needs to yield.
         while OWN_TASK.yield_now().is_ok() {}
@@ -93,6 +108,11 @@ impl Child {
 
 /// Loads this program a second time, as a child.
 fn load_child() -> Program {
+    load_child_from(MEMORY)
+}
+
+/// The same, with all its pages from this memory.
+pub(crate) fn load_child_from(memory: Memory) -> Program {
     let length = RAMDISK_LENGTH.load(Relaxed) as usize;
     // SAFETY: the kernel has mapped so many bytes there, read-only, for as long as this task lives.
     let ramdisk =
@@ -100,11 +120,11 @@ fn load_child() -> Program {
     let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program there");
     let file = archive.entries().find(|entry| entry.filename().as_str() == Ok("root-task")).expect("this program");
     let image = Image::parse(file.data()).expect("the kernel has loaded it");
-    Program::load(&image, MEMORY, CHILD).expect("enough memory")
+    Program::load(&image, memory, CHILD).expect("enough memory")
 }
 
 /// Deletes what is left of a child: its task and space, what it may have kept of itself, and its frames.
-fn clean_up(child: Program) {
+pub(crate) fn clean_up(child: Program) {
     for slot in [slots::SELF, slots::TABLE, slots::SPACE, SECOND_TABLE] {
         child.table.delete(slot).unwrap_or_default();
     }
@@ -118,8 +138,8 @@ fn a_second_program_runs_in_a_space_of_its_own() {
         let child = load_child();
         let frame = Frame(make(Kind::Frame, 1));
         SCRATCH.copy(2, frame.0, Rights::READ | Rights::WRITE | Rights::GRANT).expect("the copy is allowed");
-        OWN_SPACE.map(frame, WINDOW, Access::ReadWrite, MEMORY).expect("a free address");
-        child.space.map(Frame(at(2)), SHARED, Access::ReadWrite, MEMORY).expect("a free address");
+        OWN_SPACE.map(frame, WINDOW, Access::ReadWrite).expect("a free address");
+        child.space.map(Frame(at(2)), SHARED, Access::ReadWrite).expect("a free address");
         child.start(Child::Greet.to_argument()).expect("a loaded program can be started");
         let shared = core::ptr::with_exposed_provenance::<u64>(WINDOW as usize);
         // SAFETY: the frame was just mapped there.
@@ -196,7 +216,7 @@ fn a_task_takes_all_that_it_alone_holds_with_it() {
 }
 
 /// The first instruction of this program.
-fn entry_of_this_program() -> u64 {
+pub(crate) fn entry_of_this_program() -> u64 {
     unsafe extern "C" {
         fn _start() -> !;
     }
@@ -231,7 +251,7 @@ fn objects_go_in_any_order() {
             let (table, space, task, frame) =
                 (Table(at(1)), AddressSpace(at(2)), flatmk_runtime::object::Task(at(3)), Frame(at(4)));
             task.configure(table, space, PAGE_SIZE).expect("a new task");
-            space.map(frame, PAGE_SIZE * random.below(4).max(1), Access::Read, MEMORY).expect("a free address");
+            space.map(frame, PAGE_SIZE * random.below(4).max(1), Access::Read).expect("a free address");
             Table(at(5)).move_here(1, at(1)).expect("a free slot");
             if random.below(2) == 0 {
                 task.start(PAGE_SIZE, 0).expect("a configured task");
@@ -254,18 +274,18 @@ fn a_frame_outlives_the_space_in_which_it_was_mapped() {
         let frame = Frame(make(Kind::Frame, 1));
         for _ in 0..3 {
             let space = AddressSpace(make(Kind::AddressSpace, 2));
-            space.map(frame, PAGE_SIZE, Access::Read, MEMORY).expect("a free address");
+            space.map(frame, PAGE_SIZE, Access::Read).expect("a free address");
             SCRATCH.delete(2).expect("the space is there");
             assert_eq!(frame.unmap(), Err(Error::NotMapped));
         }
-        OWN_SPACE.map(frame, WINDOW, Access::Read, MEMORY).expect("it is mapped nowhere");
+        OWN_SPACE.map(frame, WINDOW, Access::Read).expect("it is mapped nowhere");
     });
 }
 
 fn a_copy_of_a_mapped_frame_is_not_mapped() {
     with_scratch(|| {
         let frame = Frame(make(Kind::Frame, 1));
-        OWN_SPACE.map(frame, WINDOW, Access::ReadWrite, MEMORY).expect("a free address");
+        OWN_SPACE.map(frame, WINDOW, Access::ReadWrite).expect("a free address");
         SCRATCH.copy(2, frame.0, Rights::READ).expect("the copy is allowed");
         assert_eq!(Frame(at(2)).unmap(), Err(Error::NotMapped));
         SCRATCH.delete(2).expect("the copy is there");

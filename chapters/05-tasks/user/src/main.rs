@@ -4,32 +4,38 @@
 #![no_main]
 
 mod contract;
+mod errors;
 mod faults;
 mod harness;
 mod lifetimes;
 mod memory;
+mod objects;
 mod operations;
 mod random;
 mod registers;
+mod revocation;
 mod scheduling;
+mod survival;
 
 use flatmk_runtime::testing;
 
 flatmk_runtime::entry!(main);
 
-fn main(argument: u64, [memory_count, ..]: [u64; 4]) {
+fn main(argument: u64, _: [u64; 4]) {
     if let Some(task) = lifetimes::Child::from_argument(argument) {
         task.run();
     }
     lifetimes::set_ramdisk_length(argument);
-    memory::prepare(memory_count);
+    memory::prepare();
     testing::run_groups(&[
         operations::TESTS,
+        errors::TESTS,
         contract::TESTS,
         faults::TESTS,
         memory::TESTS,
         scheduling::TESTS,
         lifetimes::TESTS,
-        random::TESTS,
+        revocation::TESTS,
+        survival::TESTS,
     ]);
 }

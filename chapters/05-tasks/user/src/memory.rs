@@ -1,10 +1,8 @@
 //! What a program names as its memory is checked byte by byte, and running out of memory leaves nothing half done.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
+use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};
 use flatmk_abi::{Access, Error, Kind, Operation, WRITE_LIMIT_BYTES, slots};
-use flatmk_runtime::object::{AddressSpace, Frame, Memory, OWN_SPACE, OWN_TABLE, Table};
+use flatmk_runtime::object::{AddressSpace, Frame, Memory, OWN_SPACE, OWN_TABLE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
@@ -17,27 +15,25 @@ pub(crate) const TESTS: &[Test] = tests![
     a_frame_that_is_unmapped_is_out_of_reach_at_once,
     make_without_enough_pages_changes_nothing,
     map_without_enough_pages_changes_nothing,
+    split_without_enough_pages_changes_nothing,
 ];
 
 /// Where the tests map frames of their own; the page tables on the way are there from the start.
 pub(crate) const WINDOW: u64 = 0x6000_0000;
 
-static MEMORY_COUNT: AtomicU64 = AtomicU64::new(0);
-
-/// Notes how many memories there are, and lets the kernel make the page tables that stay.
-pub(crate) fn prepare(memory_count: u64) {
-    MEMORY_COUNT.store(memory_count, Relaxed);
+/// Lets the kernel make the page tables that stay.
+pub(crate) fn prepare() {
     // Where the loader of programs maps its frames, too.
     for address in [WINDOW, 0x7000_0000] {
         MEMORY.make(Kind::Frame, 1, OWN_TABLE, 43).expect("a free slot");
-        OWN_SPACE.map(Frame(43), address, Access::Read, MEMORY).expect("a free address");
+        OWN_SPACE.map(Frame(43), address, Access::Read).expect("a free address");
         OWN_TABLE.delete(43).expect("the frame is there");
     }
 }
 
 fn map_window(slot: u64, page: u64) -> *mut u8 {
     let (frame, address) = (Frame(make(Kind::Frame, slot)), WINDOW + page * PAGE_SIZE);
-    OWN_SPACE.map(frame, address, Access::ReadWrite, MEMORY).expect("a free address");
+    OWN_SPACE.map(frame, address, Access::ReadWrite).expect("a free address");
     core::ptr::with_exposed_provenance_mut(address as usize)
 }
 
@@ -113,108 +109,81 @@ fn a_frame_that_is_unmapped_is_out_of_reach_at_once() {
         assert_eq!(unsafe { bytes.read_volatile() }, 1);
         Frame(at(1)).unmap().expect("it is mapped");
         Frame(at(2)).unmap().expect("it is mapped");
-        OWN_SPACE.map(Frame(at(2)), WINDOW, Access::ReadWrite, MEMORY).expect("the address is free");
+        OWN_SPACE.map(Frame(at(2)), WINDOW, Access::ReadWrite).expect("the address is free");
         // SAFETY: the other page is mapped there now.
         assert_eq!(unsafe { bytes.read_volatile() }, 0, "the other frame shows");
     });
 }
 
-/// The memory with the fewest pages that still has enough for the tests.
-fn smallest_memory() -> Memory {
-    const NEEDED: u64 = 16;
-    let all = (slots::MEMORY..slots::MEMORY + MEMORY_COUNT.load(Relaxed)).map(Memory);
-    let free = |memory: &Memory| memory.measure().expect("the root task has this memory").0;
-    all.filter(|memory| free(memory) >= NEEDED).min_by_key(free).expect("the root task has memory")
-}
-
-/// Runs a test with `free` free pages in a memory.
-fn with_free_pages(memory: Memory, free: u64, test: impl FnOnce(Memory)) {
-    const TABLES: u64 = 62;
-    let count = || memory.measure().expect("the memory is there").0;
-    let before = count();
-    // Frames in tables in a table, all from this memory.
-    memory.make(Kind::Table, 1, SCRATCH, 1).expect("a page");
-    let outer = Table(at(1));
-    for index in 1..=TABLES {
-        if count() <= free + 1 {
-            break;
-        }
-        memory.make(Kind::Table, 1, outer, index).expect("a page");
-        let frames = (count() - free).min(63);
-        memory.make(Kind::Frame, frames, Table(outer.0 * 64 + index), 1).expect("pages");
-    }
-    if count() == free + 1 {
-        memory.make(Kind::Frame, 1, outer, 63).expect("a page");
-    }
-    assert_eq!(count(), free, "the memory is small enough for this test");
-    test(memory);
-    SCRATCH.delete(1).expect("the table is there");
-    assert_eq!(count(), before, "all pages come back");
-}
-
-fn make_without_enough_pages_changes_nothing() {
+/// Runs a test with a memory of its own of so many pages, in slot 1. The memory goes first, with all that was made from it.
+fn with_memory(pages: u64, test: impl FnOnce(Memory)) {
     with_scratch(|| {
-        let memory = smallest_memory();
-        for free in 0..4 {
-            with_free_pages(memory, free, |memory| {
-                for kind in [Kind::Table, Kind::AddressSpace, Kind::Frame, Kind::Task] {
-                    for count in free + 1..6 {
-                        assert_eq!(memory.make(kind, count, SCRATCH, 10), Err(Error::OutOfMemory));
-                        assert_eq!(memory.measure().map(|(free, _)| free), Ok(free));
-                    }
-                    if free > 0 {
-                        memory.make(kind, free, SCRATCH, 10).expect("there are enough");
-                        (10..10 + free).for_each(|slot| SCRATCH.delete(slot).expect("it was made"));
-                    }
-                }
-            });
-        }
+        MEMORY.split(pages, SCRATCH, 1).expect("so many pages that were never handed out");
+        let memory = Memory(at(1));
+        test(memory);
+        SCRATCH.revoke(1).expect("it is there");
+        assert_eq!(memory.measure(), Ok((pages, pages)), "all pages are back");
+        SCRATCH.delete(1).expect("it is there");
     });
 }
 
-fn map_without_enough_pages_changes_nothing() {
-    with_scratch(|| {
-        let memory = smallest_memory();
-        // From a new space to one that has all tables on the way: 3, 2, 1 and 0 pages are needed.
-        let addresses = [(1 << 40, 3), ((1 << 40) + (1 << 30), 2), ((1 << 40) + (1 << 21), 1), ((1 << 40) + 0x1000, 0)];
-        for free in 0..4 {
-            let space = AddressSpace(make(Kind::AddressSpace, 2));
-            let frame = Frame(make(Kind::Frame, 3));
-            make(Kind::Frame, 4);
-            with_free_pages(memory, free, |memory| {
-                if free == 3 {
-                    space.map(frame, 1 << 40, Access::Read, memory).expect("there are enough");
-                    frame.unmap().expect("it is mapped");
-                    SCRATCH.delete(2).expect("the space is there");
-                    return;
+fn make_without_enough_pages_changes_nothing() {
+    for pages in 1..5 {
+        with_memory(pages, |memory| {
+            // One is in use, the others are free.
+            memory.make(Kind::Frame, 1, SCRATCH, 2).expect("a page");
+            let free = pages - 1;
+            for kind in [Kind::Table, Kind::AddressSpace, Kind::Frame, Kind::Task] {
+                for count in free + 1..6 {
+                    assert_eq!(memory.make(kind, count, SCRATCH, 10), Err(Error::OutOfMemory));
+                    assert_eq!(memory.measure(), Ok((free, pages)));
                 }
-                // The tables on the way come from another memory.
-                for (index, &(address, needed)) in addresses.iter().enumerate() {
-                    let outcome = space.map(frame, address, Access::Read, memory);
-                    assert_eq!(
-                        outcome,
-                        if free >= needed { Ok(()) } else { Err(Error::OutOfMemory) },
-                        "{free} {index}"
-                    );
-                    let taken = if outcome.is_ok() { needed } else { 0 };
-                    assert_eq!(memory.measure().map(|(left, _)| left), Ok(free - taken));
-                    if outcome.is_ok() {
-                        break;
-                    }
-                    assert_eq!(frame.unmap(), Err(Error::NotMapped));
-                    space.map(frame, address, Access::Read, MEMORY).expect("the address is free");
-                    frame.unmap().expect("it is mapped");
-                    space.map(Frame(at(4)), address, Access::Read, memory).expect("no table is missing now");
-                    Frame(at(4)).unmap().expect("it is mapped");
+                if free > 0 {
+                    memory.make(kind, free, SCRATCH, 10).expect("there are enough");
+                    assert_eq!(memory.make(kind, 1, SCRATCH, 20), Err(Error::OutOfMemory));
+                    (10..10 + free).for_each(|slot| SCRATCH.delete(slot).expect("it was made"));
                 }
-                // The space gives the pages of its tables back to the memory they came from.
-                SCRATCH.delete(2).expect("the space is there");
-                assert_eq!(memory.measure().map(|(left, _)| left), Ok(free));
-            });
-            for slot in 2..=4 {
-                // The space may be gone already.
-                SCRATCH.delete(slot).unwrap_or_default();
             }
+            assert_eq!(memory.make(Kind::LargeFrame, 1, SCRATCH, 10), Err(Error::OutOfMemory));
+        });
+    }
+}
+
+fn map_without_enough_pages_changes_nothing() {
+    // After a mapping at the base, so many page tables are missing for each of these.
+    const BASE: u64 = 1 << 40;
+    for (address, missing) in [(1 << 41, 3), (BASE + (1 << 30), 2), (BASE + LARGE_FRAME_SIZE, 1), (BASE + PAGE_SIZE, 0)]
+    {
+        for free in 0..=missing {
+            // The space, three page tables, and what is left.
+            with_memory(1 + 3 + free, |memory| {
+                memory.make(Kind::AddressSpace, 1, SCRATCH, 2).expect("a page");
+                let (space, frame, other) =
+                    (AddressSpace(at(2)), Frame(make(Kind::Frame, 3)), Frame(make(Kind::Frame, 4)));
+                space.map(frame, BASE, Access::Read).expect("enough for three page tables");
+                let outcome = space.map(other, address, Access::Read);
+                if free == missing {
+                    assert_eq!((outcome, memory.measure()), (Ok(()), Ok((0, 4 + free))));
+                } else {
+                    assert_eq!((outcome, memory.measure()), (Err(Error::OutOfMemory), Ok((free, 4 + free))));
+                    assert_eq!(other.unmap(), Err(Error::NotMapped));
+                }
+            });
         }
+    }
+}
+
+fn split_without_enough_pages_changes_nothing() {
+    with_memory(10, |memory| {
+        for pages in [10, 11, u64::from(u32::MAX)] {
+            assert_eq!(memory.split(pages, SCRATCH, 10), Err(Error::OutOfMemory));
+        }
+        memory.split(9, SCRATCH, 10).expect("one stays");
+        assert_eq!((memory.measure(), Memory(at(10)).measure()), (Ok((1, 10)), Ok((9, 9))));
+        SCRATCH.delete(10).expect("it is there");
+        // Of a memory from which a page is away, all others can be split off.
+        memory.make(Kind::Frame, 1, SCRATCH, 11).expect("a page");
+        memory.split(9, SCRATCH, 10).expect("enough pages");
+        assert_eq!(memory.make(Kind::Frame, 1, SCRATCH, 12), Err(Error::OutOfMemory));
     });
 }

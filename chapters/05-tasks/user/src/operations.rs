@@ -1,16 +1,19 @@
-//! Each operation does what the interface says, and refuses with each error that the interface lists, with nothing changed.
+//! Each operation does what the interface says.
 
 use flatmk_abi::layout::{USER_END, USER_START};
-use flatmk_abi::{Access, Error, Kind, OPERATIONS, Operation, Rights, Words, slots};
-use flatmk_runtime::object::{AddressSpace, Frame, OWN_TABLE, Table, Task};
+use flatmk_abi::{Access, Error, Kind, OPERATIONS, Operation, Rights, slots};
+use flatmk_runtime::object::{AddressSpace, Frame, OWN_TABLE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
-use crate::harness::{MEMORY, at, copy, free_pages, kernel_has_calls, make, stack_top, with_scratch};
+use crate::harness::{at, free_pages, kernel_has_calls};
+use crate::objects::{
+    CONSOLE_WEAK, EMPTY, FRAME, FRAME_READ, FRAME_READ_GRANT, LARGE, MAPPED, MAPPED_ADDRESS, POWER_WEAK, SPACE,
+    SPACE_WEAK, TABLE, TABLE_WEAK, TASK, TASK_WEAK, with_objects,
+};
 use crate::registers::system_call;
 
 pub(crate) const TESTS: &[Test] = tests![
-    each_error_of_the_interface_is_returned_where_it_belongs,
     a_capability_of_another_kind_is_refused_by_every_operation,
     a_capability_without_the_right_is_refused_by_every_operation,
     a_pointer_to_nothing_is_refused_by_every_operation,
@@ -23,199 +26,30 @@ pub(crate) const TESTS: &[Test] = tests![
 const ALL: u64 = Rights::all().bits() as u64;
 const GRANT: u64 = Rights::GRANT.bits() as u64;
 
-// The objects that the tests below use.
-const FRAME: u64 = at(1);
-const FRAME_READ_GRANT: u64 = at(2);
-const FRAME_READ: u64 = at(3);
-const TABLE: u64 = at(4);
-const TABLE_WEAK: u64 = at(5);
-const TASK: u64 = at(6);
-const TASK_WEAK: u64 = at(7);
-const SPACE: u64 = at(8);
-const SPACE_WEAK: u64 = at(9);
-const CONFIGURED: u64 = at(10);
-const STARTED: u64 = at(11);
-const MAPPED: u64 = at(12);
-const CONSOLE_WEAK: u64 = at(13);
-const POWER_WEAK: u64 = at(14);
-const EMPTY: u64 = at(30);
-
-const MAPPED_ADDRESS: u64 = 0x1_0000;
-
-fn with_objects(test: impl FnOnce()) {
-    with_scratch(|| {
-        for (slot, kind) in [
-            (1, Kind::Frame),
-            (4, Kind::Table),
-            (6, Kind::Task),
-            (8, Kind::AddressSpace),
-            (10, Kind::Task),
-            (11, Kind::Task),
-            (12, Kind::Frame),
-        ] {
-            make(kind, slot);
-        }
-        copy(2, FRAME, Rights::READ | Rights::GRANT);
-        copy(3, FRAME, Rights::READ);
-        copy(5, TABLE, Rights::GRANT);
-        copy(7, TASK, Rights::GRANT);
-        copy(9, SPACE, Rights::GRANT);
-        copy(13, slots::CONSOLE, Rights::empty());
-        copy(14, slots::POWER, Rights::empty());
-        for task in [CONFIGURED, STARTED] {
-            Task(task).configure(Table(TABLE), AddressSpace(SPACE), stack_top(0)).expect("a new task");
-        }
-        // It never gets its turn: the test deletes it first.
-        Task(STARTED).start(USER_START, 0).expect("a configured task");
-        AddressSpace(SPACE).map(Frame(MAPPED), MAPPED_ADDRESS, Access::ReadWrite, MEMORY).expect("a free address");
-        test();
-    });
-}
-
-/// All but `OutOfMemory`, which is in `memory`.
-fn each_error_of_the_interface_is_returned_where_it_belongs() {
-    use Error::{
-        AlreadyMapped, InvalidAddress, InvalidArgument, InvalidCapability, InvalidState, MissingRight, NotMapped,
-        SlotOccupied, WrongKind,
-    };
-    use Operation::{
-        Configure, Copy, Delete, Make, MakeEndpoint, Map, Mint, Move, PowerOff, Start, Unmap, Write, Yield,
-    };
-    const MANY: u64 = u64::MAX;
-    let memory = slots::MEMORY;
-    let frame_kind = Kind::Frame as u64;
-    let stack = stack_top(0);
-
-    let cases: &[(Operation, u64, Words, Error)] = &[
-        (Yield, TASK, [0; 4], InvalidState),
-        (Copy, TABLE, [0, FRAME, ALL, 0], InvalidArgument),
-        (Copy, TABLE, [64, FRAME, ALL, 0], InvalidArgument),
-        (Copy, TABLE, [MANY, FRAME, ALL, 0], InvalidArgument),
-        (Copy, TABLE, [1, FRAME, ALL + 1, 0], InvalidArgument),
-        (Copy, TABLE, [1, FRAME, 1 << 32, 0], InvalidArgument),
-        (Copy, slots::TABLE, [slots::SELF, FRAME, ALL, 0], SlotOccupied),
-        (Copy, TABLE, [1, EMPTY, ALL, 0], InvalidCapability),
-        (Copy, TABLE, [1, FRAME_READ, ALL, 0], MissingRight),
-        (Copy, TABLE, [1, memory, ALL, 0], WrongKind),
-        (Mint, TABLE, [0, FRAME, ALL, 7], InvalidArgument),
-        (Mint, TABLE, [1, FRAME, 0x40, 7], InvalidArgument),
-        (Mint, slots::TABLE, [slots::SELF, FRAME, ALL, 7], SlotOccupied),
-        (Mint, TABLE, [1, EMPTY, ALL, 7], InvalidCapability),
-        (Mint, TABLE, [1, FRAME_READ, ALL, 7], MissingRight),
-        (Mint, TABLE, [1, FRAME, ALL, 7], WrongKind),
-        (Mint, TABLE, [1, memory, ALL, 7], WrongKind),
-        (Move, TABLE, [0, FRAME, 0, 0], InvalidArgument),
-        (Move, TABLE, [64, FRAME, 0, 0], InvalidArgument),
-        (Move, slots::TABLE, [slots::SELF, FRAME, 0, 0], SlotOccupied),
-        (Move, TABLE, [1, EMPTY, 0, 0], InvalidCapability),
-        (Move, TABLE, [1, FRAME_READ, 0, 0], MissingRight),
-        (Delete, slots::TABLE, [0; 4], InvalidArgument),
-        (Delete, slots::TABLE, [64, 0, 0, 0], InvalidArgument),
-        (Delete, TABLE, [1, 0, 0, 0], InvalidCapability),
-        (Delete, slots::TABLE, [memory, 0, 0, 0], InvalidState),
-        (Make, memory, [frame_kind, 0, TABLE, 1], InvalidArgument),
-        (Make, memory, [frame_kind, 64, TABLE, 1], InvalidArgument),
-        (Make, memory, [frame_kind, MANY, TABLE, 2], InvalidArgument),
-        (Make, memory, [frame_kind, 1, TABLE, 0], InvalidArgument),
-        (Make, memory, [frame_kind, 1, TABLE, 64], InvalidArgument),
-        (Make, memory, [frame_kind, 2, TABLE, MANY], InvalidArgument),
-        (Make, memory, [Kind::Empty as u64, 1, TABLE, 1], InvalidArgument),
-        (Make, memory, [Kind::Memory as u64, 1, TABLE, 1], InvalidArgument),
-        (Make, memory, [Kind::Endpoint as u64, 1, TABLE, 1], InvalidArgument),
-        (Make, memory, [MANY, 1, TABLE, 1], InvalidArgument),
-        (Make, memory, [frame_kind, 1, EMPTY, 1], InvalidCapability),
-        (Make, memory, [frame_kind, 1, FRAME, 1], WrongKind),
-        (Make, memory, [frame_kind, 1, TABLE_WEAK, 1], MissingRight),
-        (Make, memory, [frame_kind, 2, slots::TABLE, slots::SELF], SlotOccupied),
-        (Map, SPACE, [EMPTY, 0x2000, 0, memory], InvalidCapability),
-        (Map, SPACE, [FRAME, 0x2000, 0, EMPTY], InvalidCapability),
-        (Map, SPACE, [TABLE, 0x2000, 0, memory], WrongKind),
-        (Map, SPACE, [FRAME, 0x2000, 0, FRAME], WrongKind),
-        (Map, SPACE, [FRAME_READ, 0x2000, Access::ReadWrite as u64, memory], MissingRight),
-        (Map, SPACE, [FRAME_READ, 0x2000, Access::ReadExecute as u64, memory], MissingRight),
-        (Map, SPACE, [FRAME, 0x2000, 3, memory], InvalidArgument),
-        (Map, SPACE, [FRAME, 0x2000, MANY, memory], InvalidArgument),
-        (Map, SPACE, [FRAME, 0x2001, 0, memory], InvalidAddress),
-        (Map, SPACE, [FRAME, 0, 0, memory], InvalidAddress),
-        (Map, SPACE, [FRAME, USER_END, 0, memory], InvalidAddress),
-        (Map, SPACE, [FRAME, 1 << 47, 0, memory], InvalidAddress),
-        (Map, SPACE, [FRAME, 0xffff_8000_0000_0000, 0, memory], InvalidAddress),
-        (Map, SPACE, [FRAME, MANY - 0xfff, 0, memory], InvalidAddress),
-        (Map, SPACE, [MAPPED, 0x2000, 0, memory], AlreadyMapped),
-        (Map, SPACE, [FRAME, MAPPED_ADDRESS, 0, memory], AlreadyMapped),
-        (Unmap, FRAME, [0; 4], NotMapped),
-        (Configure, TASK, [EMPTY, SPACE, stack, 0], InvalidCapability),
-        (Configure, TASK, [TABLE, EMPTY, stack, 0], InvalidCapability),
-        (Configure, TASK, [SPACE, SPACE, stack, 0], WrongKind),
-        (Configure, TASK, [TABLE, TABLE, stack, 0], WrongKind),
-        (Configure, TASK, [TABLE_WEAK, SPACE, stack, 0], MissingRight),
-        (Configure, TASK, [TABLE, SPACE_WEAK, stack, 0], MissingRight),
-        (Configure, TASK, [TABLE, SPACE, stack + 8, 0], InvalidAddress),
-        (Configure, TASK, [TABLE, SPACE, 0, 0], InvalidAddress),
-        (Configure, TASK, [TABLE, SPACE, USER_END + 16, 0], InvalidAddress),
-        (Configure, TASK, [TABLE, SPACE, MANY - 15, 0], InvalidAddress),
-        (Configure, CONFIGURED, [TABLE, SPACE, stack, 0], InvalidState),
-        (Configure, STARTED, [TABLE, SPACE, stack, 0], InvalidState),
-        (Configure, slots::SELF, [TABLE, SPACE, stack, 0], InvalidState),
-        (Start, TASK, [USER_START, 0, 0, 0], InvalidState),
-        (Start, STARTED, [USER_START, 0, 0, 0], InvalidState),
-        (Start, slots::SELF, [USER_START, 0, 0, 0], InvalidState),
-        (Start, CONFIGURED, [0; 4], InvalidAddress),
-        (Start, CONFIGURED, [USER_START - 1, 0, 0, 0], InvalidAddress),
-        (Start, CONFIGURED, [USER_END, 0, 0, 0], InvalidAddress),
-        // A return to one of these by `sysret` would fault in ring 0.
-        (Start, CONFIGURED, [1 << 47, 0, 0, 0], InvalidAddress),
-        (Start, CONFIGURED, [MANY, 0, 0, 0], InvalidAddress),
-        (Write, slots::CONSOLE, [stack, 257, 0, 0], InvalidArgument),
-        (Write, slots::CONSOLE, [0, 1, 0, 0], InvalidAddress),
-        (PowerOff, slots::POWER, [2, 0, 0, 0], InvalidArgument),
-        (PowerOff, slots::POWER, [1 << 32, 0, 0, 0], InvalidArgument),
-    ];
-    let of_chapter_6: &[(Operation, u64, Words, Error)] = &[
-        (MakeEndpoint, TASK, [0, 7, TABLE, 1], InvalidAddress),
-        (MakeEndpoint, TASK, [USER_END, 7, TABLE, 1], InvalidAddress),
-        (MakeEndpoint, TASK, [1 << 47, 7, TABLE, 1], InvalidAddress),
-        (MakeEndpoint, TASK, [USER_START, 7, EMPTY, 1], InvalidCapability),
-        (MakeEndpoint, TASK, [USER_START, 7, SPACE, 1], WrongKind),
-        (MakeEndpoint, TASK, [USER_START, 7, TABLE_WEAK, 1], MissingRight),
-        (MakeEndpoint, TASK, [USER_START, 7, TABLE, 0], InvalidArgument),
-        (MakeEndpoint, TASK, [USER_START, 7, TABLE, 64], InvalidArgument),
-        (MakeEndpoint, TASK, [USER_START, 7, slots::TABLE, slots::SELF], SlotOccupied),
-    ];
-    with_objects(|| {
-        let before = free_pages();
-        let of_chapter_6 = of_chapter_6.iter().filter(|_| kernel_has_calls());
-        for &(operation, pointer, arguments, expected) in cases.iter().chain(of_chapter_6) {
-            let outcome = system_call(pointer, operation as u64, arguments);
-            assert_eq!(outcome, Err(expected), "{operation:?} on {pointer:#x} with {arguments:x?}");
-        }
-        assert_eq!(free_pages(), before, "a refused operation takes no page");
-        assert_eq!(system_call(at(31), Operation::Identify as u64, [0; 4]), Err(InvalidCapability));
-    });
-}
-
 /// Operations that this kernel knows and that name a kind.
-fn operations_with_kind() -> impl Iterator<Item = (Operation, Kind, Rights)> {
+fn operations_with_kind() -> impl Iterator<Item = (Operation, &'static [Kind], Rights)> {
     let all = kernel_has_calls();
     OPERATIONS
         .iter()
         .filter(move |information| all || !matches!(information.operation, Operation::Call | Operation::MakeEndpoint))
-        .filter_map(|information| Some((information.operation, information.kind?, information.rights)))
+        .filter(|information| !information.kinds.is_empty())
+        .map(|information| (information.operation, information.kinds, information.rights))
 }
 
 fn a_capability_of_another_kind_is_refused_by_every_operation() {
     with_objects(|| {
-        for (operation, kind, _) in operations_with_kind() {
+        for (operation, kinds, _) in operations_with_kind() {
             for (other, pointer) in [
                 (Kind::Memory, slots::MEMORY),
                 (Kind::Table, TABLE),
                 (Kind::AddressSpace, SPACE),
                 (Kind::Frame, FRAME),
+                (Kind::LargeFrame, LARGE),
                 (Kind::Task, TASK),
                 (Kind::Console, slots::CONSOLE),
                 (Kind::Power, slots::POWER),
             ] {
-                if other != kind {
+                if !kinds.contains(&other) {
                     // The other arguments are in order for most operations; the kind is what is looked at first.
                     let outcome = system_call(pointer, operation as u64, [1, FRAME, TABLE, 1]);
                     assert_eq!(outcome, Err(Error::WrongKind), "{operation:?} on a capability of kind {other:?}");
@@ -227,7 +61,9 @@ fn a_capability_of_another_kind_is_refused_by_every_operation() {
 
 fn a_capability_without_the_right_is_refused_by_every_operation() {
     with_objects(|| {
-        for (operation, kind, rights) in operations_with_kind() {
+        for (operation, kind, rights) in operations_with_kind()
+            .flat_map(|(operation, kinds, rights)| kinds.iter().map(move |&kind| (operation, kind, rights)))
+        {
             let weak = match kind {
                 Kind::Table => TABLE_WEAK,
                 Kind::AddressSpace => SPACE_WEAK,
@@ -329,19 +165,19 @@ fn a_frame_is_mapped_unmapped_and_mapped_again() {
         let space = AddressSpace(SPACE);
         for address in [USER_START, 0x2000, 1 << 46, USER_END - 0x1000, MAPPED_ADDRESS + 0x1000] {
             for access in [Access::Read, Access::ReadWrite, Access::ReadExecute] {
-                space.map(Frame(FRAME), address, access, MEMORY).expect("a free address");
-                assert_eq!(space.map(Frame(FRAME), address, access, MEMORY), Err(Error::AlreadyMapped));
-                assert_eq!(space.map(Frame(FRAME_READ), address, Access::Read, MEMORY), Err(Error::AlreadyMapped));
+                space.map(Frame(FRAME), address, access).expect("a free address");
+                assert_eq!(space.map(Frame(FRAME), address, access), Err(Error::AlreadyMapped));
+                assert_eq!(space.map(Frame(FRAME_READ), address, Access::Read), Err(Error::AlreadyMapped));
                 Frame(FRAME).unmap().expect("it is mapped");
                 assert_eq!(Frame(FRAME).unmap(), Err(Error::NotMapped));
             }
         }
         // Each capability has a mapping of its own.
-        space.map(Frame(FRAME), 0x2000, Access::Read, MEMORY).expect("a free address");
-        space.map(Frame(FRAME_READ), 0x3000, Access::Read, MEMORY).expect("a free address");
+        space.map(Frame(FRAME), 0x2000, Access::Read).expect("a free address");
+        space.map(Frame(FRAME_READ), 0x3000, Access::Read).expect("a free address");
         crate::harness::SCRATCH.delete(3).expect("there is a capability");
-        assert_eq!(space.map(Frame(MAPPED), 0x3000, Access::Read, MEMORY), Err(Error::AlreadyMapped), "still mapped");
+        assert_eq!(space.map(Frame(MAPPED), 0x3000, Access::Read), Err(Error::AlreadyMapped), "still mapped");
         Frame(MAPPED).unmap().expect("it is mapped");
-        space.map(Frame(MAPPED), 0x3000, Access::Read, MEMORY).expect("the address is free again");
+        space.map(Frame(MAPPED), 0x3000, Access::Read).expect("the address is free again");
     });
 }

@@ -8,19 +8,11 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use flatmk_abi::layout::{USER_END, USER_START};
 use flatmk_abi::slots::{self, nested};
 use flatmk_abi::{Kind, Operation, Rights};
-use flatmk_runtime::object::{OWN_SPACE, OWN_TABLE, Table, Task, identify};
-use flatmk_runtime::testing::Test;
-use flatmk_runtime::tests;
+use flatmk_runtime::object::{Memory, OWN_SPACE, OWN_TABLE, Table, Task};
+use flatmk_runtime::print;
 
-use crate::harness::{
-    FIRST_FREE, MEMORY, Random, at, copy, idle, prepare_stack, thread_entry, with_scratch, yield_once,
-};
+use crate::harness::{FIRST_FREE, MEMORY, Random, free_pages, idle, prepare_stack, thread_entry, yield_once};
 use crate::registers::system_call;
-
-pub(crate) const TESTS: &[Test] =
-    tests![the_kernel_survives_a_quarter_of_a_million_random_system_calls, the_machine_still_works_after_them,];
-
-const CALLS: u64 = 250_000;
 
 /// How many calls a thread makes before the next one starts with everything anew.
 const CALLS_A_LIFE: u64 = 250;
@@ -29,8 +21,11 @@ static DONE: AtomicU64 = AtomicU64::new(0);
 static SUCCEEDED: AtomicU64 = AtomicU64::new(0);
 static LIVES: AtomicU64 = AtomicU64::new(0);
 
-/// The slot of the thread's table in the table of this program; its task is in the next.
-const TABLE: u64 = FIRST_FREE;
+/// The slots of this program's table for the memory of a life, from which everything in it is made, and for the thread's table and
+/// task.
+const LIFE: u64 = FIRST_FREE;
+const TABLE: u64 = FIRST_FREE + 1;
+const TASK: u64 = FIRST_FREE + 2;
 
 // The slots of the thread's table, beside those that every task has.
 const SPACE: u64 = 8;
@@ -38,6 +33,39 @@ const INNER: u64 = 9;
 const OTHER_TASK: u64 = 10;
 const FRAMES: u64 = 11;
 const MEMORY_SLOT: u64 = 16;
+const PART: u64 = 14;
+const LARGE: u64 = 18;
+
+const FRAMES_AND_LARGE: [u64; 4] = [FRAMES, FRAMES + 1, FRAMES + 2, LARGE];
+
+/// How many pages the thread has: enough for a large frame now and then.
+const PAGES: u64 = 2048;
+
+/// The kinds that it asks for most; two of them cannot be made.
+const KINDS: [Kind; 7] =
+    [Kind::Table, Kind::AddressSpace, Kind::Frame, Kind::Frame, Kind::Task, Kind::Memory, Kind::Endpoint];
+
+/// What changes most comes most often.
+const FAVORITES: [Operation; 18] = [
+    Operation::Copy,
+    Operation::Copy,
+    Operation::Copy,
+    Operation::Mint,
+    Operation::Move,
+    Operation::Delete,
+    Operation::Delete,
+    Operation::Revoke,
+    Operation::Make,
+    Operation::Make,
+    Operation::Split,
+    Operation::Map,
+    Operation::Map,
+    Operation::Unmap,
+    Operation::Protect,
+    Operation::Configure,
+    Operation::Start,
+    Operation::MakeEndpoint,
+];
 
 fn pointer(random: &mut Random) -> u64 {
     match random.below(16) {
@@ -89,17 +117,37 @@ fn arguments(random: &mut Random, operation: u64) -> [u64; 4] {
         Some(Operation::Copy | Operation::Mint | Operation::Move) => {
             [number(r), pointer(r), r.choose(&[0x3f, 0x3f, 0x08, 0x20, 0x3e, 0x40]), r.next()]
         }
-        Some(Operation::Delete) => [number(r), 0, 0, 0],
+        Some(Operation::Delete | Operation::Revoke) => [number(r), 0, 0, 0],
         Some(Operation::Make) => {
-            [r.choose(&[2, 3, 4, 4, 5, 1, 6]), r.choose(&[1, 1, 1, 2, 3]), likely(r, &[slots::TABLE, INNER]), number(r)]
+            let kind = r.choose(&KINDS) as u64;
+            // A large frame takes its time, since each of its pages is zeroed.
+            let kind = if r.below(200) == 0 { Kind::LargeFrame as u64 } else { kind };
+            [kind, r.choose(&[1, 1, 1, 2, 3]), likely(r, &[slots::TABLE, INNER]), number(r)]
         }
-        Some(Operation::Map) => {
-            [likely(r, &[FRAMES, FRAMES + 1, FRAMES + 2]), address(r), r.below(4), likely(r, &[MEMORY_SLOT])]
+        Some(Operation::Split) => {
+            [r.choose(&[0, 1, 2, 7, 30, 1 << 20]), likely(r, &[slots::TABLE, INNER]), number(r), 0]
         }
+        Some(Operation::Map) => [likely(r, &FRAMES_AND_LARGE), address(r), r.below(4), 0],
+        Some(Operation::Protect) => [r.below(4), 0, 0, 0],
         Some(Operation::Configure) => [likely(r, &[slots::TABLE, INNER]), likely(r, &[SPACE]), address(r) & !15, 0],
         Some(Operation::Start) => [address(r), r.next(), 0, 0],
         Some(Operation::MakeEndpoint) => [address(r), r.next(), likely(r, &[slots::TABLE, INNER]), number(r)],
         _ => [any(r), any(r), any(r), any(r)],
+    }
+}
+
+/// What the operation is most likely meant for.
+fn target(random: &mut Random, operation: u64) -> u64 {
+    use Operation::{
+        Configure, Copy, Delete, Make, MakeEndpoint, Map, Measure, Mint, Move, Protect, Revoke, Split, Start, Unmap,
+    };
+    match Operation::from_number(operation) {
+        Some(Copy | Mint | Move | Delete | Revoke) => random.choose(&[slots::TABLE, slots::TABLE, INNER]),
+        Some(Make | Split | Measure) => random.choose(&[MEMORY_SLOT, MEMORY_SLOT, PART]),
+        Some(Map) => SPACE,
+        Some(Unmap | Protect) => random.choose(&FRAMES_AND_LARGE),
+        Some(Configure | Start | MakeEndpoint) => random.choose(&[OTHER_TASK, 15, 17]),
+        _ => pointer(random),
     }
 }
 
@@ -109,20 +157,13 @@ extern "C" fn misbehave(seed: u64) {
     loop {
         let word = match random.below(8) {
             0 => random.next(),
-            // What changes most comes most often.
-            1..=4 => random.choose(&[17, 17, 18, 19, 20, 20, 20, 21, 21, 22, 23, 23, 24, 24, 25, 27]),
+            1..=4 => random.choose(&FAVORITES) as u64,
             _ => random.below(40),
         };
         // Each task that is started faults at once, and each report takes its time.
-        let word = if word & 0xff == Operation::Start as u64 && random.below(4) != 0 { 16 } else { word };
-        let mut target = match word & 0xff {
-            17..=20 => random.choose(&[slots::TABLE, slots::TABLE, INNER]),
-            21..=22 => MEMORY_SLOT,
-            23 => SPACE,
-            24 => random.choose(&[FRAMES, FRAMES + 1, FRAMES + 2]),
-            25..=27 => random.choose(&[OTHER_TASK, 15, 17]),
-            _ => pointer(&mut random),
-        };
+        let starts = word & 0xff == Operation::Start as u64;
+        let word = if starts && random.below(4) != 0 { Operation::Identify as u64 } else { word };
+        let mut target = target(&mut random, word & 0xff);
         if random.below(8) == 0 {
             target = pointer(&mut random);
         }
@@ -134,19 +175,17 @@ extern "C" fn misbehave(seed: u64) {
         keep_what_is_needed(word, &mut arguments);
         let succeeded = system_call(target, word, arguments).is_ok();
         SUCCEEDED.fetch_add(u64::from(succeeded), Relaxed);
-        if DONE.fetch_add(1, Relaxed) % CALLS_A_LIFE == CALLS_A_LIFE - 1 {
+        let done = DONE.fetch_add(1, Relaxed) + 1;
+        if done.is_multiple_of(CALLS_A_LIFE) {
             idle(Task(slots::SELF));
         }
     }
 }
 
-/// The memory stays where it is: in a table that is deleted it would be lost, and this program needs it back. Without its task
-/// and its table the thread could do little for the rest of its life, which is `lifetimes`' subject.
+/// Without the capabilities to its task and its table the thread could do little for the rest of its life, which is the subject of
+/// `lifetimes`.
 fn keep_what_is_needed(word: u64, [slot, source, ..]: &mut [u64; 4]) {
-    let is_needed = |pointer| {
-        let kind = identify(pointer).map(|(kind, _)| kind);
-        kind == Ok(Kind::Memory) || matches!(pointer, slots::SELF | slots::TABLE)
-    };
+    let is_needed = |pointer| matches!(pointer, slots::SELF | slots::TABLE);
     match Operation::from_number(word & 0xff) {
         Some(Operation::Delete) if is_needed(*slot) => *slot = 18,
         Some(Operation::Move) if is_needed(*source) => *source = FRAMES,
@@ -157,24 +196,28 @@ fn keep_what_is_needed(word: u64, [slot, source, ..]: &mut [u64; 4]) {
 /// Gives a new thread everything that a program may have, except what would end this one, and lets it misbehave.
 fn live(seed: u64) {
     LIVES.fetch_add(1, Relaxed);
-    let (table, task) = (Table(TABLE), Task(TABLE + 1));
-    MEMORY.make(Kind::Table, 1, OWN_TABLE, table.0).expect("a free slot");
-    MEMORY.make(Kind::Task, 1, OWN_TABLE, task.0).expect("a free slot");
+    let (life, table, task) = (Memory(LIFE), Table(TABLE), Task(TASK));
+    MEMORY.split(PAGES + 2, OWN_TABLE, life.0).expect("all pages of the last one are back");
+    life.make(Kind::Table, 1, OWN_TABLE, table.0).expect("a free slot");
+    life.make(Kind::Task, 1, OWN_TABLE, task.0).expect("a free slot");
     table.copy(slots::SELF, task.0, Rights::all()).expect("a free slot");
     table.copy(slots::TABLE, table.0, Rights::all()).expect("a free slot");
     table.copy(slots::CONSOLE, slots::CONSOLE, Rights::READ).expect("a free slot");
     table.copy(slots::POWER, slots::POWER, Rights::GRANT).expect("a free slot");
+    life.split(PAGES, table, MEMORY_SLOT).expect("a free slot");
+    let memory = Memory(nested(table.0, MEMORY_SLOT));
     for (kind, count, slot) in [
         (Kind::AddressSpace, 1, SPACE),
         (Kind::Table, 1, INNER),
+        (Kind::LargeFrame, 1, LARGE),
         (Kind::Task, 1, OTHER_TASK),
         (Kind::Frame, 3, FRAMES),
         (Kind::Task, 1, 15),
         (Kind::Task, 1, 17),
     ] {
-        MEMORY.make(kind, count, table, slot).expect("a free slot");
+        memory.make(kind, count, table, slot).expect("a free slot");
     }
-    table.move_here(MEMORY_SLOT, slots::MEMORY).expect("a free slot");
+    memory.split(200, table, PART).expect("a free slot");
     task.configure(table, OWN_SPACE, prepare_stack(0, misbehave, seed)).expect("a new task");
     task.start(thread_entry as *const () as u64, 0).expect("a configured task");
     let target = LIVES.load(Relaxed) * CALLS_A_LIFE;
@@ -184,28 +227,20 @@ fn live(seed: u64) {
         }
         yield_once();
     }
-    OWN_TABLE.move_here(slots::MEMORY, nested(table.0, MEMORY_SLOT)).expect("the thread has left it where it was");
     assert_eq!(DONE.load(Relaxed), target, "the thread has made all its calls");
 }
 
-fn the_kernel_survives_a_quarter_of_a_million_random_system_calls() {
-    for life in 0..CALLS / CALLS_A_LIFE {
-        live(0x0123_4567_89ab_cdef ^ life << 20);
-        OWN_TABLE.delete(TABLE + 1).expect("the thread's task");
-        OWN_TABLE.delete(TABLE).expect("the thread's table");
+/// Lets threads live, one after the other, until they have made so many calls. All pages are back after each.
+pub(crate) fn make_calls(seed: u64, calls: u64) {
+    let succeeded_before = SUCCEEDED.load(Relaxed);
+    for life in 0..calls / CALLS_A_LIFE {
+        let before = free_pages();
+        live(seed ^ life << 20);
+        // All that the thread has, and the thread.
+        OWN_TABLE.delete(LIFE).expect("nobody else has it");
+        assert_eq!(free_pages(), before, "all pages come back, life {life}");
     }
-    assert!(DONE.load(Relaxed) >= CALLS);
-    let succeeded = SUCCEEDED.load(Relaxed);
-    assert!(succeeded > CALLS / 20, "enough of them succeed to change something: {succeeded}");
-    flatmk_runtime::print!("{succeeded} of {CALLS} succeeded ");
-}
-
-fn the_machine_still_works_after_them() {
-    with_scratch(|| {
-        copy(1, slots::SELF, Rights::all());
-        assert_eq!(identify(at(1)), Ok((Kind::Task, Rights::all())));
-    });
-    for group in [crate::contract::TESTS, crate::memory::TESTS, crate::scheduling::TESTS, crate::lifetimes::TESTS] {
-        group.iter().for_each(|(_, test)| test());
-    }
+    let succeeded = SUCCEEDED.load(Relaxed) - succeeded_before;
+    assert!(succeeded > calls / 20, "enough of them succeed to change something: {succeeded}");
+    print!("{succeeded} of {calls} succeeded ");
 }

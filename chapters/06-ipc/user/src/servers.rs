@@ -133,7 +133,7 @@ pub(crate) fn prepare(ramdisk_bytes: u64) {
     RAMDISK_LENGTH.store(ramdisk_bytes, Relaxed);
     MEMORY.make(Kind::Frame, 1, OWN_TABLE, 43).expect("a free slot");
     // Where the loader of programs maps its frames.
-    OWN_SPACE.map(Frame(43), 0x7000_0000, Access::Read, MEMORY).expect("a free address");
+    OWN_SPACE.map(Frame(43), 0x7000_0000, Access::Read).expect("a free address");
     OWN_TABLE.delete(43).expect("the frame is there");
 }
 

@@ -1,0 +1,150 @@
+//! Delete and revoke: how capabilities are taken away.
+//!
+//! Both are made of one short step, repeated. After each step the tree is in order, so the work can be left and taken up again at
+//! any point, by anybody: what is to be done next is seen from the tree alone.
+
+use core::cell::Cell;
+
+use flatmk_abi::{Error, Kind};
+
+use super::slot::Slot;
+use super::table::Table;
+use super::{destroy, frame, memory};
+use crate::memory::{PageKind, entry_of};
+use crate::planted::{Bug, planted};
+
+/// Whether a step was the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// Nothing is left to do.
+    Done,
+    /// There is more to do.
+    More,
+}
+
+/// What is to be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The capability; for memory, with everything that was made from it.
+    Itself,
+    /// Everything that was derived from it.
+    Derived,
+}
+
+/// A delete or revoke that has been checked.
+pub struct Removal<'a> {
+    slot: &'a Slot,
+    extent: Extent,
+    has_begun: Cell<bool>,
+}
+
+impl<'a> Removal<'a> {
+    /// Checks it: `index` is a slot of the table.
+    ///
+    /// # Errors
+    ///
+    /// Those that the interface lists for `Delete` and `Revoke`.
+    pub fn decode(table: &'a Table, index: u64, extent: Extent) -> Result<Self, Error> {
+        let slot = table.own_slot(index)?;
+        if slot.is_empty() {
+            return Err(Error::InvalidCapability);
+        }
+        // The machine's own memory has nowhere to go back to.
+        let is_first_memory = slot.kind() == Kind::Memory && slot.origin().1.is_none();
+        if extent == Extent::Itself && is_first_memory {
+            Err(Error::InvalidState)
+        } else {
+            Ok(Self { slot, extent, has_begun: Cell::new(false) })
+        }
+    }
+
+    // ANCHOR: step
+    /// Does one step of it, of at most some thousand instructions.
+    pub fn step(&self) -> Progress {
+        if destroy::step() {
+            return Progress::More;
+        }
+        if self.has_begun.replace(true) && !self.is_in_place() {
+            return Progress::Done;
+        }
+        match (self.extent, self.slot.child()) {
+            (Extent::Itself, _) => step_out(self.slot),
+            (Extent::Derived, Some(child)) => step_out(child),
+            (Extent::Derived, None) => return Progress::Done,
+        }
+        if self.slot.is_empty() && !destroy::is_pending() { Progress::Done } else { Progress::More }
+    }
+
+    /// What was taken away may include the capability, and the table in which it was.
+    fn is_in_place(&self) -> bool {
+        let table = entry_of(self.slot.home());
+        table.is_some_and(|entry| entry.kind() == PageKind::Table) && !self.slot.is_empty()
+    }
+
+    /// Does all of it.
+    pub fn perform(self) {
+        while self.step() == Progress::More {}
+    }
+}
+
+/// One step towards emptying a slot: something below it goes up or away, or it is emptied itself.
+pub(super) fn step_out(slot: &Slot) {
+    let slot = innermost_memory(slot);
+    match slot.child() {
+        // What was derived from it outlives it, in its place.
+        Some(_) if slot.kind() != Kind::Memory => slot.hoist_child(),
+        Some(child) => step_out_leafwards(child),
+        None => empty(slot),
+    }
+}
+
+/// From memory everything goes that was made from it, and from memory that was split off before that.
+fn innermost_memory(mut slot: &Slot) -> &Slot {
+    while slot.kind() == Kind::Memory
+        && let Some(child) = slot.child()
+        && child.kind() == Kind::Memory
+    {
+        slot = child;
+    }
+    slot
+}
+
+/// A step on what was made from memory: not memory itself.
+fn step_out_leafwards(slot: &Slot) {
+    match slot.child() {
+        Some(_) => slot.hoist_child(),
+        None => empty(slot),
+    }
+}
+// ANCHOR_END: step
+
+// ANCHOR: empty
+/// Empties a slot below which nothing hangs, unless that takes more than one step. An object goes with its last capability.
+fn empty(slot: &Slot) {
+    let is_ready = match slot.kind() {
+        Kind::Frame | Kind::LargeFrame => planted(Bug::MappingStays) || frame::release(slot),
+        Kind::Memory => memory::give_home(slot),
+        Kind::Table | Kind::AddressSpace => release_task(slot),
+        _ => true,
+    };
+    if is_ready && let Some(page) = slot.clear() {
+        destroy::begin(page);
+    }
+}
+
+/// If the slot is a task's own, for its table or its space, the task stops first. Tells whether it has.
+#[inline(never)]
+fn release_task(slot: &Slot) -> bool {
+    let page = slot.home();
+    let is_in_task = entry_of(page).is_some_and(|entry| entry.kind() == PageKind::Task);
+    !is_in_task || destroy::stop_task(page) == Progress::Done
+}
+// ANCHOR_END: empty
+
+/// Empties a slot of a task that is taken apart. Nothing is ever derived from it.
+pub fn empty_task_slot(slot: &Slot) {
+    if !slot.is_empty() {
+        empty(slot);
+    }
+}

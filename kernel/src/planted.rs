@@ -1,0 +1,72 @@
+//! Bugs on request: the tests that compare the kernel with its model are tested by them. Without the feature `planted-bugs` there are
+//! none, and nothing of this is left in the kernel.
+
+#[cfg(feature = "planted-bugs")]
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Bug {
+    /// A copy has all rights of its source, whatever was asked for.
+    CopyKeepsRights = 1,
+    /// What was derived from a capability is lost when that is deleted.
+    ChildIsLost,
+    /// After a move the first child still leads back to where its parent was.
+    BackLinkIsLost,
+    /// An object ends while another capability leads to it.
+    ObjectEndsEarly,
+    /// The page of an object that has ended stays out of its memory.
+    PageIsKept,
+    /// A memory capability that was moved is not noted as the owner of its pages.
+    OwnerIsNotNoted,
+    /// Pages that were split off stay in the memory they were split off, too.
+    PagesInTwoMemories,
+    /// A mapping survives its space: another space on the same page counts as the same.
+    GenerationStays,
+    /// A frame stays mapped when its capability is deleted.
+    MappingStays,
+    /// The processor is not told of a mapping that has changed.
+    FlushIsForgotten,
+    /// A mapping for which there is too little memory leaves page tables behind.
+    TableStaysAfterFailure,
+}
+
+impl Bug {
+    /// Every bug.
+    pub const ALL: [Bug; 11] = [
+        Bug::CopyKeepsRights,
+        Bug::ChildIsLost,
+        Bug::BackLinkIsLost,
+        Bug::ObjectEndsEarly,
+        Bug::PageIsKept,
+        Bug::OwnerIsNotNoted,
+        Bug::PagesInTwoMemories,
+        Bug::GenerationStays,
+        Bug::MappingStays,
+        Bug::FlushIsForgotten,
+        Bug::TableStaysAfterFailure,
+    ];
+}
+
+#[cfg(feature = "planted-bugs")]
+static PLANTED: AtomicU8 = AtomicU8::new(0);
+
+/// Makes one thing go wrong from now on, or none.
+#[cfg(feature = "planted-bugs")]
+pub fn set(bug: Option<Bug>) {
+    PLANTED.store(bug.map_or(0, |bug| bug as u8), Relaxed);
+}
+
+/// Whether this goes wrong now.
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn planted(bug: Bug) -> bool {
+    PLANTED.load(Relaxed) == bug as u8
+}
+
+/// Nothing goes wrong.
+#[cfg(not(feature = "planted-bugs"))]
+#[inline(always)]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}

@@ -1,0 +1,145 @@
+//! What operations on capabilities, memory and mappings cost.
+//!
+//! Most come in pairs, one of which undoes the other: a batch does the first [`OBJECTS`] times, each time with another slot, then the
+//! second. The first batch also makes page tables that are missing, which the least of all batches leaves out.
+
+use flatmk_abi::slots::{self, nested};
+use flatmk_abi::{Access, Error, Kind, Operation, Rights};
+use flatmk_runtime::object::{Done, Frame, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
+use flatmk_runtime::{invoke, println, time_stamp};
+
+use crate::{BATCHES, Row};
+
+/// Memory of this program's own; the root task has put it there.
+const MEMORY: Memory = Memory(12);
+
+/// Two tables for the capabilities that are measured, and what these are made from.
+const FIRST: Table = Table(13);
+const SECOND: Table = Table(14);
+const FRAME: u64 = 15;
+const ENDPOINT: u64 = 16;
+
+/// How many slots of a table a batch uses.
+const OBJECTS: u64 = 50;
+
+/// Where frames are mapped.
+const ADDRESS: u64 = 0x2000_0000;
+
+/// Measures all rows and prints them.
+pub(crate) fn show() {
+    println!("{:<18} {:>8} {:>8} {:>8}  ticks", "operation", "min", "median", "max");
+    if let Err(error) = prepare().and_then(|()| measure()) {
+        println!("capabilities failed: {error}");
+    }
+}
+
+fn prepare() -> Done {
+    MEMORY.make(Kind::Table, 2, OWN_TABLE, FIRST.0)?;
+    MEMORY.make(Kind::Frame, 1, OWN_TABLE, FRAME)?;
+    OWN_TASK.make_endpoint(crate::run_entry, 0, OWN_TABLE, ENDPOINT)
+}
+
+fn measure() -> Done {
+    let delete = |slot| FIRST.delete(slot);
+    let in_first = |slot| nested(FIRST.0, slot);
+    pair("copy", Some("delete"), |slot| FIRST.copy(slot, FRAME, Rights::all()), delete)?;
+    pair("mint", None, |slot| FIRST.mint(slot, ENDPOINT, Rights::CALL, slot), delete)?;
+    pair("make_frame", Some("destroy_frame"), |slot| MEMORY.make(Kind::Frame, 1, FIRST, slot), delete)?;
+    pair("make_table", Some("destroy_table"), |slot| MEMORY.make(Kind::Table, 1, FIRST, slot), delete)?;
+    pair("make_space", Some("destroy_space"), |slot| MEMORY.make(Kind::AddressSpace, 1, FIRST, slot), delete)?;
+    pair("make_task", Some("destroy_task"), |slot| MEMORY.make(Kind::Task, 1, FIRST, slot), delete)?;
+    pair("split", Some("unsplit"), |slot| MEMORY.split(1, FIRST, slot), |slot| FIRST.delete(OBJECTS + 1 - slot))?;
+
+    MEMORY.make(Kind::Frame, OBJECTS, FIRST, 1)?;
+    pair(
+        "move",
+        None,
+        |slot| SECOND.move_here(slot, in_first(slot)),
+        |slot| FIRST.move_here(slot, nested(SECOND.0, slot)),
+    )?;
+    let frame = |slot| Frame(in_first(slot));
+    let address = |slot| ADDRESS + slot * 4096;
+    pair(
+        "map",
+        Some("unmap"),
+        |slot| OWN_SPACE.map(frame(slot), address(slot), Access::Read),
+        |slot| frame(slot).unmap(),
+    )?;
+    for slot in 1..=OBJECTS {
+        OWN_SPACE.map(frame(slot), address(slot), Access::Read)?;
+    }
+    pair("protect", None, |slot| frame(slot).protect(Access::ReadWrite), |slot| frame(slot).protect(Access::Read))?;
+    (1..=OBJECTS).try_for_each(delete)?;
+
+    let inner = nested(slots::TABLE, slots::SELF);
+    let innermost = nested(nested(slots::TABLE, slots::TABLE), slots::SELF);
+    for (name, pointer) in [("lookup_1", slots::SELF), ("lookup_2", inner), ("lookup_3", innermost)] {
+        let identify = |_| invoke(pointer, Operation::Identify, [0; 4]).map(|_| ());
+        pair(name, None, identify, identify)?;
+    }
+    revoke()?;
+    large_frame()
+}
+
+/// Does `first` and `second` for each slot, and prints a row for each that has a name.
+#[inline(always)]
+fn pair(
+    name: &str,
+    second_name: Option<&str>,
+    mut first: impl FnMut(u64) -> Done,
+    mut second: impl FnMut(u64) -> Done,
+) -> Done {
+    let mut rows = [Row::default(), Row::default()];
+    for batch in 0..BATCHES {
+        let [first_row, second_row] = &mut rows;
+        first_row.set(batch, time(OBJECTS, &mut first)?);
+        second_row.set(batch, time(OBJECTS, &mut second)?);
+    }
+    let [first_row, second_row] = rows;
+    first_row.print(name);
+    if let Some(name) = second_name {
+        second_row.print(name);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn time(rounds: u64, operation: &mut impl FnMut(u64) -> Done) -> Result<u64, Error> {
+    let started = time_stamp();
+    for slot in 1..=rounds {
+        operation(slot)?;
+    }
+    Ok((time_stamp() - started) / rounds)
+}
+
+/// What revocation costs for each capability that goes.
+fn revoke() -> Done {
+    let mut row = Row::default();
+    for batch in 0..BATCHES {
+        (1..=OBJECTS).try_for_each(|slot| FIRST.copy(slot, FRAME, Rights::all()))?;
+        row.set(batch, time(1, &mut |_| OWN_TABLE.revoke(FRAME))? / OBJECTS);
+    }
+    row.print("revoke_each");
+    Ok(())
+}
+
+/// A machine with little memory has no 2 MiB in a row.
+fn large_frame() -> Done {
+    let mut row = Row::default();
+    for batch in 0..BATCHES {
+        match time(1, &mut |_| MEMORY.make(Kind::LargeFrame, 1, FIRST, 1)) {
+            Ok(ticks) => row.set(batch, ticks),
+            Err(Error::OutOfMemory) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        FIRST.delete(1)?;
+        // With everything back, the pages are in a row again.
+        OWN_TABLE.delete(FRAME)?;
+        OWN_TABLE.delete(FIRST.0)?;
+        OWN_TABLE.delete(SECOND.0)?;
+        OWN_TABLE.delete(ENDPOINT)?;
+        prepare()?;
+    }
+    row.print("make_large_frame");
+    Ok(())
+}
