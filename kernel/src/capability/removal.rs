@@ -90,32 +90,22 @@ impl<'a> Removal<'a> {
 
 /// One step towards emptying a slot: something below it goes up or away, or it is emptied itself.
 pub(super) fn step_out(slot: &Slot) {
-    let slot = innermost_memory(slot);
+    let slot = first_to_go(slot);
     match slot.child() {
         // What was derived from it outlives it, in its place.
-        Some(_) if slot.kind() != Kind::Memory => slot.hoist_child(),
-        Some(child) => step_out_leafwards(child),
+        Some(_) => slot.hoist_child(),
         None => empty(slot),
     }
 }
 
-/// From memory everything goes that was made from it, and from memory that was split off before that.
-fn innermost_memory(mut slot: &Slot) -> &Slot {
+/// Before memory goes, everything goes that was made from it or split off it.
+fn first_to_go(mut slot: &Slot) -> &Slot {
     while slot.kind() == Kind::Memory
         && let Some(child) = slot.child()
-        && child.kind() == Kind::Memory
     {
         slot = child;
     }
     slot
-}
-
-/// A step on what was made from memory: not memory itself.
-fn step_out_leafwards(slot: &Slot) {
-    match slot.child() {
-        Some(_) => slot.hoist_child(),
-        None => empty(slot),
-    }
 }
 // ANCHOR_END: step
 
@@ -141,6 +131,11 @@ fn release_task(slot: &Slot) -> bool {
     !is_in_task || destroy::stop_task(page) == Progress::Done
 }
 // ANCHOR_END: empty
+
+/// One step of taking apart objects that have no capability any more, for whoever has time. Tells whether there was something to do.
+pub fn finish_destruction_step() -> bool {
+    destroy::step()
+}
 
 /// Empties a slot of a task that is taken apart. Nothing is ever derived from it.
 pub fn empty_task_slot(slot: &Slot) {
