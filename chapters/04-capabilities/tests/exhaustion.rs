@@ -3,11 +3,11 @@
 
 use flatmk_abi::layout::LARGE_FRAME_SIZE;
 use flatmk_abi::{Access, Error, Kind};
-use kernel::capability::{Slot, Table, Totals, unmap};
+use kernel::capability::{Slot, Table, Totals};
 use kernel::memory::{AddressSpace, Frame, LARGE_FRAME_PAGES, Owner, PageKind, entry_of, page_count};
 
 use crate::shared::{
-    ALL, FIRST, MEMORY, SECOND, SPACE, check, copy, delete, free_pages, make, make_from, map, slot, split_from,
+    ALL, FIRST, MEMORY, SECOND, SPACE, check, copy, delete, free_pages, make, make_from, map, slot, split_from, unmap,
     with_memory,
 };
 

@@ -2,13 +2,13 @@
 
 use flatmk_abi::layout::{LARGE_FRAME_SIZE, USER_END};
 use flatmk_abi::{Access, Error, Kind, Rights};
-use kernel::capability::{Extent, MapRequest, ProtectRequest, Table, unmap};
+use kernel::capability::{Extent, MapRequest, ProtectRequest, Table};
 use kernel::memory::{AddressSpace, kernel_space};
 use x86_64::instructions::interrupts::without_interrupts;
 
 use crate::shared::{
     ALL, FIRST, MEMORY, SECOND, SPACE, check, copy, delete, free_pages, make, make_from, map, move_to, remove, revoke,
-    slot, space_in, split_from, with_memory,
+    slot, space_in, split_from, unmap, with_memory,
 };
 use crate::user_access::{read_user, write_user};
 

@@ -6,7 +6,7 @@ use flatmk_abi::{Access, Error, Kind, Rights};
 use kernel::arch::time_stamp;
 use kernel::capability::{
     Extent, MakeRequest, MapRequest, MoveRequest, Progress, Removal, Slot, SlotRange, SplitRequest, Table, Totals,
-    TransferRequest, adopt_region, audit, measure,
+    TransferRequest, UnmapRequest, adopt_region, audit, measure,
 };
 use kernel::memory::{AddressSpace, Frame, PageKind, boot_regions};
 use x86_64::instructions::interrupts::without_interrupts;
@@ -62,6 +62,10 @@ pub(crate) fn with_memory(pages: u64, test: impl FnOnce(&'static Table)) {
 /// All capabilities and all pages are in order.
 pub(crate) fn check() -> Totals {
     audit().expect("everything is in order")
+}
+
+pub(crate) fn unmap(slot: &Slot) -> Result<(), Error> {
+    UnmapRequest::decode(slot)?.perform()
 }
 
 pub(crate) fn slot(table: &Table, pointer: u64) -> &Slot {

@@ -3,7 +3,7 @@
 use flatmk_abi::layout::LARGE_FRAME_SIZE;
 use flatmk_abi::slots::SLOTS_PER_TABLE;
 use flatmk_abi::{Access, Error, Kind};
-use kernel::capability::{Extent, Table, unmap};
+use kernel::capability::{Extent, Table};
 use kernel::interrupts::timer::ticks;
 use kernel::memory::PageKind;
 use kernel::print;
@@ -11,7 +11,7 @@ use x86_64::instructions::interrupts::{self, without_interrupts};
 
 use crate::shared::{
     ALL, FIRST, MEMORY, MOST_TICKS, SECOND, SPACE, Steps, check, copy, copy_from, delete, free_pages, make, make_from,
-    map, move_to, remove, revoke, slot, space_in, split_from, table_in, with_memory,
+    map, move_to, remove, revoke, slot, space_in, split_from, table_in, unmap, with_memory,
 };
 
 const USABLE: u64 = SLOTS_PER_TABLE - 1;

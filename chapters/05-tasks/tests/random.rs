@@ -16,8 +16,8 @@ kernel::entry!(main, "kind=test\nroot=test-random\n");
 /// From the end of one interrupt to the next, in ticks of the timer's input, of which there are 1 193 182 in a second.
 const INTERVAL: u8 = 60;
 
-/// From the end of one look to the next, in ticks of the time stamp counter: some hundred system calls.
-const TICKS_BETWEEN: u64 = 500_000;
+/// From the end of one look to the next, in ticks of the time stamp counter: some hundred system calls, with their faults.
+const TICKS_BETWEEN: u64 = 2_000_000;
 
 fn main() -> ! {
     set_handler(

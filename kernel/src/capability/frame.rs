@@ -128,18 +128,36 @@ impl<'a> MapRequest<'a> {
 }
 // ANCHOR_END: map
 
-/// Undoes the mapping of a frame capability.
-///
-/// # Errors
-///
-/// [`Error::NotMapped`], and for a slot without a frame those of [`Slot::require`].
-pub fn unmap(slot: &Slot) -> Result<(), Error> {
-    require_frame(slot, Rights::empty())?;
-    let (space, address) = mapping_of(slot)?;
-    let (_, flush) = space.unmap(address)?;
-    flush.now();
-    slot.set_words(NOT_MAPPED);
-    Ok(())
+/// The end of a mapping, checked.
+pub struct UnmapRequest<'a> {
+    frame_slot: &'a Slot,
+    space: AddressSpace,
+    address: u64,
+}
+
+impl<'a> UnmapRequest<'a> {
+    /// Checks it.
+    ///
+    /// # Errors
+    ///
+    /// Those that the interface lists for `Unmap`.
+    pub fn decode(frame_slot: &'a Slot) -> Result<Self, Error> {
+        require_frame(frame_slot, Rights::empty())?;
+        let (space, address) = mapping_of(frame_slot)?;
+        Ok(Self { frame_slot, space, address })
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// None: what the capability says is mapped is mapped.
+    pub fn perform(self) -> Result<(), Error> {
+        let (_, flush) = self.space.unmap(self.address)?;
+        flush.now();
+        self.frame_slot.set_words(NOT_MAPPED);
+        Ok(())
+    }
 }
 
 /// A change of the access of a mapping, checked.
@@ -179,7 +197,7 @@ pub(super) fn release(slot: &Slot) -> bool {
     let [space, ..] = slot.words();
     if space != 0 {
         // The space may be gone by now, and the mapping with it.
-        unmap(slot).unwrap_or_default();
+        UnmapRequest::decode(slot).and_then(UnmapRequest::perform).unwrap_or_default();
     }
     true
 }

@@ -6,7 +6,7 @@ use super::lookup;
 use super::user_memory::UserRange;
 use crate::capability::{
     MakeRequest, MapRequest, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table, TransferRequest,
-    measure, unmap,
+    UnmapRequest, measure,
 };
 use crate::power::{self, Outcome};
 use crate::task::{ConfigureRequest, StartRequest, TaskRef};
@@ -59,7 +59,7 @@ pub(super) fn perform(
             let space = slot.require(Kind::AddressSpace, Rights::MANAGE)?;
             MapRequest::decode(space, lookup(&task, a)?, b, c)?.perform()?;
         }
-        Operation::Unmap => unmap(slot)?,
+        Operation::Unmap => UnmapRequest::decode(slot)?.perform()?,
         Operation::Protect => ProtectRequest::decode(slot, a)?.perform()?,
         Operation::Configure => {
             let configured = task_to_manage(slot)?;

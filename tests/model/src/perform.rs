@@ -3,7 +3,7 @@
 use flatmk_abi::{Error, Kind, Rights};
 use kernel::capability::{
     MakeRequest, MapRequest, MoveRequest, Progress, ProtectRequest, Removal, Slot, SlotRange, SplitRequest, Table,
-    TransferRequest, finish_destruction_step, measure, unmap,
+    TransferRequest, UnmapRequest, finish_destruction_step, measure,
 };
 use kernel::ipc::EndpointRequest;
 use kernel::memory::AddressSpace;
@@ -81,7 +81,7 @@ pub(crate) fn perform(root: &'static Table, operation: &Operation) -> Result<[u6
             let space = lookup(root, space)?.require(Kind::AddressSpace, Rights::MANAGE)?;
             MapRequest::decode(space, lookup(root, frame)?, address, access)?.perform()?;
         }
-        Operation::Unmap { frame } => unmap(lookup(root, frame)?)?,
+        Operation::Unmap { frame } => UnmapRequest::decode(lookup(root, frame)?)?.perform()?,
         Operation::Protect { frame, access } => ProtectRequest::decode(lookup(root, frame)?, access)?.perform()?,
         Operation::Configure { task, table, space, stack } => {
             let task = TaskRef::of(lookup(root, task)?.require(Kind::Task, Rights::MANAGE)?)?;
