@@ -193,11 +193,17 @@ impl ProtectRequest {
 }
 
 /// Undoes the mapping of a slot that is about to be emptied, if its frame is mapped. Tells that this is done.
+#[inline]
 pub(super) fn release(slot: &Slot) -> bool {
     let [space, ..] = slot.words();
     if space != 0 {
-        // The space may be gone by now, and the mapping with it.
-        UnmapRequest::decode(slot).and_then(UnmapRequest::perform).unwrap_or_default();
+        release_mapped(slot);
     }
     true
+}
+
+#[inline(never)]
+fn release_mapped(slot: &Slot) {
+    // The space may be gone by now, and the mapping with it.
+    UnmapRequest::decode(slot).and_then(UnmapRequest::perform).unwrap_or_default();
 }
