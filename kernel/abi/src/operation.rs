@@ -199,7 +199,7 @@ operations! {
         OutOfMemory: "the memory that the space was made from has too few pages for the page tables",
     }
     // ANCHOR_END: map
-    /// Undoes the mapping of a frame capability. Page tables stay with the space.
+    /// Undoes the mapping of a frame capability. Page tables stay with the space, until a large frame takes the place of an empty one.
     Unmap = 24 on [Kind::Frame, Kind::LargeFrame], Rights::empty();
     takes []; gives [];
     fails {

@@ -54,7 +54,7 @@ struct Remains {
     kind: PageKind,
     /// The level of a page table.
     level: u8,
-    /// The next slot, entry or page.
+    /// The next entry of a page table, or page of a large frame. A table is looked through from its first slot each time.
     position: u32,
 }
 

@@ -76,7 +76,8 @@ impl<'a> Removal<'a> {
         if self.slot.is_empty() && !destroy::is_pending() { Progress::Done } else { Progress::More }
     }
 
-    /// What was taken away may include the capability, and the table in which it was.
+    /// What was taken away may include the capability, and the table in which it was. No page is handed out during a removal, so while its
+    /// page is a table's the slot is still that slot.
     fn is_in_place(&self) -> bool {
         let table = entry_of(self.slot.home());
         table.is_some_and(|entry| entry.kind() == PageKind::Table) && !self.slot.is_empty()

@@ -46,7 +46,8 @@ pub struct PageEntry {
     /// The next page of the list of free, or of dying, pages, by number; 0 ends the list. For an address space: the first page of
     /// the region from which its page tables come.
     next: Cell<u32>,
-    /// The capability to this page from which all others are reached, by address; 0 for none.
+    /// The first capability to this page, from which all others are reached, by address; 0 for none. Operations keep it; those who look
+    /// at an object from its page, as the audit does, use it.
     anchor: Cell<u64>,
     /// In the entry of a region's first page: an [`Owner`].
     owner: Cell<u64>,
@@ -56,7 +57,7 @@ pub struct PageEntry {
 /// Where the pages of a region go when they come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// Nowhere: the region is the kernel's own.
+    /// Nowhere: the region is the kernel's own, or one of the machine's first whose capability was lost.
     Nobody,
     /// To the memory capability in this slot, by address.
     Slot(u64),

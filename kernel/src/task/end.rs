@@ -9,7 +9,7 @@ use crate::arch::interrupts::TrapFrame;
 use crate::capability::{Progress, TaskSteps, empty_task_slot};
 use crate::interrupts::exceptions::{self, PAGE_FAULT};
 use crate::memory::{Frame, explain};
-use crate::{arch, print, println};
+use crate::{arch, interrupts, print, println};
 
 // ANCHOR: fault
 /// The handler of exceptions in user mode: the report goes to the console, the task stops, and the others go on.
@@ -22,7 +22,9 @@ pub(super) fn stop_faulting_task(frame: &mut TrapFrame) {
         println!("{}, error code {:#x}", exceptions::name(frame.vector()), frame.error);
     }
     print!("{frame}");
-    while stop(task, Error::CalleeFaulted) == Progress::More {}
+    while stop(task, Error::CalleeFaulted) == Progress::More {
+        interrupts::let_in();
+    }
     scheduler::leave()
 }
 // ANCHOR_END: fault

@@ -92,7 +92,7 @@ pub enum State {
     Calling,
     /// Called another task, which serves somebody else first.
     Waiting,
-    /// Has faulted, and will not run again.
+    /// Has faulted, has lost its table or its space, or is being taken apart. It will not run again.
     Stopped,
 }
 // ANCHOR_END: state
