@@ -63,6 +63,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     crate::task::initialize();
     #[cfg(feature = "chapter6")]
     crate::ipc::initialize();
+    #[cfg(feature = "chapter7")]
+    crate::scheduling::initialize();
 }
 // ANCHOR_END: initialize
 

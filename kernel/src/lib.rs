@@ -20,8 +20,9 @@
 //! | 3 paging | `memory`, `arch::paging` | a metadata entry for every page, address spaces, who may write or execute what |
 //! | 4 capabilities | `capability` | slots, tables, memory from which objects are made; what was derived from what, and taking it back |
 //! | 5 tasks | `task`, `syscall`, `arch::syscall` | user mode, the root task, the system calls |
-//! | 6 calls | `ipc` | endpoints, call and return; the fast path |
-//! | 7 to 12 | | to come: scheduling, pipes, PCID, softuser, userland, hardware |
+//! | 6 calls | `ipc` | endpoints, call and return, faults and interrupts as calls; the fast path |
+//! | 7 scheduling | `scheduling` | priorities, time slices, sleeping, notifications |
+//! | 8 to 12 | | to come: pipes, PCID, softuser, userland, hardware |
 //!
 //! # The way of a system call
 //!
@@ -79,6 +80,11 @@ pub mod task;
 #[cfg(feature = "chapter6")]
 #[expect(unsafe_code, reason = "the stub of the fast path")]
 pub mod ipc;
+
+// Chapter 7: scheduling.
+#[cfg(feature = "chapter7")]
+#[expect(unsafe_code, reason = "finds notifications by their addresses; keeps state for the one processor")]
+pub mod scheduling;
 
 mod chapter;
 

@@ -65,6 +65,28 @@ impl Processor {
         self.cpuid.get_feature_info().is_some_and(|features| features.has_pge())
     }
 
+    /// The parts of floating-point state that `XSAVE` saves: x87, vector registers of 128, 256 and 512 bits, as bits of XCR0 (Intel SDM vol. 1,
+    /// 13.1), as far as they fit into a page. `None` without the instruction.
+    #[must_use]
+    pub fn xsave_parts(&self) -> Option<u64> {
+        const X87_AND_SSE: u64 = 0b11;
+        const AVX: u64 = 1 << 2;
+        const AVX_512: u64 = 0b111 << 5;
+        const PAGE_SIZE: u32 = 4096;
+
+        self.cpuid.get_feature_info().filter(|features| features.has_xsave())?;
+        let state = self.cpuid.get_extended_state_info()?;
+        let has_avx = state.xcr0_supports_avx_256();
+        let has_avx_512 = has_avx
+            && state.xcr0_supports_avx512_opmask()
+            && state.xcr0_supports_avx512_zmm_hi256()
+            && state.xcr0_supports_avx512_zmm_hi16();
+        let parts = X87_AND_SSE | if has_avx { AVX } else { 0 } | if has_avx_512 { AVX_512 } else { 0 };
+        let is_saved = |subleaf: u32| parts >> subleaf & 1 != 0;
+        let end = state.iter().filter(|part| is_saved(part.subleaf)).map(|part| part.offset() + part.size()).max();
+        Some(if end.is_none_or(|end| end <= PAGE_SIZE) { parts } else { X87_AND_SSE })
+    }
+
     /// Process-context identifiers.
     #[must_use]
     pub fn has_pcid(&self) -> bool {

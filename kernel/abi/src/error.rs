@@ -49,12 +49,20 @@ errors! {
     Busy = -11,
     /// The call would wait for a task that waits for the caller. The caller is to blame.
     WouldDeadlock = -12,
-    /// The callee was destroyed before it returned. The callee is to blame.
+    /// The callee, or what the caller waited for, was destroyed. Whoever destroyed it is to blame.
     CalleeGone = -13,
     /// The callee faulted before it returned. The callee is to blame.
     CalleeFaulted = -14,
     /// The task, or the memory, is not in the state that the operation needs. The caller is to blame.
     InvalidState = -15,
+    /// The callee was stopped before it returned. Whoever stopped it is to blame.
+    CalleeStopped = -16,
+    /// The caller was stopped while it waited, and resumed. Nobody is to blame; try again.
+    Interrupted = -17,
+    /// What was waited for did not come in time. Nobody is to blame.
+    TimedOut = -18,
+    /// The interrupt line has a handler. The caller may remove it first.
+    AlreadyBound = -19,
 }
 
 impl Error {

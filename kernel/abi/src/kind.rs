@@ -50,6 +50,14 @@ kinds! {
     Power = 9,
     /// 2 MiB of memory in a row that can be mapped.
     LargeFrame = 10,
+    /// A word of bits that tasks set and wait for.
+    Notification = 11,
+    /// A page for a task's floating-point state.
+    FloatingPoint = 12,
+    /// Interrupt lines.
+    Interrupts = 13,
+    /// A range of I/O ports.
+    Ports = 14,
 }
 // ANCHOR_END: kinds
 
@@ -81,9 +89,9 @@ macro_rules! rights {
 
 // ANCHOR: rights
 rights! {
-    /// Read: map a frame readable, read from the console.
+    /// Read: map a frame readable, read from the console or a port, wait for a notification.
     READ = 0,
-    /// Write: map a frame writable, write to the console.
+    /// Write: map a frame writable, write to the console or a port, signal a notification.
     WRITE = 1,
     /// Execute: map a frame executable.
     EXECUTE = 2,
@@ -93,6 +101,8 @@ rights! {
     CALL = 4,
     /// Change the object itself: a table's slots, a space's mappings, a task's state.
     MANAGE = 5,
+    /// Move capabilities along with a call of an endpoint.
+    TRANSFER = 6,
 }
 // ANCHOR_END: rights
 

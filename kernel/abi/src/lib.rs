@@ -5,7 +5,7 @@
 //! | register | on the way in | on the way out |
 //! |---|---|---|
 //! | `rdi` | capability pointer | 0 |
-//! | `rsi` | operation (bits 0 to 7) and flags (bits 8 and up) | 0 |
+//! | `rsi` | operation (bits 0 to 7) and flags (bits 8 and up) | 0; after a call, the slots of the window that came with the answer (bits 0 to 3) |
 //! | `rdx` `r10` `r8` `r9` | arguments 0 to 3 | results 0 to 3 |
 //! | `rax` | ignored | status: 0, or a negative [`Error`] |
 //! | `rcx` `r11` | lost: the processor keeps `rip` and `rflags` there (Intel SDM vol. 2B, SYSCALL) | user's own `rip` and `rflags` |
@@ -17,12 +17,14 @@
 #![warn(missing_docs)]
 
 mod error;
+mod fault;
 mod kind;
 pub mod layout;
 mod operation;
 pub mod slots;
 
 pub use error::Error;
+pub use fault::{FaultAnswer, FaultReason};
 pub use kind::{Access, Kind, Rights};
 pub use operation::{OPERATIONS, Operation, OperationInfo};
 
@@ -34,6 +36,18 @@ pub type Words = [u64; MESSAGE_WORDS];
 
 /// Flag of [`Operation::Call`]: fail with [`Error::Busy`] where the call would have to wait for its turn.
 pub const FLAG_NO_WAIT: u64 = 1 << 8;
+
+/// Where the flags `WINDOW` of [`Operation::Call`], [`Operation::Return`] and [`Operation::Reply`] begin: bit 12 for slot 60, to bit 15 for slot 63.
+pub const WINDOW_SHIFT: u32 = 12;
+
+/// Flags of a call or return: which slots of the window move along.
+pub const FLAGS_WINDOW: u64 = 0xf << WINDOW_SHIFT;
+
+/// The time-out of [`Operation::Wait`] that never comes.
+pub const NO_TIMEOUT: u64 = u64::MAX;
+
+/// The most urgent priority; 0 is the least.
+pub const MAX_PRIORITY: u8 = 63;
 
 /// The most bytes that one [`Operation::Write`] takes, so that a slow serial line holds the kernel only for a bounded time.
 pub const WRITE_LIMIT_BYTES: u64 = 256;

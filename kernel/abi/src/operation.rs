@@ -59,7 +59,21 @@ macro_rules! operations {
             #[must_use]
             pub fn chapter(self) -> u8 {
                 match self {
-                    Operation::Call | Operation::Return | Operation::MakeEndpoint => 6,
+                    Operation::Call
+                    | Operation::Return
+                    | Operation::Reply
+                    | Operation::MakeEndpoint
+                    | Operation::SetFaultHandler
+                    | Operation::Bind
+                    | Operation::ReadPort
+                    | Operation::WritePort => 6,
+                    Operation::Stop
+                    | Operation::Resume
+                    | Operation::SetPriority
+                    | Operation::Signal
+                    | Operation::Wait
+                    | Operation::Poll
+                    | Operation::Sleep => 7,
                     _ => 5,
                 }
             }
@@ -79,24 +93,35 @@ macro_rules! operations {
 
 operations! {
     /// Calls the endpoint: suspends the caller and continues in the callee at the endpoint's entry, with the endpoint's
-    /// context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results.
+    /// context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results. The flags `WINDOW` name slots
+    /// 60 to 63 of the caller's table whose capabilities move to the same slots of the callee's table; `rsi` tells either side what has come.
     Call = 0 on [Kind::Endpoint], Rights::CALL;
     takes ["message word 0", "message word 1", "message word 2", "message word 3"];
     gives ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
     fails {
-        Busy: "the callee serves another call, and the flag `NO_WAIT` is set",
+        Busy: "the callee serves another call, and the flag `NO_WAIT` is set or the chain of tasks that it waits for is longer than 1000",
         WouldDeadlock: "the callee waits, directly or through others, for the caller",
-        CalleeGone: "the callee was destroyed before it returned",
-        CalleeFaulted: "the callee faulted before it returned",
-        InvalidState: "the callee was never configured and started, or has stopped",
+        CalleeGone: "the callee, or the capability to return to the caller, was destroyed before it returned",
+        CalleeFaulted: "the callee faulted before it returned, and nobody mended it",
+        CalleeStopped: "the callee was stopped before it returned",
+        Interrupted: "the caller was stopped while it waited",
+        InvalidState: "the callee was never configured and started, or has stopped; or memory would come into a table within its own pages",
+        MissingRight: "a slot of the window is named and the endpoint has no transfer right, or a capability in the window no grant right",
+        InvalidCapability: "a slot of the window that is named is empty",
+        SlotOccupied: "the slot of the callee's window is not empty",
     }
     /// Returns to the caller in the reply slot, which is then empty, with an answer of four words. The task is ready for the
-    /// next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's own start) it just becomes ready for calls.
+    /// next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's own start, of the handling of an
+    /// interrupt, or where the reply capability was moved away) it just becomes ready for calls. The flags `WINDOW` move capabilities as in a call.
     Return = 1 on [], Rights::empty();
     takes ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
     gives [];
     fails {
-        InvalidCapability: "the capability pointer is not the reply slot",
+        InvalidCapability: "the capability pointer is not the reply slot, or a slot of the window that is named is empty",
+        InvalidArgument: "the caller has faulted, and word 0 is no answer to a fault",
+        MissingRight: "a capability in the window has no grant right",
+        SlotOccupied: "the slot of the caller's window is not empty",
+        InvalidState: "a slot of the window is named and there is no caller; or memory would come into a table within its own pages",
     }
     /// Lets the other ready tasks run, each once, before the caller goes on.
     Yield = 2 on [Kind::Task], Rights::MANAGE;
@@ -122,6 +147,67 @@ operations! {
         InvalidArgument: "the slot is not 1 to 63",
         InvalidCapability: "the slot is empty",
     }
+    /// Returns to the caller of a reply capability that was moved into a table, with an answer of four words. The capability is used up; the
+    /// invoker goes on, unless the caller is more urgent.
+    Reply = 5 on [Kind::Reply], Rights::empty();
+    takes ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
+    gives [];
+    fails {
+        InvalidArgument: "the caller has faulted, and word 0 is no answer to a fault",
+        InvalidCapability: "a slot of the window that is named is empty",
+        MissingRight: "a capability in the window has no grant right",
+        SlotOccupied: "the slot of the caller's window is not empty",
+        InvalidState: "memory would come into a table within its own pages",
+    }
+    /// Stops a task. Its caller and those who wait for it get `CalleeStopped`; what it waits for itself is given up, and it gets
+    /// `Interrupted` when it is resumed. Its registers can be read and written.
+    Stop = 6 on [Kind::Task], Rights::MANAGE;
+    takes []; gives [];
+    fails {
+        InvalidState: "the task is stopped, or was never started",
+    }
+    /// Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack.
+    Start = 7 on [Kind::Task], Rights::MANAGE;
+    takes ["entry address", "argument"]; gives [];
+    fails {
+        InvalidAddress: "the entry is not in user space",
+        InvalidState: "the task is not configured, is not stopped, or has lost its table or space",
+    }
+    /// Lets a task that is stopped go on with the registers that it has.
+    Resume = 8 on [Kind::Task], Rights::MANAGE;
+    takes []; gives [];
+    fails {
+        InvalidAddress: "the task's `rip` is not in user space",
+        InvalidState: "the task is not configured, is not stopped, or has lost its table or space",
+    }
+    /// Sets the priority of a task, at which it runs when it serves nobody. It serves its present caller at the priority it has.
+    SetPriority = 9 on [Kind::Task], Rights::MANAGE;
+    takes ["priority, 0 to 63; 63 is the most urgent"]; gives [];
+    fails {
+        InvalidArgument: "the priority is above 63",
+        MissingRight: "the priority is above the invoker's own",
+    }
+    /// Sets bits of a notification. If a task waits for it, the first one takes them all and goes on.
+    Signal = 10 on [Kind::Notification], Rights::WRITE;
+    takes ["bits to set"]; gives [];
+    fails {
+        InvalidArgument: "no bit is given",
+    }
+    /// Takes all bits of a notification; waits until there is one.
+    Wait = 11 on [Kind::Notification], Rights::READ;
+    takes ["time-out in nanoseconds; 2^64 - 1 for none"]; gives ["the bits"];
+    fails {
+        TimedOut: "no bit was set in time",
+        CalleeGone: "the notification was destroyed",
+        Interrupted: "the task was stopped while it waited",
+    }
+    /// Lets the caller rest, for the given time or up to one tick of the timer (1 ms) longer.
+    Sleep = 12 on [Kind::Task], Rights::MANAGE;
+    takes ["nanoseconds"]; gives [];
+    fails {
+        InvalidState: "the capability names a task other than the caller",
+        Interrupted: "the task was stopped while it slept",
+    }
     /// Tells what a capability is; changes nothing.
     Identify = 16 on [], Rights::empty();
     takes []; gives ["kind", "rights"];
@@ -136,15 +222,15 @@ operations! {
         MissingRight: "the source has no grant right",
         WrongKind: "the source is a memory or reply capability: these are moved, never copied",
     }
-    /// Copies an endpoint with a context word of one's own.
+    /// Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
     Mint = 18 on [Kind::Table], Rights::MANAGE;
-    takes ["destination slot", "source capability pointer", "rights to keep", "context word"]; gives [];
+    takes ["destination slot", "source capability pointer", "rights to keep", "context word; for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16 to 31)"]; gives [];
     fails {
-        InvalidArgument: "the destination slot is not 1 to 63, or the rights have unknown bits",
+        InvalidArgument: "the destination slot is not 1 to 63, the rights have unknown bits, or the source does not have all of the lines or ports",
         SlotOccupied: "the destination slot holds a capability",
         InvalidCapability: "the source pointer names no capability",
         MissingRight: "the source has no grant or no manage right",
-        WrongKind: "the source is not an endpoint",
+        WrongKind: "the source is neither an endpoint, nor interrupt lines, nor ports",
     }
     /// Moves a capability into an empty slot of the table; the source slot is empty afterwards. The capability keeps its place in the
     /// tree of derivation and, for a frame, its mapping.
@@ -159,7 +245,7 @@ operations! {
     }
     /// Turns free pages into objects and puts their capabilities into consecutive slots of a table.
     Make = 20 on [Kind::Memory], Rights::MANAGE;
-    takes ["kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame", "count, 1 to 63", "destination table", "first destination slot"]; gives [];
+    takes ["kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state", "count, 1 to 63", "destination table", "first destination slot"]; gives [];
     fails {
         InvalidArgument: "the kind cannot be made, the count is 0, or the slots are not within 1 to 63",
         InvalidCapability: "the destination table pointer names no capability",
@@ -223,14 +309,16 @@ operations! {
         InvalidAddress: "the stack is not in user space, or not a multiple of 16",
         InvalidState: "the task was configured before, or has lost its table or space since",
     }
-    /// Starts a configured task: it becomes ready to run at the entry, with the argument in `rdi`.
-    Start = 27 on [Kind::Task], Rights::MANAGE;
-    takes ["entry address", "argument"]; gives [];
+    /// Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
+    SetFaultHandler = 27 on [Kind::Task], Rights::MANAGE;
+    takes ["endpoint capability pointer; 0 for none", "1: a system call that names no capability is a fault, too; else 0"]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space",
-        InvalidState: "the task is not configured, was started before, or has lost its table or space",
+        InvalidCapability: "the endpoint pointer names no capability",
+        WrongKind: "the endpoint pointer names something else",
+        MissingRight: "the endpoint has no call right",
+        InvalidArgument: "the second argument is neither 0 nor 1, or is 1 without an endpoint",
     }
-    /// Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant and manage that the
+    /// Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
     /// task capability has, and is derived from it.
     MakeEndpoint = 28 on [Kind::Task], Rights::MANAGE;
     takes ["entry address", "context word", "destination table", "destination slot"]; gives [];
@@ -258,5 +346,59 @@ operations! {
     takes ["0 for success, 1 for failure"]; gives [];
     fails {
         InvalidArgument: "the result is neither 0 nor 1",
+    }
+    /// Reads four registers of a task that is stopped, or waits for its fault handler.
+    ReadRegisters = 32 on [Kind::Task], Rights::MANAGE;
+    takes ["the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags"];
+    gives ["the first", "the second", "the third", "the fourth; registers from number 18 on read 0"];
+    fails {
+        InvalidArgument: "the first register is above 17",
+        InvalidState: "the task is neither stopped nor waits for its fault handler",
+    }
+    /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
+    /// change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
+    WriteRegister = 33 on [Kind::Task], Rights::MANAGE;
+    takes ["which, see ReadRegisters", "value"]; gives [];
+    fails {
+        InvalidArgument: "the register is above 17",
+        InvalidAddress: "the register is rip, and the value is not in user space",
+        InvalidState: "the task is neither stopped nor waits for its fault handler",
+    }
+    /// Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
+    /// A page serves one task.
+    SetFloatingPoint = 34 on [Kind::Task], Rights::MANAGE;
+    takes ["pointer of the floating-point capability; 0 for none"]; gives [];
+    fails {
+        InvalidCapability: "the pointer names no capability",
+        WrongKind: "the pointer names something else",
+        MissingRight: "the page has no manage right",
+        InvalidState: "the task is not stopped, or the page serves another task",
+    }
+    /// Takes all bits of a notification, without waiting.
+    Poll = 35 on [Kind::Notification], Rights::READ;
+    takes []; gives ["the bits; 0 for none"];
+    fails {}
+    /// Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
+    /// it returns the line is masked.
+    Bind = 36 on [Kind::Interrupts], Rights::MANAGE;
+    takes ["line, 0 to 15", "endpoint capability pointer; 0 for none"]; gives [];
+    fails {
+        InvalidArgument: "the line is not one of the capability's",
+        InvalidCapability: "the endpoint pointer names no capability",
+        WrongKind: "the endpoint pointer names something else",
+        MissingRight: "the endpoint has no call right",
+        AlreadyBound: "the line is bound to an endpoint",
+    }
+    /// Reads from an I/O port.
+    ReadPort = 37 on [Kind::Ports], Rights::READ;
+    takes ["port", "width in bytes: 1, 2 or 4"]; gives ["value"];
+    fails {
+        InvalidArgument: "the width is unknown, or part of the access is outside of the capability's ports",
+    }
+    /// Writes to an I/O port.
+    WritePort = 38 on [Kind::Ports], Rights::WRITE;
+    takes ["port", "width in bytes: 1, 2 or 4", "value"]; gives [];
+    fails {
+        InvalidArgument: "the width is unknown, the value does not fit, or part of the access is outside of the capability's ports",
     }
 }

@@ -22,8 +22,16 @@ pub const SPACE: u64 = 3;
 pub const CONSOLE: u64 = 4;
 /// The power switch. Present in the root task.
 pub const POWER: u64 = 5;
+/// All interrupt lines. Present in the root task.
+pub const INTERRUPTS: u64 = 6;
+/// All I/O ports. Present in the root task.
+pub const PORTS: u64 = 7;
 /// The first of the memory capabilities of the root task; how many follow is told at its entry.
 pub const MEMORY: u64 = 8;
+/// The first slot of the window, whose capabilities a call can move to the callee; see [`FLAGS_WINDOW`](crate::FLAGS_WINDOW).
+pub const WINDOW: u64 = 60;
+/// How many slots the window has.
+pub const WINDOW_SLOTS: u64 = 4;
 // ANCHOR_END: slots
 
 /// A pointer to slot `inner` of the table in slot `outer`.

@@ -154,6 +154,13 @@ pub(crate) fn open_window() {
     unsafe { asm!("sti", "nop", "cli") };
 }
 
+#[cfg(feature = "chapter5")]
+/// Rests until the next interrupt, and serves it. One that comes before the processor rests wakes it all the same.
+pub(crate) fn rest() {
+    // SAFETY: as above; `hlt` behind `sti` cannot miss an interrupt.
+    unsafe { asm!("sti", "hlt", "cli") };
+}
+
 unsafe extern "C" {
     static interrupt_stubs: u8;
 }

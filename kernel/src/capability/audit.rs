@@ -96,7 +96,10 @@ fn pages() -> impl Iterator<Item = (Frame, &'static PageEntry)> {
 
 /// Every object is anchored to a capability that leads to it. Frames that the kernel has mapped at boot have none.
 fn audit_object(page: Frame, entry: &PageEntry) -> Result<(), Disorder> {
-    let needs_capability = matches!(entry.kind(), PageKind::AddressSpace | PageKind::Table | PageKind::Task);
+    let needs_capability = matches!(
+        entry.kind(),
+        PageKind::AddressSpace | PageKind::Table | PageKind::Task | PageKind::Notification | PageKind::FloatingPoint
+    );
     match Slot::anchor_of(page) {
         Some(slot) if slot.page() == Some(page) && !slot.is_empty() => Ok(()),
         None if !needs_capability || Slot::owner_of(entry.region()).is_none() => Ok(()),
@@ -143,6 +146,8 @@ fn leads_to_its_kind(slot: &Slot) -> bool {
         Kind::Frame => PageKind::Frame,
         Kind::LargeFrame => PageKind::LargeFrame,
         Kind::Task | Kind::Endpoint => PageKind::Task,
+        Kind::Notification => PageKind::Notification,
+        Kind::FloatingPoint => PageKind::FloatingPoint,
         _ => return true,
     };
     slot.page().and_then(entry_of).is_some_and(|entry| entry.kind() == expected)

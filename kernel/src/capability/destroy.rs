@@ -8,26 +8,42 @@ use core::cell::Cell;
 
 use super::memory::give_back;
 use super::removal::{self, Progress};
+use super::slot::Slot;
 use super::table::Table;
-use crate::memory::{AddressSpace, Frame, LARGE_FRAME_PAGES, PageKind, entry_of, kernel_space, tables_below};
+use crate::memory::{
+    AddressSpace, Frame, LARGE_FRAME_PAGES, PageEntry, PageKind, entry_of, kernel_space, tables_below,
+};
 use crate::planted::{Bug, planted};
 
 /// What a task does in steps when it is taken apart, or when it has lost its table or its space. Chapter 5 registers it.
 pub type TaskStep = fn(Frame) -> Progress;
 
-/// The two things that chapter 5 does for tasks.
+/// What chapter 5 does for tasks.
 #[derive(Clone, Copy)]
 pub struct TaskSteps {
     /// The task is destroyed: everybody who waits for it is told, and its slots are emptied.
     pub destroy: TaskStep,
-    /// A slot of the task is about to be emptied: it cannot run any more.
-    pub stop: TaskStep,
+    /// A slot of the task is about to be emptied.
+    pub release_slot: fn(Frame, &Slot) -> Progress,
+}
+
+/// What chapter 6 does for calls.
+#[derive(Clone, Copy)]
+pub struct CallSteps {
+    /// A reply capability has come into this slot.
+    pub reply_moved: fn(&Slot),
+    /// A reply capability is about to be deleted.
+    pub reply_goes: fn(&Slot),
+    /// What is bound to an interrupt line is about to go.
+    pub binding_goes: fn(&Slot),
 }
 
 struct State {
     /// The first dying page.
     dying: Cell<Option<Frame>>,
     task_steps: Cell<Option<TaskSteps>>,
+    call_steps: Cell<Option<CallSteps>>,
+    notification_step: Cell<Option<TaskStep>>,
 }
 
 struct Shared(State);
@@ -35,16 +51,51 @@ struct Shared(State);
 // SAFETY: there is one processor, and capabilities are only handled with interrupts off or by the kernel's own thread at boot.
 unsafe impl Sync for Shared {}
 
-static STATE: Shared = Shared(State { dying: Cell::new(None), task_steps: Cell::new(None) });
+static STATE: Shared = Shared(State {
+    dying: Cell::new(None),
+    task_steps: Cell::new(None),
+    call_steps: Cell::new(None),
+    notification_step: Cell::new(None),
+});
 
 /// Registers what is done for tasks.
 pub fn set_task_steps(steps: TaskSteps) {
     STATE.0.task_steps.set(Some(steps));
 }
 
-/// A slot of a task is about to be emptied.
-pub(super) fn stop_task(page: Frame) -> Progress {
-    STATE.0.task_steps.get().map_or(Progress::Done, |steps| (steps.stop)(page))
+/// Registers what is done for calls.
+pub fn set_call_steps(steps: CallSteps) {
+    STATE.0.call_steps.set(Some(steps));
+}
+
+/// Registers what is done for a notification that is destroyed: those who wait for it are told.
+pub fn set_notification_step(step: TaskStep) {
+    STATE.0.notification_step.set(Some(step));
+}
+
+/// A slot outside of a table is about to be emptied: whoever has it is told first.
+pub(super) fn release(slot: &Slot) -> Progress {
+    let page = slot.home();
+    match entry_of(page).map(PageEntry::kind) {
+        Some(PageKind::Task) => {
+            STATE.0.task_steps.get().map_or(Progress::Done, |steps| (steps.release_slot)(page, slot))
+        }
+        Some(PageKind::Bindings) => {
+            STATE.0.call_steps.get().inspect(|steps| (steps.binding_goes)(slot));
+            Progress::Done
+        }
+        _ => Progress::Done,
+    }
+}
+
+/// A reply capability has come into this slot.
+pub(super) fn reply_moved(slot: &Slot) {
+    STATE.0.call_steps.get().inspect(|steps| (steps.reply_moved)(slot));
+}
+
+/// A reply capability is about to be deleted.
+pub(super) fn reply_goes(slot: &Slot) {
+    STATE.0.call_steps.get().inspect(|steps| (steps.reply_goes)(slot));
 }
 
 // ANCHOR: dying
@@ -59,13 +110,15 @@ struct Remains {
 }
 
 impl Remains {
-    const KINDS: [PageKind; 6] = [
+    const KINDS: [PageKind; 8] = [
         PageKind::Frame,
         PageKind::LargeFrame,
         PageKind::Table,
         PageKind::Task,
         PageKind::AddressSpace,
         PageKind::PageTable,
+        PageKind::Notification,
+        PageKind::FloatingPoint,
     ];
 
     fn to_word(self) -> u64 {
@@ -158,6 +211,7 @@ fn take_apart(page: Frame, remains: &mut Remains) -> Progress {
         PageKind::AddressSpace => take_tables(page, remains, 256),
         PageKind::PageTable => take_tables(page, remains, 512),
         PageKind::LargeFrame => take_pages(page, remains),
+        PageKind::Notification => STATE.0.notification_step.get().map_or(Progress::Done, |step| step(page)),
         _ => Progress::Done,
     }
 }

@@ -158,7 +158,9 @@ impl<'a> MakeRequest<'a> {
         let kind = Kind::from_number(kind).ok_or(Error::InvalidArgument)?;
         let available = match kind {
             Kind::LargeFrame => region_of(memory).large_frames(),
-            Kind::Table | Kind::AddressSpace | Kind::Frame | Kind::Task => region_of(memory).free_pages(),
+            Kind::Table | Kind::AddressSpace | Kind::Frame | Kind::Task | Kind::Notification | Kind::FloatingPoint => {
+                region_of(memory).free_pages()
+            }
             _ => return Err(Error::InvalidArgument),
         };
         if (available as usize) < destination.slots().len() {
@@ -194,6 +196,8 @@ fn take(memory: &Slot, kind: Kind) -> Option<Frame> {
         Kind::Table => PageKind::Table,
         Kind::AddressSpace => PageKind::AddressSpace,
         Kind::Task => PageKind::Task,
+        Kind::Notification => PageKind::Notification,
+        Kind::FloatingPoint => PageKind::FloatingPoint,
         _ => PageKind::Frame,
     };
     let page = with_region(memory, |region| region.take_owned(kind)).map(|page: OwnedPage| page.frame())?;

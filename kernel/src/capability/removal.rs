@@ -116,7 +116,13 @@ fn empty(slot: &Slot) {
     let is_ready = match slot.kind() {
         Kind::Frame | Kind::LargeFrame => planted(Bug::MappingStays) || frame::release(slot),
         Kind::Memory => memory::give_home(slot),
-        Kind::Table | Kind::AddressSpace => release_task(slot),
+        Kind::Table | Kind::AddressSpace | Kind::Endpoint | Kind::FloatingPoint => {
+            destroy::release(slot) == Progress::Done
+        }
+        Kind::Reply => {
+            destroy::reply_goes(slot);
+            true
+        }
         _ => true,
     };
     if is_ready && let Some(page) = slot.clear() {
@@ -124,13 +130,6 @@ fn empty(slot: &Slot) {
     }
 }
 
-/// If the slot is a task's own, for its table or its space, the task stops first. Tells whether it has.
-#[inline(never)]
-fn release_task(slot: &Slot) -> bool {
-    let page = slot.home();
-    let is_in_task = entry_of(page).is_some_and(|entry| entry.kind() == PageKind::Task);
-    !is_in_task || destroy::stop_task(page) == Progress::Done
-}
 // ANCHOR_END: empty
 
 /// One step of taking apart objects that have no capability any more, for whoever has time. Tells whether there was something to do.
@@ -138,9 +137,15 @@ pub fn finish_destruction_step() -> bool {
     destroy::step()
 }
 
-/// Empties a slot of a task that is taken apart. Nothing is ever derived from it.
+/// Empties a slot that is not in a table. Nothing is ever derived from it.
 pub fn empty_task_slot(slot: &Slot) {
     if !slot.is_empty() {
         empty(slot);
     }
+}
+
+/// Empties the slot of a reply capability that is used up.
+pub fn forget(slot: &Slot) {
+    debug_assert_eq!(slot.kind(), Kind::Reply);
+    slot.clear();
 }

@@ -1,10 +1,12 @@
 //! Copy, mint and move: how capabilities get from slot to slot.
 
+use core::ops::RangeInclusive;
+
 use flatmk_abi::{Error, Kind, Rights};
 
 use super::slot::{Content, Slot};
 use super::table::Table;
-use super::{frame, memory};
+use super::{destroy, frame, memory};
 use crate::planted::{Bug, planted};
 
 // ANCHOR: copy
@@ -55,9 +57,15 @@ impl<'a> TransferRequest<'a> {
         context: u64,
     ) -> Result<Self, Error> {
         let mut request = Self::decode_copy(table, destination, source, rights)?;
-        source.require(Kind::Endpoint, Rights::MANAGE)?;
-        let [entry, ..] = request.words;
-        request.words = [entry, context, 0];
+        let kind = if matches!(source.kind(), Kind::Interrupts | Kind::Ports) { source.kind() } else { Kind::Endpoint };
+        source.require(kind, Rights::MANAGE)?;
+        let [first, second, _] = request.words;
+        request.words = match kind {
+            Kind::Interrupts if context != 0 && context & !first == 0 => [context, 0, 0],
+            Kind::Ports => some_ports(context, first..=second).ok_or(Error::InvalidArgument)?,
+            Kind::Interrupts => return Err(Error::InvalidArgument),
+            _ => [first, context, 0],
+        };
         Ok(request)
     }
 
@@ -67,6 +75,12 @@ impl<'a> TransferRequest<'a> {
     }
 }
 // ANCHOR_END: copy
+
+/// The words of a capability to some of these ports: the first in bits 0 to 15, the last in bits 16 to 31.
+fn some_ports(context: u64, ports: RangeInclusive<u64>) -> Option<[u64; 3]> {
+    let (first, last) = (context & 0xffff, context >> 16);
+    (first <= last && ports.contains(&first) && ports.contains(&last)).then_some([first, last, 0])
+}
 
 /// A move that has been checked.
 pub struct MoveRequest<'a> {
@@ -99,6 +113,9 @@ impl<'a> MoveRequest<'a> {
         self.destination.take_over(self.source);
         if !planted(Bug::OwnerIsNotNoted) {
             memory::note_owner(self.destination);
+        }
+        if self.destination.kind() == Kind::Reply {
+            destroy::reply_moved(self.destination);
         }
     }
 }

@@ -15,6 +15,8 @@ pub const NON_MASKABLE_INTERRUPT: u8 = 2;
 pub const BREAKPOINT: u8 = 3;
 /// `#UD`.
 pub const INVALID_OPCODE: u8 = 6;
+/// `#NM`.
+pub const DEVICE_NOT_AVAILABLE: u8 = 7;
 /// `#DF`.
 pub const DOUBLE_FAULT: u8 = 8;
 /// `#NP`.
@@ -42,7 +44,7 @@ pub fn name(vector: u8) -> &'static str {
         4 => "overflow",
         5 => "bound range exceeded",
         INVALID_OPCODE => "invalid opcode",
-        7 => "device not available",
+        DEVICE_NOT_AVAILABLE => "device not available",
         DOUBLE_FAULT => "double fault",
         10 => "invalid task state segment",
         SEGMENT_NOT_PRESENT => "segment not present",

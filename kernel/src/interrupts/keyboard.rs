@@ -80,7 +80,7 @@ pub(super) fn initialize() {
 }
 
 /// Takes what the controller holds. The loop is bounded: a machine without a controller reads all ones for ever.
-fn drain() {
+pub(super) fn drain() {
     for _ in 0..QUEUE_LENGTH {
         // SAFETY: reading the status has no side effect.
         let status = unsafe { Port::<u8>::new(STATUS_PORT).read() };

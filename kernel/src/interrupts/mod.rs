@@ -13,7 +13,7 @@ pub mod timer;
 use core::cell::Cell;
 
 pub use gates::gate_address;
-pub use requests::{Line, unmask};
+pub use requests::{Line, claim, claimed, hand_back, have_arrived, take_arrived, unmask};
 
 use crate::arch::{self, interrupts::TrapFrame};
 use crate::println;
@@ -35,28 +35,40 @@ pub fn set_handler(vector: u8, handler: Option<Handler>) -> Option<Handler> {
     HANDLERS.0.get(usize::from(vector)).and_then(|cell| cell.replace(handler))
 }
 
-/// The handler of exceptions in user mode; chapter 5 sets it.
-static USER_EXCEPTION_HANDLER: Handlers<1> = Handlers([const { Cell::new(None) }]);
+/// The handlers of user mode's exceptions and of what comes after an interrupt; chapter 5 sets them.
+static USER_HANDLERS: Handlers<2> = Handlers([const { Cell::new(None) }; 2]);
 
-/// Sets the handler of all exceptions that are a user program's own.
-pub fn set_user_exception_handler(handler: Handler) {
-    USER_EXCEPTION_HANDLER.0[0].set(Some(handler));
+/// Sets the handler of all exceptions that are a user program's own, and what is called when an interrupt that has come in user mode is served.
+pub fn set_user_handlers(exception: Handler, after_interrupt: Handler) {
+    let [first, second] = &USER_HANDLERS.0;
+    first.set(Some(exception));
+    second.set(Some(after_interrupt));
 }
 
 // ANCHOR: dispatch
 /// Called by the stubs, with interrupts off.
 pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
     let vector = frame.vector();
-    if frame.from_user()
+    let [exception, after_interrupt] = &USER_HANDLERS.0;
+    if let Some(line) = Line::from_vector(vector) {
+        requests::serve(line, |frame| call_handler(vector, frame), frame);
+        if frame.from_user()
+            && let Some(handler) = after_interrupt.get()
+        {
+            handler(frame);
+        }
+    } else if frame.from_user()
         && exceptions::is_programs_own(vector)
-        && let Some(handler) = USER_EXCEPTION_HANDLER.0[0].get()
+        && let Some(handler) = exception.get()
     {
         handler(frame);
-    } else if let Some(line) = Line::from_vector(vector) {
-        requests::serve(line, |frame| call_handler(vector, frame), frame);
     } else if !call_handler(vector, frame) {
         exceptions::stop_unhandled(frame);
     }
+}
+
+fn has_handler(vector: u8) -> bool {
+    HANDLERS.0.get(usize::from(vector)).is_some_and(|cell| cell.get().is_some())
 }
 
 fn call_handler(vector: u8, frame: &mut TrapFrame) -> bool {

@@ -1,6 +1,9 @@
 //! Interrupt requests: the two 8259 interrupt controllers, by the crate `pic8259`.
 
+use core::cell::Cell;
+
 use pic8259::ChainedPics;
+use x86_64::instructions::port::Port;
 
 use super::exceptions::EXCEPTIONS;
 use crate::arch::interrupts::TrapFrame;
@@ -25,6 +28,34 @@ impl Line {
     /// The line that is delivered at a vector, if one is. The controllers are told to use the vectors after the exceptions.
     pub(super) fn from_vector(vector: u8) -> Option<Line> {
         vector.checked_sub(EXCEPTIONS).filter(|&line| line < LINES).map(Line)
+    }
+
+    /// How many lines there are.
+    pub const COUNT: usize = LINES as usize;
+
+    /// The line with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Line> {
+        u8::try_from(number).ok().filter(|&line| line < LINES).map(Line)
+    }
+
+    /// The lines whose bits are set.
+    pub fn in_bits(bits: u16) -> impl Iterator<Item = Line> {
+        core::iter::successors(Some(bits), |&bits| Some(bits & bits.wrapping_sub(1)))
+            .take_while(|&bits| bits != 0)
+            .map(|bits| Line(bits.trailing_zeros() as u8))
+    }
+
+    /// The line's number.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The line's bit in a set of lines.
+    #[must_use]
+    pub fn bit(self) -> u16 {
+        1 << self.0
     }
 
     /// The vector at which the line is delivered.
@@ -52,36 +83,112 @@ pub(super) fn initialize() {
     });
 }
 
+/// The lines that tasks handle, and those of them that have had an interrupt since the last look; one bit each.
+struct Claims {
+    claimed: Cell<u16>,
+    arrived: Cell<u16>,
+}
+
+// SAFETY: there is one processor, and this is used with interrupts off only.
+unsafe impl Sync for Claims {}
+
+static CLAIMS: Claims = Claims { claimed: Cell::new(0), arrived: Cell::new(0) };
+
+/// The lines that tasks handle.
+pub fn claimed() -> u16 {
+    CLAIMS.claimed.get()
+}
+
+/// Whether one of them has had an interrupt since the last look.
+#[inline]
+pub fn have_arrived() -> bool {
+    CLAIMS.arrived.get() != 0
+}
+
+/// Those that have had an interrupt since the last look.
+pub fn take_arrived() -> u16 {
+    CLAIMS.arrived.take()
+}
+
+/// A task handles this line from now on. The timer's ticks still are the kernel's as well.
+pub fn claim(line: Line) {
+    CLAIMS.claimed.set(CLAIMS.claimed.get() | line.bit());
+    unmask(line);
+}
+
+/// The kernel has the line again: one that it has no handler for is masked.
+pub fn hand_back(line: Line) {
+    CLAIMS.claimed.set(CLAIMS.claimed.get() & !line.bit());
+    CLAIMS.arrived.set(CLAIMS.arrived.get() & !line.bit());
+    if super::has_handler(line.vector()) {
+        unmask(line);
+    } else {
+        mask(line);
+    }
+    if line == Line::KEYBOARD {
+        // What the controller still holds would keep back the next interrupt.
+        super::keyboard::drain();
+    }
+}
+
 // ANCHOR: unmask
 /// Lets requests of a line through.
 pub fn unmask(line: Line) {
+    change_masks(|masks| masks & !line.bit());
+}
+
+/// Holds requests of a line back. One that comes meanwhile waits in the controller.
+fn mask(line: Line) {
+    change_masks(|masks| masks | line.bit());
+}
+
+fn change_masks(change: impl FnOnce(u16) -> u16) {
     CONTROLLERS.with(|controllers| {
         // SAFETY: reads the mask registers.
-        let masks = unsafe { controllers.read_masks() };
-        let mask = !(1_u16 << line.0) & u16::from_le_bytes(masks);
-        let [first, second] = mask.to_le_bytes();
-        // SAFETY: the line's gate leads to the dispatcher, which acknowledges every request.
+        let masks = u16::from_le_bytes(unsafe { controllers.read_masks() });
+        let [first, second] = change(masks).to_le_bytes();
+        // SAFETY: each line's gate leads to the dispatcher, which acknowledges every request.
         unsafe { controllers.write_masks(first, second) };
     });
 }
 // ANCHOR_END: unmask
 
 // ANCHOR: serve
-/// Calls the handler of a line and tells the controllers that the request is served.
+/// Calls the handler of a line, or notes the request for the task that handles it, and tells the controllers that the request is served.
 pub(super) fn serve(line: Line, handler: impl FnOnce(&mut TrapFrame) -> bool, frame: &mut TrapFrame) {
-    if line.may_be_spurious() {
-        // Nothing here uses lines 7 and 15. What comes on them is a request that has vanished: the controller that
-        // raised it expects no acknowledgement, but the first one does for the cascade (Intel 8259A data sheet, "Spurious").
+    let is_claimed = CLAIMS.claimed.get() & line.bit() != 0;
+    if line.may_be_spurious() && !is_in_service(line) {
+        // A request that has vanished: the controller that raised it expects no acknowledgement, but the first one does for the
+        // cascade (Intel 8259A data sheet, "Spurious").
         if line.0 >= 8 {
             acknowledge(CASCADE);
         }
         return;
     }
-    // A line without a handler is masked; a request that was already on its way is acknowledged all the same.
-    handler(frame);
+    if is_claimed {
+        CLAIMS.arrived.set(CLAIMS.arrived.get() | line.bit());
+    }
+    if is_claimed && line != Line::TIMER {
+        mask(line);
+    } else {
+        // A line without a handler is masked; a request that was already on its way is acknowledged all the same.
+        handler(frame);
+    }
     acknowledge(line.0);
 }
 // ANCHOR_END: serve
+
+/// Whether a controller says that a request of the line is being served (Intel 8259A data sheet, "Operation Command Word 3").
+fn is_in_service(line: Line) -> bool {
+    const READ_IN_SERVICE: u8 = 0b0000_1011;
+    let mut command = Port::<u8>::new(if line.0 < 8 { 0x20 } else { 0xa0 });
+    // SAFETY: the controllers are this module's; the command chooses which register is read, and changes nothing else.
+    let served = unsafe {
+        command.write(READ_IN_SERVICE);
+        command.read()
+    };
+    served & 1 << (line.0 % 8) != 0
+}
 
 fn acknowledge(line: u8) {
     // SAFETY: the request of this line is being served, and this is its one acknowledgement.

@@ -30,7 +30,7 @@ impl<'a> EndpointRequest<'a> {
 
     /// Does it. The endpoint has the rights of the task capability, as far as they mean something for it.
     pub fn perform(self) {
-        let rights = self.task.rights() & (Rights::CALL | Rights::GRANT | Rights::MANAGE);
+        let rights = self.task.rights() & (Rights::CALL | Rights::GRANT | Rights::MANAGE | Rights::TRANSFER);
         let content = Content::to_page(Kind::Endpoint, rights, self.page);
         insert_below(self.destination, self.task, Content { words: [self.entry, self.context, 0], ..content });
     }

@@ -10,6 +10,7 @@ use core::ptr;
 
 use flatmk_abi::{Kind, Operation, Rights, slots};
 
+use super::later;
 use crate::arch::{self, syscall::USER_STACK};
 use crate::boot::STACK_TOP;
 use crate::capability::Slot;
@@ -45,8 +46,9 @@ extern "C" fn call(pointer: u64) -> Destination {
     };
     // From here on nothing can fail.
     caller.state.set(State::Calling);
-    caller.callee.set(Some(callee));
-    callee.caller.set(Some(caller));
+    caller.calls.callee.set(Some(callee));
+    callee.calls.caller.set(Some(caller));
+    later::lend(caller, callee);
     scheduler::switch(caller, callee);
     Destination { callee: callee.as_ptr(), endpoint }
 }
@@ -56,12 +58,12 @@ extern "C" fn call(pointer: u64) -> Destination {
 /// Checks whether the current task's return can take the fast path.
 #[inline(always)]
 fn check_return(callee: TaskRef) -> Option<TaskRef> {
-    // Nobody waits for the callee,
-    if callee.waiters.first.get().is_some() {
+    // Nobody waits for the callee, and no interrupt does;
+    if callee.calls.has_more.get() {
         return None;
     }
-    // and somebody waits for the answer.
-    callee.caller.get()
+    // somebody waits for the answer, and to a call, not to a fault.
+    callee.calls.caller.get().filter(|caller| caller.state() == State::Calling)
 }
 
 extern "C" fn return_to_caller() -> *const Task {
@@ -69,15 +71,15 @@ extern "C" fn return_to_caller() -> *const Task {
     let Some(caller) = check_return(callee) else { return ptr::null() };
     // From here on nothing can fail.
     callee.state.set(State::Accepting);
-    callee.caller.set(None);
-    caller.callee.set(None);
+    callee.calls.caller.set(None);
+    caller.calls.callee.set(None);
     scheduler::switch(callee, caller);
     caller.as_ptr()
 }
 // ANCHOR_END: return
 
-// What the stub keeps in registers while Rust runs: the message in rbx, r12, r13 and r14, which Rust preserves, and the
-// capability pointer in rbp.
+// What the stub keeps in registers while Rust runs: the message of a call in rbx, r12, r13 and r14, which Rust preserves, and the
+// capability pointer in rbp; their contents are saved in the caller by then.
 // ANCHOR: stub
 global_asm!(
     "
@@ -92,18 +94,20 @@ fast_entry:
     test rdi, rdi                   # the reply slot
     jnz syscall_slow
 
-    # Return. The registers of the task that returns are not needed any more.
-    mov rbx, rdx
-    mov r12, r10
-    mov r13, r8
-    mov r14, r9
+    # Return. The registers of the task that returns are not needed any more, if all goes well.
+    push rcx
+    push r11
+    push rdx
+    push r10
+    push r8
+    push r9
     call {return_to_caller}
+    pop r9
+    pop r8
+    pop r10
+    pop rdx
     test rax, rax
     jz 2f
-    mov rdx, rbx
-    mov r10, r12
-    mov r8, r13
-    mov r9, r14
     mov rbx, [rax + {rbx}]
     mov rbp, [rax + {rbp}]
     mov r12, [rax + {r12}]
@@ -118,10 +122,12 @@ fast_entry:
     xor esi, esi
     sysretq
 
-    # Not this way. A return never comes back, so nothing is saved.
-2:  xor edi, edi
+    # Not this way: everything as it came.
+2:  pop r11
+    pop rcx
+    xor edi, edi
     mov esi, {return_operation}
-    jmp 5f
+    jmp syscall_slow
 
     # Call.
 3:  mov rax, [rip + {current}]
@@ -164,7 +170,7 @@ fast_entry:
     # Not this way: the arguments as they came; the caller's registers are saved already.
 4:  mov rdi, rbp
     xor esi, esi
-5:  mov rdx, rbx
+    mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
@@ -201,5 +207,5 @@ unsafe extern "C" {
 
 /// From now on system calls enter through the stub above.
 pub(super) fn initialize() {
-    arch::syscall::set_entry(fast_entry as *const () as u64);
+    arch::syscall::set_fast_entry(fast_entry as *const () as u64);
 }

@@ -1,115 +1,100 @@
 //! Calls between tasks.
 //!
 //! A call suspends the caller and continues in the callee, at the endpoint's entry; a return does the reverse. The callee begins each
-//! time afresh, so its registers are neither saved nor loaded. Here is the whole of it, for every case; [`fast_path`] does the usual
-//! one faster, with the same result.
+//! time afresh, so its registers are neither saved nor loaded. Faults and interrupts are calls, too, which the kernel makes.
+//!
+//! - `call`: calls and returns, for every case; [`fast_path`] does the usual one faster, with the same result.
+//! - `endpoint`: making endpoints; `window`: capabilities that move along.
+//! - `answer`: what becomes of a caller; `reply`: reply capabilities that were moved into a table.
+//! - `fault`: fault handlers; `interrupt`: handlers of interrupts; `ports`: their access to devices.
+//! - `end`: what the others are told when a task ends.
 
+mod answer;
+mod call;
+mod end;
 mod endpoint;
 pub mod fast_path;
+mod fault;
+mod interrupt;
+mod later;
+mod ports;
+mod reply;
+mod window;
 
-use flatmk_abi::{Error, FLAG_NO_WAIT, Kind, Rights};
+use core::cell::Cell;
 
+pub(crate) use call::{call, return_to_caller};
+pub(crate) use end::end_calls;
 pub use endpoint::EndpointRequest;
+pub(crate) use fault::{call_fault_handler, set_fault_handler};
+pub(crate) use interrupt::{bind, deliver_interrupts, give_devices, have_interrupts, is_interrupt_bound};
+pub(crate) use ports::{read_port, write_port};
+pub(crate) use reply::{reply, take_reply};
 
-use crate::capability::{Progress, Slot};
-use crate::syscall::{Request, is_reply_slot, lookup};
-use crate::task::{State, TaskRef, scheduler};
+use crate::capability::{CallSteps, Slot, set_call_steps};
+use crate::task::{Fault, Queue, TaskRef};
+
+/// A task's part in calls.
+pub(crate) struct Calls {
+    /// The task that it serves, and to which it can return.
+    pub(super) caller: Cell<Option<TaskRef>>,
+    /// The task that serves it, or will.
+    callee: Cell<Option<TaskRef>>,
+    /// Where the callee begins, and with which context: the words of the endpoint that was called.
+    entry: Cell<u64>,
+    context: Cell<u64>,
+    /// What moves along when its turn comes.
+    window: Cell<window::Window>,
+    /// Why it has faulted, while its fault handler is called.
+    fault: Cell<Option<Fault>>,
+    /// Where the capability to return to it is, if its callee has moved it into a table.
+    reply: Cell<Option<core::ptr::NonNull<Slot>>>,
+    /// Whether somebody waits for this task, or an interrupt does. It may be set when nobody does any more.
+    has_more: Cell<bool>,
+    /// The tasks that wait for this one.
+    waiters: Queue,
+    /// The interrupt lines whose handler it is just now, one bit each.
+    lines: Cell<u16>,
+    /// Whether a system call without capability is a fault.
+    reports_missing: Cell<bool>,
+    /// The endpoint that is called when it faults.
+    pub(crate) fault_slot: Slot,
+}
+
+impl Calls {
+    /// The task that serves it, or will.
+    #[cfg(feature = "chapter7")]
+    pub(crate) fn callee(&self) -> Option<TaskRef> {
+        self.callee.get()
+    }
+
+    /// Whether it serves a caller.
+    #[cfg(feature = "chapter7")]
+    pub(crate) fn has_caller(&self) -> bool {
+        self.caller.get().is_some()
+    }
+
+    /// Whether it has faulted, and its handler was called.
+    #[cfg(feature = "chapter7")]
+    pub(crate) fn has_faulted(&self) -> bool {
+        self.fault.get().is_some()
+    }
+
+    /// Whether it wants a fault where a system call names no capability.
+    pub(crate) fn reports_missing(&self) -> bool {
+        self.reports_missing.get()
+    }
+}
 
 /// Lets calls take the fast path, unless a boot option says otherwise.
 pub(crate) fn initialize() {
     if crate::boot::options().fast_path {
         fast_path::initialize();
     }
-}
-
-// ANCHOR: call
-/// The current task calls an endpoint. Returns the task to go on with.
-pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error> {
-    let endpoint = lookup(&caller, request.pointer)?.require(Kind::Endpoint, Rights::CALL)?;
-    let callee = TaskRef::of(endpoint)?;
-    match callee.state() {
-        State::Inactive | State::Stopped => Err(Error::InvalidState),
-        State::Accepting => {
-            caller.context.set_words(request.arguments);
-            prepare(caller, callee, endpoint);
-            begin(caller, callee);
-            Ok(scheduler::switch(caller, callee))
-        }
-        _ if waits_for(callee, caller) => Err(Error::WouldDeadlock),
-        _ if request.operation & FLAG_NO_WAIT != 0 => Err(Error::Busy),
-        _ => {
-            caller.context.set_words(request.arguments);
-            prepare(caller, callee, endpoint);
-            caller.state.set(State::Waiting);
-            callee.waiters.push(caller);
-            Ok(scheduler::next(caller))
-        }
-    }
-}
-// ANCHOR_END: call
-
-/// Notes in the caller where the callee shall begin, for now or for when its turn comes.
-fn prepare(caller: TaskRef, callee: TaskRef, endpoint: &Slot) {
-    caller.callee.set(Some(callee));
-    caller.call_entry.set(endpoint.word::<0>());
-    caller.call_context.set(endpoint.word::<1>());
-}
-
-/// The callee is set to begin at its entry, with the caller's message, on behalf of the caller.
-fn begin(caller: TaskRef, callee: TaskRef) {
-    caller.state.set(State::Calling);
-    callee.caller.set(Some(caller));
-    let message = caller.context.words();
-    callee.context.enter(caller.call_entry.get(), callee.stack.get(), caller.call_context.get(), message);
-}
-
-/// Whether a task waits, directly or through those it called, for `other`.
-fn waits_for(task: TaskRef, other: TaskRef) -> bool {
-    core::iter::successors(Some(task), |task| task.callee.get()).any(|task| task == other)
-}
-
-// ANCHOR: return
-/// The current task has served its caller, or has come to the end of its start. Returns the task to go on with.
-pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
-    if !is_reply_slot(request.pointer) {
-        return Err(Error::InvalidCapability);
-    }
-    let caller = task.caller.take();
-    match task.waiters.pop() {
-        Some(waiter) => {
-            begin(waiter, task);
-            scheduler::make_ready(task);
-        }
-        None => task.state.set(State::Accepting),
-    }
-    match caller {
-        Some(caller) => {
-            caller.callee.set(None);
-            caller.context.set_result(Ok(request.arguments));
-            Ok(scheduler::switch(task, caller))
-        }
-        None => Ok(scheduler::next(task)),
-    }
-}
-// ANCHOR_END: return
-
-/// A task has ended: whoever it serves, and whoever waits for it, gets the error, some at a time; whoever serves it has no caller
-/// any more.
-pub(crate) fn end_calls(task: TaskRef, error: Error) -> Progress {
-    const PER_STEP: usize = 16;
-    let served = task.caller.take();
-    let waiting = core::iter::from_fn(|| task.waiters.pop()).take(PER_STEP);
-    for caller in served.into_iter().chain(waiting) {
-        caller.callee.set(None);
-        caller.context.set_result(Err(error));
-        scheduler::make_ready(caller);
-    }
-    if let Some(callee) = task.callee.take() {
-        if callee.caller.get() == Some(task) {
-            callee.caller.set(None);
-        } else {
-            callee.waiters.remove(task);
-        }
-    }
-    if task.waiters.first.get().is_some() { Progress::More } else { Progress::Done }
+    interrupt::initialize();
+    set_call_steps(CallSteps {
+        reply_moved: reply::note_place,
+        reply_goes: reply::give_up,
+        binding_goes: interrupt::unbind,
+    });
 }

@@ -28,6 +28,12 @@ pub enum PageKind {
     Table,
     /// A task.
     Task,
+    /// A notification.
+    Notification,
+    /// Floating-point state of a task.
+    FloatingPoint,
+    /// What is bound to the interrupt lines.
+    Bindings,
     /// Gone as an object; waits to be taken apart and given back.
     Dying,
 }

@@ -7,12 +7,13 @@ mod operations;
 mod removal;
 mod user_memory;
 
-use flatmk_abi::{Error, Operation, Words, slots};
+use flatmk_abi::{Error, FaultReason, Operation, Words, slots};
 
+pub(crate) use operations::task_to_manage;
 pub use user_memory::UserRange;
 
 use crate::capability::{Extent, Slot};
-use crate::task::{TaskRef, scheduler};
+use crate::task::{Fault, TaskRef, raise, scheduler};
 
 /// A system call after which another task may go on, as it came in.
 pub struct Request {
@@ -46,8 +47,13 @@ pub fn lookup(task: &TaskRef, pointer: u64) -> Result<&Slot, Error> {
     find(task, pointer).ok_or(Error::InvalidCapability)
 }
 
+/// What [`plain`] returns where the results count; else they are 0.
+const WITH_RESULTS: i64 = 1;
+/// What it returns where the task is to fault.
+pub(crate) const FAULT: i64 = 2;
+
 // ANCHOR: plain
-/// Called by the stub for operations after which the caller goes on. Returns the status.
+/// Called by the stub for operations after which the caller goes on. Returns the status, or one of the numbers above.
 pub(crate) extern "C" fn plain(
     pointer: u64,
     operation: u64,
@@ -57,19 +63,69 @@ pub(crate) extern "C" fn plain(
     argument_3: u64,
     results: &mut Words,
 ) -> i64 {
-    *results = [0; 4];
     let task = scheduler::current();
-    let Ok(operation) = operation_in(operation) else { return Error::UnknownOperation.status() };
-    let Some(slot) = find(&task, pointer) else { return Error::InvalidCapability.status() };
-    if operation == Operation::Identify {
-        let [kind, rights, ..] = results;
-        (*kind, *rights) = (slot.kind() as u64, u64::from(slot.rights().bits()));
-        return 0;
-    }
     let arguments = [argument_0, argument_1, argument_2, argument_3];
-    operations::perform(operation, slot, arguments, task, results).map_or_else(Error::status, |()| 0)
+    let Some(slot) = find(&task, pointer) else {
+        return refuse(task, &Request { pointer, operation, arguments });
+    };
+    match operation_in(operation) {
+        Ok(Operation::Identify) => {
+            *results = [slot.kind() as u64, u64::from(slot.rights().bits()), 0, 0];
+            WITH_RESULTS
+        }
+        Ok(operation) => match operations::perform(operation, slot, arguments, task) {
+            Ok(None) => 0,
+            Ok(Some(words)) => {
+                *results = words;
+                WITH_RESULTS
+            }
+            Err(error) => error.status(),
+        },
+        Err(error) => error.status(),
+    }
 }
 // ANCHOR_END: plain
+
+/// A system call names no capability: an error, or a fault if the task has asked for that.
+#[cold]
+fn refuse(task: TaskRef, request: &Request) -> i64 {
+    if operation_in(request.operation).is_err() {
+        Error::UnknownOperation.status()
+    } else if wants_fault(task) {
+        note_request(task, request);
+        FAULT
+    } else {
+        Error::InvalidCapability.status()
+    }
+}
+
+/// Whether a task has asked for a fault where a system call names no capability.
+fn wants_fault(_task: TaskRef) -> bool {
+    #[cfg(feature = "chapter6")]
+    return _task.calls.reports_missing();
+    #[cfg(not(feature = "chapter6"))]
+    false
+}
+
+/// The registers with which a system call was made, so that it can be made again.
+fn note_request(task: TaskRef, request: &Request) {
+    task.context.rdi.set(request.pointer);
+    task.context.rsi.set(request.operation);
+    task.context.set_words(request.arguments);
+}
+
+/// Called by the stub after [`FAULT`]: the current task's registers are saved. Returns the task to go on with.
+pub(crate) extern "C" fn missing_capability() -> *const crate::task::Task {
+    report_missing(scheduler::current()).as_ptr()
+}
+
+fn report_missing(task: TaskRef) -> TaskRef {
+    /// The length of the instruction `syscall`.
+    const LENGTH: u64 = 2;
+    let context = &task.context;
+    context.rip.set(context.rip.get() - LENGTH);
+    raise(task, Fault { reason: FaultReason::MissingCapability as u64, address: context.rdi.get(), error: 0 })
+}
 
 /// Called by the stub for operations after which another task may go on. The current task's registers are saved. Returns the
 /// task to go on with.
@@ -87,16 +143,13 @@ pub(crate) extern "C" fn switching(
 
 fn switch(request: &Request) -> TaskRef {
     let task = scheduler::current();
-    let [index, ..] = request.arguments;
     let next = match operation_in(request.operation) {
-        Ok(Operation::Yield) => yield_now(task, request.pointer),
-        Ok(Operation::Delete) => removal::perform(task, request.pointer, index, Extent::Itself),
-        Ok(Operation::Revoke) => removal::perform(task, request.pointer, index, Extent::Derived),
-        #[cfg(feature = "chapter6")]
-        Ok(Operation::Call) => crate::ipc::call(task, request),
-        #[cfg(feature = "chapter6")]
-        Ok(Operation::Return) => crate::ipc::return_to_caller(task, request),
-        _ => Err(Error::UnknownOperation),
+        Ok(_) if !is_reply_slot(request.pointer) && wants_fault(task) && find(&task, request.pointer).is_none() => {
+            note_request(task, request);
+            return report_missing(task);
+        }
+        Ok(operation) => perform(operation, task, request),
+        Err(error) => Err(error),
     };
     next.unwrap_or_else(|error| {
         task.context.set_result(Err(error));
@@ -104,13 +157,39 @@ fn switch(request: &Request) -> TaskRef {
     })
 }
 
-fn yield_now(task: TaskRef, pointer: u64) -> Result<TaskRef, Error> {
-    let named = operations::task_to_manage(lookup(&task, pointer)?)?;
-    if named != task {
-        return Err(Error::InvalidState);
+fn perform(operation: Operation, task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
+    let &Request { pointer, arguments: [argument, ..], .. } = request;
+    match operation {
+        Operation::Yield => yield_now(task, pointer),
+        Operation::Delete => removal::perform(task, pointer, argument, Extent::Itself),
+        Operation::Revoke => removal::perform(task, pointer, argument, Extent::Derived),
+        Operation::Start => operations::start(task, request),
+        #[cfg(feature = "chapter6")]
+        Operation::Call => crate::ipc::call(task, request),
+        #[cfg(feature = "chapter6")]
+        Operation::Return => crate::ipc::return_to_caller(task, request),
+        #[cfg(feature = "chapter6")]
+        Operation::Reply => crate::ipc::reply(task, request),
+        #[cfg(feature = "chapter7")]
+        _ => crate::scheduling::perform(operation, task, request),
+        #[cfg(not(feature = "chapter7"))]
+        _ => Err(Error::UnknownOperation),
     }
+}
+
+fn yield_now(task: TaskRef, pointer: u64) -> Result<TaskRef, Error> {
+    require_self(task, pointer)?;
     task.context.set_result(Ok([0; 4]));
     Ok(scheduler::yield_now(task))
+}
+
+/// Checks that a pointer names the caller itself.
+///
+/// # Errors
+///
+/// Those of [`Slot::require`], and [`Error::InvalidState`] for another task.
+pub(crate) fn require_self(task: TaskRef, pointer: u64) -> Result<(), Error> {
+    if task_to_manage(lookup(&task, pointer)?)? == task { Ok(()) } else { Err(Error::InvalidState) }
 }
 
 /// Whether a pointer names the caller's own reply slot.

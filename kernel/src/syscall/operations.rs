@@ -2,18 +2,18 @@
 
 use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 
-use super::lookup;
 use super::user_memory::UserRange;
+use super::{Request, lookup};
 use crate::capability::{
     MakeRequest, MapRequest, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table, TransferRequest,
     UnmapRequest, measure,
 };
 use crate::power::{self, Outcome};
-use crate::task::{ConfigureRequest, StartRequest, TaskRef};
+use crate::task::{ConfigureRequest, StartRequest, TaskRef, floating_point, registers, scheduler};
 use crate::{console, interrupts};
 
 /// The task that a capability with the manage right leads to.
-pub(super) fn task_to_manage(slot: &Slot) -> Result<TaskRef, Error> {
+pub(crate) fn task_to_manage(slot: &Slot) -> Result<TaskRef, Error> {
     TaskRef::of(slot.require(Kind::Task, Rights::MANAGE)?)
 }
 
@@ -25,8 +25,7 @@ pub(super) fn perform(
     slot: &Slot,
     arguments: Words,
     task: TaskRef,
-    results: &mut Words,
-) -> Result<(), Error> {
+) -> Result<Option<Words>, Error> {
     let [a, b, c, d] = arguments;
     match operation {
         Operation::Copy => {
@@ -39,7 +38,7 @@ pub(super) fn perform(
         }
         Operation::Move => {
             let table = Table::of(slot, Rights::MANAGE)?;
-            MoveRequest::decode(table, a, lookup(&task, b)?)?.perform();
+            move_here(task, table, a, b)?;
         }
         Operation::Make => {
             let memory = slot.require(Kind::Memory, Rights::MANAGE)?;
@@ -53,7 +52,7 @@ pub(super) fn perform(
         }
         Operation::Measure => {
             let (free, pages) = measure(slot.require(Kind::Memory, Rights::empty())?);
-            *results = [free, pages, 0, 0];
+            return Ok(Some([free, pages, 0, 0]));
         }
         Operation::Map => {
             let space = slot.require(Kind::AddressSpace, Rights::MANAGE)?;
@@ -65,7 +64,9 @@ pub(super) fn perform(
             let configured = task_to_manage(slot)?;
             ConfigureRequest::decode(configured, lookup(&task, a)?, lookup(&task, b)?, c)?.perform();
         }
-        Operation::Start => StartRequest::decode(task_to_manage(slot)?, a, b)?.perform(),
+        Operation::ReadRegisters => return registers::read(task_to_manage(slot)?, a).map(Some),
+        Operation::WriteRegister => registers::write(task_to_manage(slot)?, a, b)?,
+        Operation::SetFloatingPoint => floating_point::set(task_to_manage(slot)?, optional(&task, a)?)?,
         #[cfg(feature = "chapter6")]
         Operation::MakeEndpoint => {
             slot.require(Kind::Task, Rights::MANAGE)?;
@@ -74,13 +75,12 @@ pub(super) fn perform(
         }
         Operation::Write => {
             slot.require(Kind::Console, Rights::WRITE)?;
-            let [written, ..] = results;
-            *written = write(task, a, b)?;
+            return Ok(Some([write(task, a, b)?, 0, 0, 0]));
         }
         Operation::Read => {
             slot.require(Kind::Console, Rights::READ)?;
             let byte = interrupts::keyboard::read().or_else(console::read_serial);
-            *results = [u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0];
+            return Ok(Some([u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0]));
         }
         Operation::PowerOff => {
             slot.require(Kind::Power, Rights::MANAGE)?;
@@ -90,11 +90,44 @@ pub(super) fn perform(
                 _ => return Err(Error::InvalidArgument),
             }
         }
+        #[cfg(feature = "chapter6")]
+        Operation::SetFaultHandler => crate::ipc::set_fault_handler(task_to_manage(slot)?, optional(&task, a)?, b)?,
+        #[cfg(feature = "chapter6")]
+        Operation::Bind => crate::ipc::bind(slot, a, optional(&task, b)?)?,
+        #[cfg(feature = "chapter6")]
+        Operation::ReadPort => return crate::ipc::read_port(slot, a, b).map(Some),
+        #[cfg(feature = "chapter6")]
+        Operation::WritePort => crate::ipc::write_port(slot, a, b, c)?,
+        #[cfg(feature = "chapter7")]
+        Operation::Poll => return crate::scheduling::poll(slot).map(Some),
         _ => return Err(Error::UnknownOperation),
     }
-    Ok(())
+    Ok(None)
 }
 // ANCHOR_END: perform
+
+/// The slot that a pointer names; for pointer 0, which names no capability in a table, none.
+fn optional(task: &TaskRef, pointer: u64) -> Result<Option<&Slot>, Error> {
+    if pointer == 0 { Ok(None) } else { lookup(task, pointer).map(Some) }
+}
+
+/// Moves a capability into a table: from a slot, or from the reply slot.
+fn move_here(task: TaskRef, table: &Table, index: u64, source: u64) -> Result<(), Error> {
+    #[cfg(feature = "chapter6")]
+    if super::is_reply_slot(source) {
+        return crate::ipc::take_reply(task, table, index);
+    }
+    MoveRequest::decode(table, index, lookup(&task, source)?)?.perform();
+    Ok(())
+}
+
+/// Starts a task. Returns the task to go on with.
+pub(super) fn start(task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
+    let [entry, argument, ..] = request.arguments;
+    StartRequest::decode(task_to_manage(lookup(&task, request.pointer)?)?, entry, argument)?.perform();
+    task.context.set_result(Ok([0; 4]));
+    Ok(scheduler::settle(task))
+}
 
 /// Writes user memory to the console. Returns how many bytes.
 fn write(task: TaskRef, address: u64, length: u64) -> Result<u64, Error> {

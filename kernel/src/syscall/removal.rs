@@ -22,6 +22,7 @@ pub(super) fn perform(task: TaskRef, pointer: u64, index: u64, extent: Extent) -
         scheduler::leave();
     }
     task.context.set_result(Ok([0; 4]));
-    Ok(task)
+    // The interrupts that came meanwhile may have made others ready.
+    Ok(scheduler::catch_up(task))
 }
 // ANCHOR_END: perform

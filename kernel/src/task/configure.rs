@@ -3,8 +3,10 @@
 use flatmk_abi::layout::{USER_END, USER_START};
 use flatmk_abi::{Error, Kind, Rights};
 
+#[cfg(feature = "chapter7")]
+use super::end;
 use super::object::{State, TaskRef};
-use super::scheduler;
+use super::{later, scheduler};
 use crate::capability::{Slot, insert_below};
 
 // ANCHOR: code_address
@@ -36,7 +38,7 @@ impl<'a> ConfigureRequest<'a> {
     ///
     /// Those that the interface lists for `Configure`.
     pub fn decode(task: TaskRef, table: &'a Slot, space: &'a Slot, stack: u64) -> Result<Self, Error> {
-        if task.state() != State::Inactive || !task.table_slot.is_empty() {
+        if task.state() != State::Stopped || !task.table_slot.is_empty() || !task.space_slot.is_empty() {
             return Err(Error::InvalidState);
         }
         let table = table.require(Kind::Table, Rights::MANAGE)?;
@@ -50,6 +52,7 @@ impl<'a> ConfigureRequest<'a> {
         insert_below(&self.task.table_slot, self.table, self.table.content());
         insert_below(&self.task.space_slot, self.space, self.space.content());
         self.task.adopt_slots(self.stack);
+        later::inherit_priority(self.task);
     }
 }
 
@@ -68,15 +71,51 @@ impl StartRequest {
     /// Those that the interface lists for `Start`.
     pub fn decode(task: TaskRef, entry: u64, argument: u64) -> Result<Self, Error> {
         let entry = check_code_address(entry)?;
-        if task.state() != State::Inactive || task.table_slot.is_empty() {
-            return Err(Error::InvalidState);
-        }
+        check_startable(task)?;
         Ok(Self { task, entry, argument })
     }
 
     /// Does it: the task stands in the queue.
     pub fn perform(self) {
         self.task.context.enter(self.entry, self.task.stack.get(), self.argument, [0; 4]);
+        later::reset_priority(self.task);
         scheduler::make_ready(self.task);
     }
+}
+
+/// Checks that a task is stopped and has all that it needs to run.
+fn check_startable(task: TaskRef) -> Result<(), Error> {
+    let has_all = !task.table_slot.is_empty() && !task.space_slot.is_empty();
+    if task.state() == State::Stopped && has_all { Ok(()) } else { Err(Error::InvalidState) }
+}
+
+/// Lets a task that is stopped go on where it was.
+///
+/// # Errors
+///
+/// Those that the interface lists for `Resume`.
+#[cfg(feature = "chapter7")]
+pub(crate) fn resume(task: TaskRef) -> Result<(), Error> {
+    check_startable(task)?;
+    check_code_address(task.context.rip.get())?;
+    later::reset_priority(task);
+    scheduler::make_ready(task);
+    Ok(())
+}
+
+/// Stops a task.
+///
+/// # Errors
+///
+/// [`Error::InvalidState`] where it is stopped.
+#[cfg(feature = "chapter7")]
+pub(crate) fn stop(task: TaskRef) -> Result<(), Error> {
+    if task.state() == State::Stopped {
+        return Err(Error::InvalidState);
+    }
+    if task.is_waiting() {
+        task.context.set_result(Err(Error::Interrupted));
+    }
+    end::stop_now(task, Error::CalleeStopped);
+    Ok(())
 }

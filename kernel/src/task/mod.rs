@@ -1,34 +1,47 @@
 //! Tasks: what runs in user mode.
 //!
 //! - `object`: a task's page: registers, address space, capability table, and what it waits for.
-//! - `scheduler`: which task runs; the queue of those that are ready.
-//! - `configure`: configuring and starting a task.
-//! - `end`: tasks that fault or are destroyed.
+//! - `scheduler`: which task runs; `run_queue`: those that are ready.
+//! - `configure`: configuring, starting and stopping a task; `registers`: reading and writing its registers.
+//! - `fault`: what interrupts a task; `end`: tasks that are stopped or destroyed.
+//! - `floating_point`: the state of the vector registers, for tasks that have a page for it.
+//! - `later`: where later chapters come in.
 //! - `root`: the first task, from an ELF file in the ramdisk.
 
 mod configure;
 mod end;
+mod fault;
+pub(crate) mod floating_point;
+mod later;
 mod object;
+pub(crate) mod registers;
 mod root;
+#[cfg(not(feature = "chapter7"))]
+mod run_queue;
 pub(crate) mod scheduler;
 
 pub use configure::{ConfigureRequest, StartRequest, check_code_address};
+#[cfg(feature = "chapter7")]
+pub(crate) use configure::{resume, stop};
 #[cfg(feature = "chapter6")]
-pub(crate) use object::USER_FLAGS;
+pub(crate) use end::report;
+pub use fault::Fault;
+pub(crate) use fault::raise;
 pub use object::{Context, State, Task, TaskRef};
+#[cfg(feature = "chapter6")]
+pub(crate) use object::{Queue, USER_FLAGS};
 pub use root::run_root_task;
-
-use x86_64::registers::control::{Cr0, Cr0Flags};
+#[cfg(not(feature = "chapter7"))]
+use run_queue::RunQueue;
 
 use crate::interrupts::exceptions::DEBUG;
 use crate::{arch, capability, interrupts};
 
 /// Prepares the processor for user mode.
 pub(crate) fn initialize() {
-    // SAFETY: tasks have no floating-point state, and the kernel uses none. With this flag each such instruction raises an exception.
-    unsafe { Cr0::update(|cr0| cr0.insert(Cr0Flags::TASK_SWITCHED)) };
     arch::syscall::initialize();
-    interrupts::set_user_exception_handler(end::stop_faulting_task);
-    interrupts::set_handler(DEBUG, Some(end::step_into_kernel));
+    floating_point::initialize();
+    interrupts::set_user_handlers(fault::handle_exception, fault::handle_interrupt);
+    interrupts::set_handler(DEBUG, Some(fault::step_into_kernel));
     capability::set_task_steps(end::STEPS);
 }

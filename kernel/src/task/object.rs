@@ -32,6 +32,9 @@ pub struct Context {
     pub r15: Cell<u64>,
     pub rip: Cell<u64>,
     pub rflags: Cell<u64>,
+    /// Whether all of them count: the task was interrupted, and goes on with `iretq`. After a system call `rcx` and `r11` are lost, and the
+    /// faster `sysretq` will do.
+    pub is_whole: Cell<bool>,
 }
 // ANCHOR_END: context
 
@@ -47,6 +50,7 @@ impl Context {
         };
         self.rax.set(status.cast_unsigned());
         self.rdi.set(0);
+        self.rsi.set(0);
         self.set_words([rdx, r10, r8, r9]);
     }
 
@@ -65,8 +69,9 @@ impl Context {
 
     /// The task goes on at `entry`, with this stack and first argument, and nothing in its other registers.
     pub fn enter(&self, entry: u64, stack: u64, argument: u64, words: Words) {
-        let cleared = [&self.rax, &self.rbx, &self.rbp, &self.r12, &self.r13, &self.r14, &self.r15];
+        let cleared = [&self.rax, &self.rbx, &self.rbp, &self.rsi, &self.r12, &self.r13, &self.r14, &self.r15];
         cleared.into_iter().for_each(|register| register.set(0));
+        self.is_whole.set(false);
         self.rip.set(entry);
         self.rsp.set(stack);
         self.rflags.set(USER_FLAGS);
@@ -80,8 +85,8 @@ impl Context {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum State {
-    /// Was not started.
-    Inactive = 0,
+    /// Does not run: was not started yet, was stopped, has faulted, or has lost its table or its space.
+    Stopped = 0,
     /// Could run, and stands in the queue.
     Ready,
     /// Runs.
@@ -92,8 +97,10 @@ pub enum State {
     Calling,
     /// Called another task, which serves somebody else first.
     Waiting,
-    /// Has faulted, has lost its table or its space, or is being taken apart. It will not run again.
-    Stopped,
+    /// Has faulted; its fault handler was called.
+    Faulting,
+    /// Waits for a notification, or for a time.
+    Blocked,
 }
 // ANCHOR_END: state
 
@@ -117,21 +124,20 @@ pub struct Task {
     table: Cell<u64>,
     /// Where each of its entries has its stack pointer.
     pub(crate) stack: Cell<u64>,
-    /// The task that it serves.
-    pub(crate) caller: Cell<Option<TaskRef>>,
-    /// The task that serves it, or will.
-    pub(crate) callee: Cell<Option<TaskRef>>,
-    /// Where the callee begins, and with which context: the words of the endpoint that was called.
-    pub(crate) call_entry: Cell<u64>,
-    pub(crate) call_context: Cell<u64>,
-    /// The first and the last of the tasks that wait for this one.
-    pub(crate) waiters: Queue,
+    /// Its part in calls.
+    #[cfg(feature = "chapter6")]
+    pub(crate) calls: crate::ipc::Calls,
+    /// Its priority, and what it waits for other than calls.
+    #[cfg(feature = "chapter7")]
+    pub(crate) scheduling: crate::scheduling::Scheduling,
     /// Its place in the queue in which it stands, if it does.
     pub(crate) links: Links,
     pub(crate) state: Cell<State>,
     /// Capabilities of its own to its table and its space, so that these live as long as it does.
     pub(crate) table_slot: Slot,
     pub(crate) space_slot: Slot,
+    /// The page for its floating-point state, where it has one.
+    pub(crate) floating_point_slot: Slot,
 }
 
 const _: () = assert!(size_of::<Task>() <= flatmk_abi::layout::PAGE_SIZE as usize);
@@ -140,6 +146,16 @@ impl Task {
     /// What it is doing.
     pub fn state(&self) -> State {
         self.state.get()
+    }
+
+    /// Whether it waits in a system call of its own.
+    #[cfg(feature = "chapter7")]
+    pub(super) fn is_waiting(&self) -> bool {
+        match self.state() {
+            State::Calling | State::Blocked => true,
+            State::Waiting => !self.calls.has_faulted(),
+            _ => false,
+        }
     }
 
     /// Its capability table. For a task that runs, or has run: such a task was configured.
@@ -155,6 +171,14 @@ impl Task {
     /// Its address space, once it is configured.
     pub fn address_space(&self) -> Option<AddressSpace> {
         self.space_slot.page().map(AddressSpace::from_top)
+    }
+
+    /// The slots that are its own, all that it has.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let slots = [&self.table_slot, &self.space_slot, &self.floating_point_slot].into_iter();
+        #[cfg(feature = "chapter6")]
+        let slots = slots.chain([&self.calls.fault_slot]);
+        slots
     }
 
     /// Takes note of the table and the space that its slots hold.
@@ -197,6 +221,12 @@ impl TaskRef {
         NonNull::new(slot.page_address() as *mut Task).map(Self).ok_or(Error::InvalidCapability)
     }
 
+    /// The task at an address that was noted while it was a task's; 0 for none.
+    #[cfg(feature = "chapter6")]
+    pub(crate) fn from_address(address: u64) -> Option<Self> {
+        NonNull::new(address as *mut Task).map(Self)
+    }
+
     /// Its page.
     #[must_use]
     pub fn page(self) -> Option<Frame> {
@@ -234,6 +264,23 @@ impl Queue {
     }
 
     // ANCHOR: queue
+    /// Whether nobody stands in it.
+    #[cfg(feature = "chapter6")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.get().is_none()
+    }
+
+    /// Puts a task, which stands in no queue, at the front.
+    pub(crate) fn push_first(&self, task: TaskRef) {
+        let first = self.first.replace(Some(task));
+        task.links.next.set(first);
+        task.links.previous.set(None);
+        match first {
+            Some(first) => first.links.previous.set(Some(task)),
+            None => self.last.set(Some(task)),
+        }
+    }
+
     /// Puts a task, which stands in no queue, at the end.
     pub(crate) fn push(&self, task: TaskRef) {
         let last = self.last.replace(Some(task));

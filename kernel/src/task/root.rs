@@ -85,6 +85,7 @@ fn build(image: &Image<'_>) -> Result<(), BuildError> {
 
     insert_new(table.free_slot(slots::CONSOLE)?, Content::to_device(Kind::Console, Rights::all()));
     insert_new(table.free_slot(slots::POWER)?, Content::to_device(Kind::Power, Rights::all()));
+    give_devices(table)?;
     let task = TaskRef::on(task_page).ok_or(Error::InvalidCapability)?;
     ConfigureRequest::decode(task, table.lookup(slots::TABLE)?, space_slot, ROOT_STACK_TOP)?.perform();
     StartRequest::decode(task, image.entry(), ramdisk().len() as u64)?.perform();
@@ -97,6 +98,14 @@ fn build(image: &Image<'_>) -> Result<(), BuildError> {
     Ok(())
 }
 // ANCHOR_END: build
+
+/// The capabilities with which drivers reach their devices. They come with chapter 6.
+fn give_devices(table: &Table) -> Result<(), BuildError> {
+    #[cfg(feature = "chapter6")]
+    crate::ipc::give_devices(table.free_slot(slots::INTERRUPTS)?, table.free_slot(slots::PORTS)?);
+    let _ = table;
+    Ok(())
+}
 
 fn take(kind: PageKind) -> Result<Frame, BuildError> {
     take_boot_page(kind).map(|page| page.frame()).ok_or(BuildError::OutOfMemory)

@@ -1,10 +1,18 @@
-//! Which task runs. In this chapter a task runs until it gives the processor up.
+//! Which task runs.
+//!
+//! Operations say who becomes ready and who cannot go on; what is returned here is the task to go on with, which the stub that
+//! called the operation then loads.
 
 use core::cell::Cell;
 
-use super::object::{Queue, State, TaskRef};
+#[cfg(not(feature = "chapter7"))]
+use super::RunQueue;
+use super::object::{State, TaskRef};
+use super::{floating_point, later};
 use crate::arch;
 use crate::memory::load_space;
+#[cfg(feature = "chapter7")]
+use crate::scheduling::RunQueue;
 use crate::stop::{StopCode, stop};
 
 /// The task that runs. The stubs read it, too.
@@ -16,12 +24,12 @@ unsafe impl Sync for Current {}
 
 pub(crate) static CURRENT: Current = Current(Cell::new(None));
 
-struct Ready(Queue);
+struct Ready(RunQueue);
 
 // SAFETY: as for `Current`.
 unsafe impl Sync for Ready {}
 
-static READY: Ready = Ready(Queue::new());
+static READY: Ready = Ready(RunQueue::new());
 
 /// The task that runs. Called at the beginning of a system call or an exception of user mode, so there is one.
 #[inline(always)]
@@ -32,17 +40,13 @@ pub(crate) fn current() -> TaskRef {
 }
 
 /// The task that runs, if one does.
+#[inline(always)]
 pub(crate) fn try_current() -> Option<TaskRef> {
     CURRENT.0.get()
 }
 
-/// No task runs: the current one has ended.
-pub(crate) fn clear_current() {
-    CURRENT.0.set(None);
-}
-
 // ANCHOR: switch
-/// Makes a task the one that runs. The stub that is told of it loads its registers.
+/// Makes a task the one that runs. Whoever calls this has put away the floating-point state.
 #[inline(always)]
 pub(crate) fn switch(from: TaskRef, to: TaskRef) -> TaskRef {
     to.state.set(State::Running);
@@ -55,10 +59,24 @@ pub(crate) fn switch(from: TaskRef, to: TaskRef) -> TaskRef {
 }
 // ANCHOR_END: switch
 
+/// Makes a task, which stands in no queue, the one that runs.
+pub(crate) fn run(from: TaskRef, to: TaskRef) -> TaskRef {
+    if from != to {
+        floating_point::put_away();
+    }
+    switch(from, to)
+}
+
 /// Puts a task at the end of the queue of those that could run.
 pub(crate) fn make_ready(task: TaskRef) {
     task.state.set(State::Ready);
     READY.0.push(task);
+}
+
+/// Puts a task before all others that are as urgent.
+pub(crate) fn make_ready_first(task: TaskRef) {
+    task.state.set(State::Ready);
+    READY.0.push_first(task);
 }
 
 /// Takes a task that is ready out of the queue.
@@ -66,35 +84,86 @@ pub(crate) fn remove_ready(task: TaskRef) {
     READY.0.remove(task);
 }
 
+/// A task that runs, or is ready, does neither any more.
+pub(crate) fn withdraw(task: TaskRef) {
+    match task.state() {
+        State::Ready => remove_ready(task),
+        State::Running => {
+            floating_point::put_away();
+            CURRENT.0.set(None);
+        }
+        _ => {}
+    }
+}
+
 // ANCHOR: yield
 /// The current task lets the others run, each once. Returns the task to go on with.
 pub(crate) fn yield_now(task: TaskRef) -> TaskRef {
-    match READY.0.pop() {
+    match READY.0.pop_peer(task) {
         None => task,
         Some(next) => {
             make_ready(task);
-            switch(task, next)
+            run(task, next)
         }
     }
 }
 // ANCHOR_END: yield
 
+// ANCHOR: settle
+/// Tasks have become ready: the current one goes on, unless one of them is more urgent.
+pub(crate) fn settle(task: TaskRef) -> TaskRef {
+    if !READY.0.is_above(task) {
+        return task;
+    }
+    make_ready_first(task);
+    run(task, pop())
+}
+
+/// What interrupts have brought is dealt with: sleepers wake, handlers are called, a time slice may be over.
+pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
+    let slice_is_over = later::tick();
+    let have_interrupts = later::have_interrupts();
+    if !slice_is_over && !have_interrupts {
+        return settle(task);
+    }
+    if slice_is_over {
+        make_ready(task);
+    } else {
+        make_ready_first(task);
+    }
+    // Handlers come before those who are as urgent.
+    later::deliver_interrupts();
+    run(task, pop())
+}
+// ANCHOR_END: settle
+
 /// The current task cannot go on. Returns the next one.
 #[cfg(feature = "chapter6")]
 pub(crate) fn next(task: TaskRef) -> TaskRef {
-    switch(task, pop())
+    run(task, pop())
 }
 
+// ANCHOR: idle
+/// The first of the tasks that are ready. While there is none, the processor rests until the next interrupt.
 fn pop() -> TaskRef {
-    match READY.0.pop() {
-        Some(task) => task,
-        None => stop(StopCode::NothingToRun, format_args!("no task is left that can run, and nothing can wake one")),
+    loop {
+        if let Some(task) = READY.0.pop() {
+            return task;
+        }
+        if !later::can_wake() {
+            stop(StopCode::NothingToRun, format_args!("no task is left that can run, and nothing can wake one"));
+        }
+        floating_point::put_away();
+        arch::interrupts::rest();
+        later::tick();
+        later::deliver_interrupts();
     }
 }
+// ANCHOR_END: idle
 
 /// Goes on with the next task that is ready, whatever ran before, and leaves the kernel's stack behind.
 pub(crate) fn leave() -> ! {
     let task = pop();
     load_space(task.space.get());
-    arch::syscall::resume(switch(task, task))
+    arch::syscall::resume(run(task, task))
 }

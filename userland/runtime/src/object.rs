@@ -3,7 +3,7 @@
 //! These types do not own what they name: a capability goes when its slot is deleted. All functions return what the
 //! kernel says; the errors of each operation are listed in [`flatmk_abi::OPERATIONS`].
 
-use flatmk_abi::{Access, Error, FLAG_NO_WAIT, Kind, Operation, Rights, Words, slots};
+use flatmk_abi::{Access, Error, FLAG_NO_WAIT, Kind, NO_TIMEOUT, Operation, Rights, Words, slots};
 
 use crate::syscall::{call, invoke};
 
@@ -32,6 +32,14 @@ objects! {
     Console
     /// The power switch.
     Power
+    /// A capability to return to a caller.
+    Reply
+    /// A notification.
+    Notification
+    /// Interrupt lines.
+    Interrupts
+    /// I/O ports.
+    Ports
 }
 
 /// The program's own table.
@@ -127,6 +135,41 @@ impl Task {
         done(invoke(self.0, Operation::MakeEndpoint, [entry as usize as u64, context, table.0, slot]))
     }
 
+    pub fn stop(self) -> Done {
+        done(invoke(self.0, Operation::Stop, [0; 4]))
+    }
+
+    pub fn resume(self) -> Done {
+        done(invoke(self.0, Operation::Resume, [0; 4]))
+    }
+
+    pub fn set_priority(self, priority: u8) -> Done {
+        done(invoke(self.0, Operation::SetPriority, [priority.into(), 0, 0, 0]))
+    }
+
+    pub fn set_fault_handler(self, handler: Option<Endpoint>, missing: MissingCapability) -> Done {
+        let handler = handler.map_or(0, |Endpoint(pointer)| pointer);
+        done(invoke(self.0, Operation::SetFaultHandler, [handler, missing as u64, 0, 0]))
+    }
+
+    pub fn set_floating_point(self, page: Option<u64>) -> Done {
+        done(invoke(self.0, Operation::SetFloatingPoint, [page.unwrap_or(0), 0, 0, 0]))
+    }
+
+    /// Four registers, from this one on.
+    pub fn read_registers(self, first: u64) -> Result<Words, Error> {
+        invoke(self.0, Operation::ReadRegisters, [first, 0, 0, 0])
+    }
+
+    pub fn write_register(self, register: u64, value: u64) -> Done {
+        done(invoke(self.0, Operation::WriteRegister, [register, value, 0, 0]))
+    }
+
+    /// Lets the caller rest. The task must be its own.
+    pub fn sleep(self, time_ns: u64) -> Done {
+        done(invoke(self.0, Operation::Sleep, [time_ns, 0, 0, 0]))
+    }
+
     /// Lets the other ready tasks run. The task must be the caller's own.
     #[inline(always)]
     pub fn yield_now(self) -> Done {
@@ -143,6 +186,68 @@ impl Endpoint {
 
     pub fn call_without_waiting(self, message: Words) -> Result<Words, Error> {
         call(self.0, FLAG_NO_WAIT, message)
+    }
+}
+
+/// What becomes of a system call that names no capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum MissingCapability {
+    /// It returns an error.
+    IsError = 0,
+    /// The fault handler is called.
+    IsFault = 1,
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Reply {
+    pub fn reply(self, answer: Words) -> Done {
+        done(invoke(self.0, Operation::Reply, answer))
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Notification {
+    #[inline(always)]
+    pub fn signal(self, bits: u64) -> Done {
+        done(invoke(self.0, Operation::Signal, [bits, 0, 0, 0]))
+    }
+
+    /// The bits, as soon as there are some.
+    #[inline(always)]
+    pub fn wait(self) -> Result<u64, Error> {
+        self.wait_for(NO_TIMEOUT)
+    }
+
+    /// The same, for a limited time.
+    #[inline(always)]
+    pub fn wait_for(self, timeout_ns: u64) -> Result<u64, Error> {
+        invoke(self.0, Operation::Wait, [timeout_ns, 0, 0, 0]).map(|[bits, ..]| bits)
+    }
+
+    /// The bits; 0 for none.
+    pub fn poll(self) -> Result<u64, Error> {
+        invoke(self.0, Operation::Poll, [0; 4]).map(|[bits, ..]| bits)
+    }
+}
+
+#[expect(missing_docs, reason = "named after the operations, which flatmk-abi documents")]
+impl Interrupts {
+    pub fn bind(self, line: u64, handler: Option<Endpoint>) -> Done {
+        let handler = handler.map_or(0, |Endpoint(pointer)| pointer);
+        done(invoke(self.0, Operation::Bind, [line, handler, 0, 0]))
+    }
+}
+
+impl Ports {
+    /// Reads a byte from a port.
+    pub fn read_byte(self, port: u16) -> Result<u8, Error> {
+        invoke(self.0, Operation::ReadPort, [port.into(), 1, 0, 0]).map(|[value, ..]| value as u8)
+    }
+
+    /// Writes a byte to a port.
+    pub fn write_byte(self, port: u16, value: u8) -> Done {
+        done(invoke(self.0, Operation::WritePort, [port.into(), 1, value.into(), 0]))
     }
 }
 

@@ -14,9 +14,9 @@ pub(crate) const TESTS: &[Test] = tests![
     every_flag_that_a_program_may_set_survives_a_system_call,
 ];
 
-/// `Return` would end this program, and success of `PowerOff` the run.
+/// `Return` would end this program, `Stop` and `Sleep` would take the processor from it, and success of `PowerOff` would end the run.
 fn is_harmless(operation: Operation) -> bool {
-    !matches!(operation, Operation::Return | Operation::PowerOff)
+    !matches!(operation, Operation::Return | Operation::Stop | Operation::PowerOff)
 }
 
 /// `system_call` checks all registers; here each operation fails and succeeds, on each kind of capability.

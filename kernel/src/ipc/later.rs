@@ -1,0 +1,23 @@
+//! Where chapter 7 comes in: priorities.
+
+#[cfg(feature = "chapter7")]
+pub(super) use crate::scheduling::{lend, lend_to_busy, lend_to_next, reset_priority};
+#[cfg(not(feature = "chapter7"))]
+use crate::task::TaskRef;
+
+/// A callee runs at its caller's priority.
+#[cfg(not(feature = "chapter7"))]
+#[inline(always)]
+pub(super) fn lend(_: TaskRef, _: TaskRef) {}
+
+/// The first task waits for the second.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn lend_to_busy(_: TaskRef, _: TaskRef) {}
+
+/// A task has begun to serve one of those who waited for it.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn lend_to_next(_: TaskRef, _was_last: bool) {}
+
+/// The task runs for itself from now on.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn reset_priority(_: TaskRef) {}

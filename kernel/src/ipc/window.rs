@@ -1,0 +1,57 @@
+//! The window: capabilities that move along with a call, and back with the return.
+
+use flatmk_abi::slots::{WINDOW, WINDOW_SLOTS};
+use flatmk_abi::{Error, FLAGS_WINDOW, WINDOW_SHIFT};
+
+use crate::capability::{MoveRequest, Table};
+use crate::task::TaskRef;
+
+/// Which slots of the window are meant, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window(u64);
+
+impl Window {
+    /// None of them.
+    pub(super) const EMPTY: Window = Window(0);
+
+    /// Those that the flags of an operation name.
+    pub(super) fn from_flags(operation: u64) -> Self {
+        Self((operation & FLAGS_WINDOW) >> WINDOW_SHIFT)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self == Window::EMPTY
+    }
+
+    /// The bits, as either side is told.
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    fn slots(self) -> impl Iterator<Item = u64> {
+        (0..WINDOW_SLOTS).filter(move |slot| self.0 >> slot & 1 != 0).map(|slot| WINDOW + slot)
+    }
+
+    // ANCHOR: transfer
+    /// Checks that what is in these slots of one task's window can move to the other's.
+    ///
+    /// # Errors
+    ///
+    /// Those that the interface lists for `Call`.
+    pub(super) fn check(self, from: TaskRef, to: TaskRef) -> Result<(), Error> {
+        self.requests(&from, &to).try_for_each(|request| request.map(|_| ()))
+    }
+
+    /// Moves it. All of it was checked.
+    pub(super) fn transfer(self, from: TaskRef, to: TaskRef) {
+        self.requests(&from, &to).flatten().for_each(MoveRequest::perform);
+    }
+
+    fn requests<'a>(self, from: &'a TaskRef, to: &'a TaskRef) -> impl Iterator<Item = Result<MoveRequest<'a>, Error>> {
+        // Within one table everything is in place already.
+        let is_one_table = core::ptr::eq::<Table>(from.table(), to.table());
+        let slots = if is_one_table { Window::EMPTY } else { self }.slots();
+        slots.map(|slot| MoveRequest::decode(to.table(), slot, from.table().lookup(slot)?))
+    }
+    // ANCHOR_END: transfer
+}

@@ -1,0 +1,85 @@
+//! At whose priority a task runs: its own while it runs for itself, its caller's while it serves. Whoever waits for a busy task lends it, and all for
+//! whom that one waits, its priority, so that a task in between cannot hold it up.
+
+use flatmk_abi::{Error, MAX_PRIORITY};
+
+use crate::task::{State, TaskRef, scheduler};
+
+/// How far a priority is lent, as far as the kernel looks for a deadlock.
+const LONGEST_CHAIN: usize = 1000;
+
+/// A new task is as urgent as whoever configures it; the first one, as can be.
+pub(crate) fn inherit_priority(task: TaskRef) {
+    let base = scheduler::try_current().map_or(MAX_PRIORITY, |maker| maker.scheduling.base.get());
+    task.scheduling.base.set(base);
+    task.scheduling.priority.set(base);
+}
+
+/// The task runs for itself from now on. It stands in no queue.
+pub(crate) fn reset_priority(task: TaskRef) {
+    task.scheduling.priority.set(task.scheduling.base.get());
+}
+
+/// A callee runs at its caller's priority.
+#[inline(always)]
+pub(crate) fn lend(caller: TaskRef, callee: TaskRef) {
+    callee.scheduling.priority.set(caller.scheduling.priority.get());
+}
+
+// ANCHOR: lend
+/// The caller waits for a task that is busy: that one, and those for whom it waits, become as urgent as the caller.
+pub(crate) fn lend_to_busy(caller: TaskRef, callee: TaskRef) {
+    let priority = caller.scheduling.priority.get();
+    let mut waiter = caller;
+    for task in core::iter::successors(Some(callee), |task| task.calls.callee()).take(LONGEST_CHAIN) {
+        if waiter.state() == State::Waiting {
+            let waiters = &task.scheduling.waiters_priority;
+            waiters.set(waiters.get().max(priority));
+        }
+        if task.scheduling.priority.get() < priority {
+            change(task, priority);
+        }
+        waiter = task;
+    }
+}
+
+/// The task serves one of those who waited for it. The others lend it their priority still.
+pub(crate) fn lend_to_next(task: TaskRef, was_last: bool) {
+    let waiters = &task.scheduling.waiters_priority;
+    if was_last {
+        waiters.set(0);
+    }
+    let scheduling = &task.scheduling;
+    scheduling.priority.set(scheduling.priority.get().max(waiters.get()));
+}
+// ANCHOR_END: lend
+
+/// Changes the priority at which a task runs, and with it its queue.
+fn change(task: TaskRef, priority: u8) {
+    let is_ready = task.state() == State::Ready;
+    if is_ready {
+        scheduler::remove_ready(task);
+    }
+    task.scheduling.priority.set(priority);
+    if is_ready {
+        scheduler::make_ready(task);
+    }
+}
+
+/// Sets the priority of a task. `invoker` asks for it.
+///
+/// # Errors
+///
+/// Those that the interface lists for `SetPriority`.
+pub(super) fn set(invoker: TaskRef, task: TaskRef, priority: u64) -> Result<(), Error> {
+    let priority =
+        u8::try_from(priority).ok().filter(|&priority| priority <= MAX_PRIORITY).ok_or(Error::InvalidArgument)?;
+    if priority > invoker.scheduling.base.get() {
+        return Err(Error::MissingRight);
+    }
+    task.scheduling.base.set(priority);
+    if !task.calls.has_caller() {
+        change(task, priority);
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The tasks that are ready: a queue for each priority, and a word that says which are not empty. Everything takes constant time.
+
+use core::cell::Cell;
+
+use flatmk_abi::MAX_PRIORITY;
+
+use super::{fill_slice, keep_slice, use_slice};
+use crate::task::{Queue, TaskRef};
+
+const PRIORITIES: usize = MAX_PRIORITY as usize + 1;
+
+/// The tasks that are ready.
+pub(crate) struct RunQueue {
+    /// Bit n is set where the queue of priority n is not empty.
+    occupied: Cell<u64>,
+    queues: [Queue; PRIORITIES],
+}
+
+// ANCHOR: run_queue
+impl RunQueue {
+    /// Nobody is ready.
+    pub(crate) const fn new() -> Self {
+        Self { occupied: Cell::new(0), queues: [const { Queue::new() }; PRIORITIES] }
+    }
+
+    /// Puts a task behind all that are as urgent. It has a new time slice.
+    pub(crate) fn push(&self, task: TaskRef) {
+        fill_slice(task);
+        self.queue_of(task).push(task);
+        self.occupied.set(self.occupied.get() | bit(task));
+    }
+
+    /// Puts a task before all that are as urgent. It keeps what is left of its time slice.
+    pub(crate) fn push_first(&self, task: TaskRef) {
+        keep_slice(task);
+        self.queue_of(task).push_first(task);
+        self.occupied.set(self.occupied.get() | bit(task));
+    }
+
+    /// Takes the first of the most urgent tasks.
+    pub(crate) fn pop(&self) -> Option<TaskRef> {
+        let highest = self.occupied.get().checked_ilog2()?;
+        let task = self.queues.get(highest as usize)?.first.get()?;
+        self.remove(task);
+        use_slice(task);
+        Some(task)
+    }
+
+    /// Takes the first of the tasks that are as urgent as this one.
+    pub(crate) fn pop_peer(&self, task: TaskRef) -> Option<TaskRef> {
+        let peer = self.queue_of(task).first.get()?;
+        self.remove(peer);
+        use_slice(peer);
+        Some(peer)
+    }
+
+    /// Takes a task, which is ready, out.
+    pub(crate) fn remove(&self, task: TaskRef) {
+        let queue = self.queue_of(task);
+        queue.remove(task);
+        if queue.is_empty() {
+            self.occupied.set(self.occupied.get() & !bit(task));
+        }
+    }
+
+    /// Whether somebody who is ready is more urgent than this task.
+    pub(crate) fn is_above(&self, task: TaskRef) -> bool {
+        self.occupied.get() >> priority(task) > 1
+    }
+
+    fn queue_of(&self, task: TaskRef) -> &Queue {
+        // A priority is never above the highest.
+        self.queues.get(usize::from(priority(task))).unwrap_or(&self.queues[0])
+    }
+}
+// ANCHOR_END: run_queue
+
+fn priority(task: TaskRef) -> u8 {
+    task.scheduling.priority.get()
+}
+
+fn bit(task: TaskRef) -> u64 {
+    1 << priority(task)
+}

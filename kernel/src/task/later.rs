@@ -1,0 +1,59 @@
+//! Where later chapters come in: what happens at these points, with each chapter and without it.
+
+#[cfg(feature = "chapter6")]
+pub(super) use crate::ipc::{call_fault_handler, deliver_interrupts, end_calls, have_interrupts};
+#[cfg(feature = "chapter7")]
+pub(super) use crate::scheduling::{forget_waiting, inherit_priority, reset_priority, tick};
+
+/// Tells those who wait for the task that it will not answer.
+#[cfg(not(feature = "chapter6"))]
+pub(super) fn end_calls(_: super::TaskRef, _: flatmk_abi::Error) -> crate::capability::Progress {
+    crate::capability::Progress::Done
+}
+
+/// Whether interrupts have come that have handlers.
+#[cfg(not(feature = "chapter6"))]
+pub(super) fn have_interrupts() -> bool {
+    false
+}
+
+/// Calls the handlers of interrupts that have come.
+#[cfg(not(feature = "chapter6"))]
+pub(super) fn deliver_interrupts() {}
+
+/// Calls the task's fault handler; without one, gives the task back.
+#[cfg(not(feature = "chapter6"))]
+pub(super) fn call_fault_handler(_: super::TaskRef, _: super::Fault) -> Option<super::TaskRef> {
+    None
+}
+
+/// The timer's ticks since the last time count. Tells whether a time slice is over.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn tick() -> bool {
+    false
+}
+
+/// The task waits for no time and no notification any more.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn forget_waiting(_: super::TaskRef) {}
+
+/// A new task is as urgent as whoever configures it.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn inherit_priority(_: super::TaskRef) {}
+
+/// The task runs for itself from now on.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn reset_priority(_: super::TaskRef) {}
+
+/// Whether an interrupt could make a task ready.
+pub(super) fn can_wake() -> bool {
+    #[cfg(feature = "chapter6")]
+    if crate::ipc::is_interrupt_bound() {
+        return true;
+    }
+    #[cfg(feature = "chapter7")]
+    if crate::scheduling::is_timer_running() {
+        return true;
+    }
+    false
+}

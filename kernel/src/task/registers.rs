@@ -1,0 +1,106 @@
+//! The registers of a task that stands still, read and written by another.
+
+use core::cell::Cell;
+use core::fmt;
+
+use flatmk_abi::{Error, Words};
+
+use super::configure::check_code_address;
+use super::object::{Context, State, TaskRef, USER_FLAGS};
+
+const RIP: u64 = 16;
+const RFLAGS: u64 = 17;
+
+/// The flags that user mode may change itself: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification (Intel SDM
+/// vol. 1, figure 3-8).
+const CHANGEABLE_FLAGS: u64 = 0x24_0dd5;
+
+/// Their names, in the order of their numbers.
+const NAMES: [&str; 18] = [
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    "rip", "rflags",
+];
+
+impl fmt::Display for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const PER_LINE: usize = 6;
+        for (index, (name, register)) in NAMES.into_iter().zip(numbered(self)).enumerate() {
+            let end = if index % PER_LINE == PER_LINE - 1 { "\n" } else { "" };
+            let start = if index % PER_LINE == 0 { "  " } else { " " };
+            write!(formatter, "{start}{name}={:#x}{end}", register.get())?;
+        }
+        Ok(())
+    }
+}
+
+/// The registers by the numbers that the interface gives them.
+fn numbered(context: &Context) -> [&Cell<u64>; 18] {
+    [
+        &context.rax,
+        &context.rbx,
+        &context.rcx,
+        &context.rdx,
+        &context.rsi,
+        &context.rdi,
+        &context.rbp,
+        &context.rsp,
+        &context.r8,
+        &context.r9,
+        &context.r10,
+        &context.r11,
+        &context.r12,
+        &context.r13,
+        &context.r14,
+        &context.r15,
+        &context.rip,
+        &context.rflags,
+    ]
+}
+
+/// The registers of a task, if it stands still. From now on all of them count.
+fn of(task: &TaskRef) -> Result<&Context, Error> {
+    if !matches!(task.state(), State::Stopped | State::Faulting) {
+        return Err(Error::InvalidState);
+    }
+    let context = &task.context;
+    if !context.is_whole.replace(true) {
+        // The task was in a system call, which leaves these two behind.
+        context.rcx.set(context.rip.get());
+        context.r11.set(context.rflags.get());
+    }
+    Ok(context)
+}
+
+/// Four registers from one on.
+///
+/// # Errors
+///
+/// Those that the interface lists for `ReadRegisters`.
+pub(crate) fn read(task: TaskRef, first: u64) -> Result<Words, Error> {
+    if first > RFLAGS {
+        return Err(Error::InvalidArgument);
+    }
+    let registers = numbered(of(&task)?);
+    let value = |number: u64| registers.get(number as usize).map_or(0, |register| register.get());
+    Ok([value(first), value(first + 1), value(first + 2), value(first + 3)])
+}
+
+/// Sets one register.
+///
+/// # Errors
+///
+/// Those that the interface lists for `WriteRegister`.
+pub(crate) fn write(task: TaskRef, number: u64, value: u64) -> Result<(), Error> {
+    if number > RFLAGS {
+        return Err(Error::InvalidArgument);
+    }
+    let value = match number {
+        RIP => check_code_address(value)?,
+        RFLAGS => value & CHANGEABLE_FLAGS | USER_FLAGS,
+        _ => value,
+    };
+    if let Some(register) = numbered(of(&task)?).get(number as usize) {
+        register.set(value);
+    }
+    Ok(())
+}
