@@ -5,11 +5,11 @@ use core::ptr;
 use flatmk_abi::Kind;
 
 use super::destroy::dying_table;
-use super::frame::mapping_of;
+use super::frame::{mapping_of, size_of_frame};
 use super::memory::region_of;
 use super::slot::Slot;
 use super::table::Table;
-use crate::memory::{AddressSpace, Frame, FrameSize, PageEntry, PageKind, entry_of, page_count};
+use crate::memory::{AddressSpace, Frame, PageEntry, PageKind, entry_of, page_count};
 
 /// What is not in order, and where: the slot by its address, the page by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,9 +187,8 @@ fn free_pages_below(slot: &Slot) -> Result<u64, Disorder> {
 }
 
 fn audit_frame(slot: &Slot, totals: &mut Totals) -> Result<(), Disorder> {
-    let Ok((space, address)) = mapping_of(slot) else { return Ok(()) };
+    let (Some(size), Ok((space, address))) = (size_of_frame(slot.kind()), mapping_of(slot)) else { return Ok(()) };
     totals.mappings += 1;
-    let size = if slot.kind() == Kind::LargeFrame { FrameSize::Large } else { FrameSize::Small };
     let agrees = space.translate(address).is_some_and(|translation| {
         Some(translation.frame) == slot.page()
             && slot.rights().contains(translation.access.needed_rights())

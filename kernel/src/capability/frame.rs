@@ -37,7 +37,7 @@ impl AddressSpace {
 }
 
 /// The size of the frame of a capability.
-fn size_of_frame(kind: Kind) -> Option<FrameSize> {
+pub(super) fn size_of_frame(kind: Kind) -> Option<FrameSize> {
     match kind {
         Kind::Frame => Some(FrameSize::Small),
         Kind::LargeFrame => Some(FrameSize::Large),
