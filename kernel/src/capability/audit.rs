@@ -108,7 +108,9 @@ fn audit_slot(slot: &Slot, totals: &mut Totals) -> Result<(), Disorder> {
     let here = ptr::from_ref(slot) as u64;
     totals.capabilities += 1;
     audit_links(slot).then_some(()).ok_or(Disorder::Links { slot: here })?;
-    if let Some(parent) = parent_of_first_child(slot)
+    // Looked at once for all children, at the first.
+    if slot.is_first_child()
+        && let Some(parent) = slot.back()
         && parent.kind() != Kind::Memory
         && !parent.children().all(|child| parent.rights().contains(child.rights()))
     {
@@ -130,10 +132,6 @@ fn audit_links(slot: &Slot) -> bool {
         |other: Option<&Slot>| other.is_none_or(|other| other.back().is_some_and(|back| ptr::eq(back, slot)));
     let is_led_to = |back: &Slot| [back.child(), back.next()].into_iter().flatten().any(|other| ptr::eq(other, slot));
     leads_back(slot.child()) && leads_back(slot.next()) && slot.back().is_none_or(is_led_to)
-}
-
-fn parent_of_first_child(slot: &Slot) -> Option<&'static Slot> {
-    slot.back().filter(|back| back.child().is_some_and(|child| ptr::eq(child, slot)))
 }
 
 fn leads_to_its_kind(slot: &Slot) -> bool {

@@ -267,8 +267,13 @@ impl Slot {
     #[inline]
     fn link_to_self(&self) -> Option<&'static Link> {
         let back = self.back()?;
-        let is_child = back.child.get().is_some_and(|child| ptr::eq(child.as_ptr(), self));
-        Some(if is_child { &back.child } else { &back.next })
+        Some(if self.is_first_child() { &back.child } else { &back.next })
+    }
+
+    /// Whether the slot where it hangs is the one from which it was derived.
+    #[inline]
+    pub(super) fn is_first_child(&self) -> bool {
+        self.back().and_then(Slot::child).is_some_and(|child| ptr::eq(child, self))
     }
 
     /// Puts the first child beside its parent, which loses it.
