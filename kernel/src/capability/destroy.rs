@@ -9,7 +9,10 @@ use core::cell::Cell;
 use super::memory::give_back;
 use super::removal::{self, Progress};
 use super::table::Table;
-use crate::memory::{AddressSpace, Frame, LARGE_FRAME_PAGES, PageKind, entry_of, kernel_space, tables_below};
+use crate::memory::{
+    AddressSpace, ENTRIES, Frame, LARGE_FRAME_PAGES, PageKind, TOP_LEVEL, UPPER_HALF, entry_of, kernel_space,
+    tables_below,
+};
 use crate::planted::{Bug, planted};
 
 /// What a task does in steps when it is taken apart, or when it has lost its table or its space. Chapter 5 registers it.
@@ -81,7 +84,6 @@ impl Remains {
 
 /// The object on a page has lost its last capability.
 pub(super) fn begin(page: Frame) {
-    const TOP_LEVEL: u8 = 4;
     let Some(entry) = entry_of(page) else { return };
     let kind = entry.kind();
     if kind == PageKind::AddressSpace {
@@ -155,22 +157,22 @@ fn take_apart(page: Frame, remains: &mut Remains) -> Progress {
             None => Progress::Done,
         },
         PageKind::Task => STATE.0.task_steps.get().map_or(Progress::Done, |steps| (steps.destroy)(page)),
-        PageKind::AddressSpace => take_tables(page, remains, 256),
-        PageKind::PageTable => take_tables(page, remains, 512),
+        PageKind::AddressSpace => take_tables(page, remains, UPPER_HALF),
+        PageKind::PageTable => take_tables(page, remains, ENTRIES),
         PageKind::LargeFrame => take_pages(page, remains),
         _ => Progress::Done,
     }
 }
 
 /// The tables below go onto the list; those of level 1 hold nothing that needs a look.
-fn take_tables(table: Frame, remains: &mut Remains, entries: u32) -> Progress {
+fn take_tables(table: Frame, remains: &mut Remains, entries: u64) -> Progress {
     const PER_STEP: u32 = 32;
-    let from = remains.position;
+    let from = u64::from(remains.position);
     if from == entries || remains.level == 1 {
         return Progress::Done;
     }
     remains.position += PER_STEP;
-    for lower in tables_below(table, u64::from(from)..u64::from(remains.position)) {
+    for lower in tables_below(table, from..u64::from(remains.position)) {
         put_on_list(lower, Remains { kind: PageKind::PageTable, level: remains.level - 1, position: 0 });
     }
     Progress::More

@@ -26,9 +26,9 @@ pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
 #[cfg(feature = "chapter5")]
 pub(crate) use space::load_space;
-#[cfg(feature = "chapter4")]
-pub(crate) use space::tables_below;
 pub use space::{AddressSpace, FrameSize, MapError, Mapping, Translation};
+#[cfg(feature = "chapter4")]
+pub(crate) use space::{ENTRIES, TOP_LEVEL, UPPER_HALF, tables_below};
 pub use window::{Frame, LARGE_FRAME_PAGES, OwnedLargeFrame, OwnedPage, read_frame};
 
 use crate::{interrupts, println};

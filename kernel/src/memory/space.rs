@@ -15,11 +15,11 @@ use crate::arch::paging;
 use crate::planted::{Bug, planted};
 
 /// Entries of a page table.
-pub(super) const ENTRIES: u64 = 512;
+pub(crate) const ENTRIES: u64 = 512;
 /// The entry of the top-level table at which the upper half begins.
-pub(super) const UPPER_HALF: u64 = 256;
+pub(crate) const UPPER_HALF: u64 = 256;
 /// The level of the top-level table; level 1 maps pages.
-pub(super) const TOP_LEVEL: u8 = 4;
+pub(crate) const TOP_LEVEL: u8 = 4;
 
 const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
