@@ -3,7 +3,8 @@
 use flatmk_abi::{Error, Kind, Rights};
 
 use super::{
-    Content, Extent, MakeRequest, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region, measure,
+    Content, Extent, MakeRequest, Memory, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region,
+    measure,
 };
 use crate::memory::{PageKind, take_boot_regions};
 use crate::println;
@@ -31,9 +32,9 @@ fn run() -> Result<(), Error> {
     let (free_at_first, pages) = measure(memory);
     println!("a memory capability: {free_at_first} of {pages} pages free");
 
-    SplitRequest::decode(memory, 8, table, PART)?.perform();
+    SplitRequest::decode(Memory::of(memory)?, 8, table, PART)?.perform();
     let part = table.lookup(PART)?;
-    MakeRequest::decode(part, Kind::Frame as u64, SlotRange::decode(table, FRAMES, 2)?)?.perform();
+    MakeRequest::decode(Memory::of(part)?, Kind::Frame as u64, SlotRange::decode(table, FRAMES, 2)?)?.perform();
     println!(
         "8 pages split off, and two frames made of them: {} and {} pages free",
         measure(memory).0,
