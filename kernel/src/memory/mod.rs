@@ -21,7 +21,7 @@ use bootloader_api::info::MemoryRegion;
 
 pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::Flush;
-pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space};
+pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space, switch_protections_on};
 pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
 #[cfg(feature = "chapter5")]
