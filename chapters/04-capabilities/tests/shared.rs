@@ -103,6 +103,13 @@ pub(crate) fn copy(table: &Table, destination: u64, source: u64, rights: u64) ->
     copy_from(slot(table, source), table, destination, rights)
 }
 
+/// Makes copies with all rights: pairs of destination and source.
+pub(crate) fn copy_each(table: &Table, copies: impl IntoIterator<Item = (u64, u64)>) {
+    for (destination, source) in copies {
+        copy(table, destination, source, ALL).expect("copied");
+    }
+}
+
 pub(crate) fn copy_from(source: &Slot, table: &Table, destination: u64, rights: u64) -> Result<(), Error> {
     TransferRequest::decode_copy(table, destination, source, rights)?.perform();
     Ok(())
