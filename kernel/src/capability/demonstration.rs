@@ -6,7 +6,7 @@ use super::{
     Content, Extent, MakeRequest, Memory, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region,
     measure,
 };
-use crate::memory::{PageKind, take_boot_regions};
+use crate::memory::{Frame, PageKind, take_boot_regions};
 use crate::println;
 
 /// Splits memory, makes frames, copies one with fewer rights, and takes it all back.
@@ -60,6 +60,7 @@ fn run() -> Result<(), Error> {
 /// Prints a capability and all that was derived from it; only as deep as this demonstration goes.
 fn show(slot: &Slot, depth: usize) {
     let Content { kind, rights, page, .. } = slot.content();
-    println!("  {:width$}{kind:?} {page:?} {rights:?}", "", width = 2 * depth);
+    let address = page.map_or(0, Frame::address);
+    println!("  {:width$}{kind:?} at {address:#x} with {rights:?}", "", width = 2 * depth);
     slot.children().for_each(|child| show(child, depth + 1));
 }
