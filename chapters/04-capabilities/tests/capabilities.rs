@@ -52,9 +52,9 @@ fn make_turns_free_pages_into_objects() {
         ] {
             make(table, kind, SCRATCH, 2).expect("made");
             for made in [SCRATCH, SCRATCH + 1] {
-                let content = slot(table, made).content();
-                assert_eq!((content.kind, content.rights), (kind, Rights::all()));
-                let page = content.page.expect("an object has a page");
+                let made = slot(table, made);
+                assert_eq!((made.kind(), made.rights()), (kind, Rights::all()));
+                let page = made.page().expect("an object has a page");
                 assert_eq!(entry_of(page).expect("an entry").kind(), page_kind);
             }
             assert_eq!(free_pages(table), 6);

@@ -3,8 +3,7 @@
 use flatmk_abi::{Error, Kind, Rights};
 
 use super::{
-    Content, Extent, MakeRequest, Memory, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region,
-    measure,
+    Extent, MakeRequest, Memory, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region, measure,
 };
 use crate::memory::{Frame, PageKind, take_boot_regions};
 use crate::println;
@@ -59,8 +58,7 @@ fn run() -> Result<(), Error> {
 
 /// Prints a capability and all that was derived from it; only as deep as this demonstration goes.
 fn show(slot: &Slot, depth: usize) {
-    let Content { kind, rights, page, .. } = slot.content();
-    let address = page.map_or(0, Frame::address);
+    let (kind, rights, address) = (slot.kind(), slot.rights(), slot.page().map_or(0, Frame::address));
     println!("  {:width$}{kind:?} at {address:#x} with {rights:?}", "", width = 2 * depth);
     slot.children().for_each(|child| show(child, depth + 1));
 }
