@@ -8,9 +8,12 @@
 use flatmk_abi::Access;
 use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
 use kernel::memory::{
-    AddressSpace, Attempt, Cause, Flush, Frame, FrameSize, MapError, PageKind, Region, Translation, audit,
-    boot_regions, entry_of, explain, kernel_frame, kernel_space, page_count, take_boot_page,
+    AddressSpace, Attempt, Cause, FIRMWARES, Flush, Frame, FrameSize, MapError, PageKind, Region, Translation, audit,
+    boot_regions, entry_of, explain, kernel_frame, kernel_space, page_count, switch_protections_on, take_boot_page,
 };
+
+use raw_cpuid::CpuId;
+use x86_64::registers::control::{Cr4, Cr4Flags};
 
 #[expect(unreachable_pub, reason = "the test framework makes tests public")]
 mod large_frames;
@@ -230,6 +233,28 @@ fn no_kernel_page_is_writable_and_executable_or_the_users() {
     let audit = audit();
     assert!(audit.pages > 100 && audit.executable > 10, "{audit:?}");
     assert_eq!((audit.writable_and_executable, audit.user), (0, 0), "{audit:?}");
+}
+
+/// What of [`FIRMWARES`] this processor has; to set the rest would fault.
+fn firmwares_here() -> Cr4Flags {
+    let cpuid = CpuId::new();
+    let has_virtual_8086 = cpuid.get_feature_info().is_some_and(|features| features.has_vme());
+    let has_bases = cpuid.get_extended_feature_info().is_some_and(|features| features.has_fsgsbase());
+    let mut flags = FIRMWARES;
+    flags.set(Cr4Flags::VIRTUAL_8086_MODE_EXTENSIONS | Cr4Flags::PROTECTED_MODE_VIRTUAL_INTERRUPTS, has_virtual_8086);
+    flags.set(Cr4Flags::FSGSBASE, has_bases);
+    flags
+}
+
+#[test_case]
+fn what_firmware_may_have_left_on_is_switched_off() {
+    assert!(!Cr4::read().intersects(FIRMWARES), "{:?} at first", Cr4::read());
+    let left = firmwares_here();
+    // SAFETY: the processor has these features, and none of them changes what the kernel may do.
+    unsafe { Cr4::update(|cr4| cr4.insert(left)) };
+    assert!(Cr4::read().contains(left), "{:?} as firmware may leave it", Cr4::read());
+    switch_protections_on();
+    assert!(!Cr4::read().intersects(FIRMWARES), "{:?} at last", Cr4::read());
 }
 
 #[test_case]

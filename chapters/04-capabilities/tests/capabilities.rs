@@ -24,7 +24,7 @@ use flatmk_abi::layout::PAGE_SIZE;
 use flatmk_abi::slots::{SLOTS_PER_TABLE, nested};
 use flatmk_abi::{Error, Kind, Rights};
 use kernel::capability::{
-    Content, MakeRequest, MoveRequest, Slot, SlotRange, Table, TransferRequest, insert_below, measure,
+    Content, MakeRequest, Memory, MoveRequest, Slot, SlotRange, Table, TransferRequest, insert_below, measure,
 };
 use kernel::memory::{PageKind, entry_of};
 
@@ -52,9 +52,9 @@ fn make_turns_free_pages_into_objects() {
         ] {
             make(table, kind, SCRATCH, 2).expect("made");
             for made in [SCRATCH, SCRATCH + 1] {
-                let content = slot(table, made).content();
-                assert_eq!((content.kind, content.rights), (kind, Rights::all()));
-                let page = content.page.expect("an object has a page");
+                let made = slot(table, made);
+                assert_eq!((made.kind(), made.rights()), (kind, Rights::all()));
+                let page = made.page().expect("an object has a page");
                 assert_eq!(entry_of(page).expect("an entry").kind(), page_kind);
             }
             assert_eq!(free_pages(table), 6);
@@ -68,7 +68,7 @@ fn make_turns_free_pages_into_objects() {
 #[test_case]
 fn make_refuses_what_it_cannot_do_and_changes_nothing() {
     with_memory(2, |table| {
-        let memory = slot(table, MEMORY);
+        let memory = Memory::of(slot(table, MEMORY)).expect("it is memory");
         for kind in [Kind::Empty, Kind::Memory, Kind::Endpoint, Kind::Reply, Kind::Console, Kind::Power] {
             let range = SlotRange::decode(table, FIRST, 1).expect("free slots");
             assert_eq!(MakeRequest::decode(memory, kind as u64, range).err(), Some(Error::InvalidArgument), "{kind:?}");
@@ -82,9 +82,7 @@ fn make_refuses_what_it_cannot_do_and_changes_nothing() {
         {
             assert_eq!(make(table, Kind::Frame, first, count), Err(Error::InvalidArgument), "{first}, {count}");
         }
-        let range = SlotRange::decode(table, FIRST, 1).expect("free slots");
-        let not_memory = MakeRequest::decode(slot(table, SCRATCH), Kind::Frame as u64, range).err();
-        assert_eq!(not_memory, Some(Error::InvalidCapability));
+        assert_eq!(make_from(slot(table, SCRATCH), Kind::Frame, table, FIRST, 1), Err(Error::InvalidCapability));
         assert_eq!(free_pages(table), 2);
         assert!(slot(table, FIRST).is_empty());
     });

@@ -5,8 +5,8 @@ use flatmk_abi::{Access, Error, Kind};
 use kernel::capability::{Extent, MOST_SPLITS, Progress, Removal, Table, measure};
 
 use crate::shared::{
-    ALL, FIRST, MACHINE, MEMORY, SCRATCH, SECOND, SPACE, Steps, check, copy, copy_from, delete, free_pages, machine,
-    make, make_from, map, measured, move_to, remove, revoke, slot, split_from, table_in, with_memory,
+    ALL, FIRST, MACHINE, MEMORY, SCRATCH, SECOND, SPACE, Steps, check, copy, copy_each, copy_from, delete, free_pages,
+    machine, make, make_from, map, measured, move_to, remove, revoke, slot, split_from, table_in, with_memory,
 };
 use crate::tree::expect_tree;
 
@@ -40,9 +40,7 @@ fn the_machines_own_memory_cannot_be_deleted() {
 fn revoke_leaves_the_capability_and_what_it_was_derived_from() {
     with_memory(4, |table| {
         make(table, Kind::Frame, 2, 1).expect("made");
-        for (destination, source) in [(3, 2), (4, 3), (5, 4), (6, 5), (7, 2)] {
-            copy(table, destination, source, ALL).expect("copied");
-        }
+        copy_each(table, [(3, 2), (4, 3), (5, 4), (6, 5), (7, 2)]);
         revoke(table, 6).expect("nothing was derived from it");
         expect_tree(table, "M1[F2[F3[F4[F5[F6]]] F7]]");
         revoke(table, 4).expect("revoked");

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use flatmk_abi::{Access, Error, Kind, Rights};
 use kernel::arch::time_stamp;
 use kernel::capability::{
-    Extent, MakeRequest, MapRequest, MoveRequest, Progress, Removal, Slot, SlotRange, SplitRequest, Table, Totals,
-    TransferRequest, UnmapRequest, adopt_region, audit, measure,
+    Extent, MakeRequest, MapRequest, Memory, MoveRequest, Progress, Removal, Slot, SlotRange, SplitRequest, Table,
+    Totals, TransferRequest, UnmapRequest, adopt_region, audit, measure,
 };
 use kernel::memory::{AddressSpace, Frame, PageKind, boot_regions};
 use x86_64::instructions::interrupts::without_interrupts;
@@ -86,7 +86,7 @@ pub(crate) fn free_pages(table: &Table) -> u64 {
 }
 
 pub(crate) fn make_from(memory: &Slot, kind: Kind, table: &Table, first: u64, count: u64) -> Result<(), Error> {
-    MakeRequest::decode(memory, kind as u64, SlotRange::decode(table, first, count)?)?.perform();
+    MakeRequest::decode(Memory::of(memory)?, kind as u64, SlotRange::decode(table, first, count)?)?.perform();
     Ok(())
 }
 
@@ -95,12 +95,19 @@ pub(crate) fn make(table: &Table, kind: Kind, first: u64, count: u64) -> Result<
 }
 
 pub(crate) fn split_from(memory: &Slot, pages: u64, table: &Table, index: u64) -> Result<(), Error> {
-    SplitRequest::decode(memory, pages, table, index)?.perform();
+    SplitRequest::decode(Memory::of(memory)?, pages, table, index)?.perform();
     Ok(())
 }
 
 pub(crate) fn copy(table: &Table, destination: u64, source: u64, rights: u64) -> Result<(), Error> {
     copy_from(slot(table, source), table, destination, rights)
+}
+
+/// Makes copies with all rights: pairs of destination and source.
+pub(crate) fn copy_each(table: &Table, copies: impl IntoIterator<Item = (u64, u64)>) {
+    for (destination, source) in copies {
+        copy(table, destination, source, ALL).expect("copied");
+    }
 }
 
 pub(crate) fn copy_from(source: &Slot, table: &Table, destination: u64, rights: u64) -> Result<(), Error> {
@@ -114,7 +121,8 @@ pub(crate) fn move_to(table: &Table, destination: u64, source: &Slot) -> Result<
 }
 
 pub(crate) fn map(table: &Table, frame: u64, address: u64, access: Access) -> Result<(), Error> {
-    MapRequest::decode(slot(table, SPACE), slot(table, frame), address, access as u64)?.perform()
+    MapRequest::decode(AddressSpace::from_capability(slot(table, SPACE))?, slot(table, frame), address, access as u64)?
+        .perform()
 }
 
 /// What a removal took.

@@ -98,7 +98,7 @@ fn a_full_table_is_destroyed() {
         make_from(slot(table, MEMORY), Kind::Frame, inner, 1, USABLE).expect("made");
         for index in 1..=USABLE {
             let frame = slot(inner, index);
-            let request = kernel::capability::MapRequest::decode(slot(table, SPACE), frame, 0x1000 * index, 1);
+            let request = kernel::capability::MapRequest::decode(space_in(table, SPACE), frame, 0x1000 * index, 1);
             request.expect("allowed").perform().expect("mapped");
         }
         show(remove(table, 10, Extent::Itself).expect("deleted"));

@@ -4,8 +4,8 @@ use flatmk_abi::{Error, Kind, Rights};
 use kernel::capability::{Content, Table, TransferRequest, insert_below};
 
 use crate::shared::{
-    ALL, FIRST, MEMORY, SCRATCH, SECOND, copy, copy_from, delete, free_pages, make, make_from, move_to, revoke, slot,
-    split_from, table_in, with_memory,
+    ALL, FIRST, MEMORY, SCRATCH, SECOND, copy_each, copy_from, delete, free_pages, make, make_from, move_to, revoke,
+    slot, split_from, table_in, with_memory,
 };
 use crate::tree::expect_tree;
 
@@ -37,9 +37,7 @@ fn what_is_made_hangs_below_the_memory() {
 fn copies_and_copies_of_copies_hang_below_their_sources() {
     with_memory(4, |table| {
         make(table, Kind::Frame, 2, 1).expect("made");
-        for (destination, source) in [(3, 2), (4, 2), (5, 3), (6, 5), (7, 3)] {
-            copy(table, destination, source, ALL).expect("copied");
-        }
+        copy_each(table, [(3, 2), (4, 2), (5, 3), (6, 5), (7, 3)]);
         expect_tree(table, "M1[F2[F3[F5[F6] F7] F4]]");
     });
 }
@@ -51,8 +49,7 @@ fn endpoints_and_mints_hang_below_their_task() {
         make_endpoint(table, 3, 2);
         mint(table, 4, 3, 7);
         mint(table, 5, 4, 8);
-        copy(table, 6, 4, ALL).expect("copied");
-        copy(table, 7, 2, ALL).expect("copied");
+        copy_each(table, [(6, 4), (7, 2)]);
         make_endpoint(table, 8, 7);
         expect_tree(table, "M1[K2[E3[E4[E5 E6]] K7[E8]]]");
         revoke(table, 4).expect("revoked");
@@ -99,9 +96,7 @@ fn splits_hang_below_the_memory_and_what_is_made_of_them_below_them() {
 fn a_delete_in_the_middle_leaves_what_was_derived_in_its_place() {
     with_memory(4, |table| {
         make(table, Kind::Frame, 2, 1).expect("made");
-        for (destination, source) in [(3, 2), (4, 3), (5, 3), (6, 3), (7, 5), (8, 2)] {
-            copy(table, destination, source, ALL).expect("copied");
-        }
+        copy_each(table, [(3, 2), (4, 3), (5, 3), (6, 3), (7, 5), (8, 2)]);
         expect_tree(table, "M1[F2[F3[F4 F5[F7] F6] F8]]");
         delete(table, 3).expect("deleted");
         expect_tree(table, "M1[F2[F4 F5[F7] F6 F8]]");
@@ -128,7 +123,7 @@ fn the_first_the_last_and_the_only_sibling_can_be_deleted() {
     ] {
         with_memory(1, |table| {
             make(table, Kind::Frame, 2, 1).expect("made");
-            (3..=7).for_each(|destination| copy(table, destination, 2, ALL).expect("copied"));
+            copy_each(table, (3..=7).map(|destination| (destination, 2)));
             for index in deleted {
                 delete(table, index).expect("deleted");
                 crate::shared::check();
@@ -143,9 +138,7 @@ fn the_first_the_last_and_the_only_sibling_can_be_deleted() {
 fn what_is_moved_keeps_its_place() {
     with_memory(8, |table| {
         make(table, Kind::Frame, 2, 1).expect("made");
-        for (destination, source) in [(3, 2), (4, 3), (5, 3), (6, 2)] {
-            copy(table, destination, source, ALL).expect("copied");
-        }
+        copy_each(table, [(3, 2), (4, 3), (5, 3), (6, 2)]);
         make(table, Kind::Table, 20, 1).expect("made");
         let inner = table_in(table, 20);
         for (from, to, expected) in [

@@ -16,17 +16,21 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod access;
 mod error;
 mod fault;
 mod kind;
 pub mod layout;
 mod operation;
+mod rights;
 pub mod slots;
 
+pub use access::Access;
 pub use error::Error;
 pub use fault::{FaultAnswer, FaultReason};
-pub use kind::{Access, Kind, Rights};
+pub use kind::Kind;
 pub use operation::{OPERATIONS, Operation, OperationInfo};
+pub use rights::Rights;
 
 /// How many message words a call carries each way.
 pub const MESSAGE_WORDS: usize = 4;

@@ -5,11 +5,11 @@ use core::ptr;
 use flatmk_abi::Kind;
 
 use super::destroy::dying_table;
-use super::frame::mapping_of;
+use super::frame::{mapping_of, size_of_frame};
 use super::memory::region_of;
 use super::slot::Slot;
 use super::table::Table;
-use crate::memory::{AddressSpace, Frame, FrameSize, PageEntry, PageKind, entry_of, page_count};
+use crate::memory::{AddressSpace, Frame, PageEntry, PageKind, entry_of, page_count};
 
 /// What is not in order, and where: the slot by its address, the page by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,9 @@ fn audit_slot(slot: &Slot, totals: &mut Totals) -> Result<(), Disorder> {
     let here = ptr::from_ref(slot) as u64;
     totals.capabilities += 1;
     audit_links(slot).then_some(()).ok_or(Disorder::Links { slot: here })?;
-    if let Some(parent) = parent_of_first_child(slot)
+    // Looked at once for all children, at the first.
+    if slot.is_first_child()
+        && let Some(parent) = slot.back()
         && parent.kind() != Kind::Memory
         && !parent.children().all(|child| parent.rights().contains(child.rights()))
     {
@@ -133,10 +135,6 @@ fn audit_links(slot: &Slot) -> bool {
         |other: Option<&Slot>| other.is_none_or(|other| other.back().is_some_and(|back| ptr::eq(back, slot)));
     let is_led_to = |back: &Slot| [back.child(), back.next()].into_iter().flatten().any(|other| ptr::eq(other, slot));
     leads_back(slot.child()) && leads_back(slot.next()) && slot.back().is_none_or(is_led_to)
-}
-
-fn parent_of_first_child(slot: &Slot) -> Option<&'static Slot> {
-    slot.back().filter(|back| back.child().is_some_and(|child| ptr::eq(child, slot)))
 }
 
 fn leads_to_its_kind(slot: &Slot) -> bool {
@@ -192,9 +190,8 @@ fn free_pages_below(slot: &Slot) -> Result<u64, Disorder> {
 }
 
 fn audit_frame(slot: &Slot, totals: &mut Totals) -> Result<(), Disorder> {
-    let Ok((space, address)) = mapping_of(slot) else { return Ok(()) };
+    let (Some(size), Ok((space, address))) = (size_of_frame(slot.kind()), mapping_of(slot)) else { return Ok(()) };
     totals.mappings += 1;
-    let size = if slot.kind() == Kind::LargeFrame { FrameSize::Large } else { FrameSize::Small };
     let agrees = space.translate(address).is_some_and(|translation| {
         Some(translation.frame) == slot.page()
             && slot.rights().contains(translation.access.needed_rights())

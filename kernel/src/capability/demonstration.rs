@@ -3,9 +3,9 @@
 use flatmk_abi::{Error, Kind, Rights};
 
 use super::{
-    Content, Extent, MakeRequest, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region, measure,
+    Extent, MakeRequest, Memory, Removal, Slot, SlotRange, SplitRequest, Table, TransferRequest, adopt_region, measure,
 };
-use crate::memory::{PageKind, take_boot_regions};
+use crate::memory::{Frame, PageKind, take_boot_regions};
 use crate::println;
 
 /// Splits memory, makes frames, copies one with fewer rights, and takes it all back.
@@ -31,9 +31,9 @@ fn run() -> Result<(), Error> {
     let (free_at_first, pages) = measure(memory);
     println!("a memory capability: {free_at_first} of {pages} pages free");
 
-    SplitRequest::decode(memory, 8, table, PART)?.perform();
+    SplitRequest::decode(Memory::of(memory)?, 8, table, PART)?.perform();
     let part = table.lookup(PART)?;
-    MakeRequest::decode(part, Kind::Frame as u64, SlotRange::decode(table, FRAMES, 2)?)?.perform();
+    MakeRequest::decode(Memory::of(part)?, Kind::Frame as u64, SlotRange::decode(table, FRAMES, 2)?)?.perform();
     println!(
         "8 pages split off, and two frames made of them: {} and {} pages free",
         measure(memory).0,
@@ -58,7 +58,7 @@ fn run() -> Result<(), Error> {
 
 /// Prints a capability and all that was derived from it; only as deep as this demonstration goes.
 fn show(slot: &Slot, depth: usize) {
-    let Content { kind, rights, page, .. } = slot.content();
-    println!("  {:width$}{kind:?} {page:?} {rights:?}", "", width = 2 * depth);
+    let (kind, rights, address) = (slot.kind(), slot.rights(), slot.page().map_or(0, Frame::address));
+    println!("  {:width$}{kind:?} at {address:#x} with {rights:?}", "", width = 2 * depth);
     slot.children().for_each(|child| show(child, depth + 1));
 }

@@ -11,7 +11,8 @@ use super::removal::{self, Progress};
 use super::slot::Slot;
 use super::table::Table;
 use crate::memory::{
-    AddressSpace, Frame, LARGE_FRAME_PAGES, PageEntry, PageKind, entry_of, kernel_space, tables_below,
+    AddressSpace, ENTRIES, Frame, LARGE_FRAME_PAGES, PageEntry, PageKind, TOP_LEVEL, UPPER_HALF, entry_of,
+    kernel_space, tables_below,
 };
 use crate::planted::{Bug, planted};
 
@@ -134,7 +135,6 @@ impl Remains {
 
 /// The object on a page has lost its last capability.
 pub(super) fn begin(page: Frame) {
-    const TOP_LEVEL: u8 = 4;
     let Some(entry) = entry_of(page) else { return };
     let kind = entry.kind();
     if kind == PageKind::AddressSpace {
@@ -208,8 +208,8 @@ fn take_apart(page: Frame, remains: &mut Remains) -> Progress {
             None => Progress::Done,
         },
         PageKind::Task => STATE.0.task_steps.get().map_or(Progress::Done, |steps| (steps.destroy)(page)),
-        PageKind::AddressSpace => take_tables(page, remains, 256),
-        PageKind::PageTable => take_tables(page, remains, 512),
+        PageKind::AddressSpace => take_tables(page, remains, UPPER_HALF),
+        PageKind::PageTable => take_tables(page, remains, ENTRIES),
         PageKind::LargeFrame => take_pages(page, remains),
         PageKind::Notification => STATE.0.notification_step.get().map_or(Progress::Done, |step| step(page)),
         _ => Progress::Done,
@@ -217,14 +217,14 @@ fn take_apart(page: Frame, remains: &mut Remains) -> Progress {
 }
 
 /// The tables below go onto the list; those of level 1 hold nothing that needs a look.
-fn take_tables(table: Frame, remains: &mut Remains, entries: u32) -> Progress {
+fn take_tables(table: Frame, remains: &mut Remains, entries: u64) -> Progress {
     const PER_STEP: u32 = 32;
-    let from = remains.position;
+    let from = u64::from(remains.position);
     if from == entries || remains.level == 1 {
         return Progress::Done;
     }
     remains.position += PER_STEP;
-    for lower in tables_below(table, u64::from(from)..u64::from(remains.position)) {
+    for lower in tables_below(table, from..u64::from(remains.position)) {
         put_on_list(lower, Remains { kind: PageKind::PageTable, level: remains.level - 1, position: 0 });
     }
     Progress::More

@@ -37,7 +37,7 @@ impl AddressSpace {
 }
 
 /// The size of the frame of a capability.
-fn size_of_frame(kind: Kind) -> Option<FrameSize> {
+pub(super) fn size_of_frame(kind: Kind) -> Option<FrameSize> {
     match kind {
         Kind::Frame => Some(FrameSize::Small),
         Kind::LargeFrame => Some(FrameSize::Large),
@@ -88,8 +88,7 @@ impl<'a> MapRequest<'a> {
     ///
     /// Those that the interface lists for `Map`, but for those of [`perform`](Self::perform).
     #[inline(always)]
-    pub fn decode(space: &Slot, frame_slot: &'a Slot, address: u64, access: u64) -> Result<Self, Error> {
-        let space = AddressSpace::from_capability(space)?;
+    pub fn decode(space: AddressSpace, frame_slot: &'a Slot, address: u64, access: u64) -> Result<Self, Error> {
         let access = Access::from_number(access).ok_or(Error::InvalidArgument)?;
         let (frame, size) = require_frame(frame_slot, access.needed_rights())?;
         if mapping_of(frame_slot).is_ok() {

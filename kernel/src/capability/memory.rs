@@ -94,6 +94,21 @@ pub(super) fn covers(memory: &Slot, slot: &Slot) -> bool {
     (region.start()..region.end()).contains(&slot.home().number())
 }
 
+/// A memory capability from which something may be made.
+#[derive(Clone, Copy)]
+pub struct Memory<'a>(&'a Slot);
+
+impl<'a> Memory<'a> {
+    /// Checks that a slot holds one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Slot::require`], with the manage right.
+    pub fn of(slot: &'a Slot) -> Result<Self, Error> {
+        slot.require(Kind::Memory, Rights::MANAGE).map(Self)
+    }
+}
+
 /// Free pages and all pages of a memory capability.
 pub fn measure(slot: &Slot) -> (u64, u64) {
     let region = region_of(slot);
@@ -114,8 +129,7 @@ impl<'a> SplitRequest<'a> {
     /// # Errors
     ///
     /// Those that the interface lists for `Split`.
-    pub fn decode(memory: &'a Slot, pages: u64, table: &'a Table, index: u64) -> Result<Self, Error> {
-        let memory = memory.require(Kind::Memory, Rights::MANAGE)?;
+    pub fn decode(Memory(memory): Memory<'a>, pages: u64, table: &'a Table, index: u64) -> Result<Self, Error> {
         let destination = table.free_slot(index)?;
         let pages = u32::try_from(pages).ok().filter(|&pages| pages > 0).ok_or(Error::InvalidArgument)?;
         if memory.origin().0 == MOST_SPLITS {
@@ -153,8 +167,7 @@ impl<'a> MakeRequest<'a> {
     /// # Errors
     ///
     /// Those that the interface lists for `Make`.
-    pub fn decode(memory: &'a Slot, kind: u64, destination: SlotRange<'a>) -> Result<Self, Error> {
-        let memory = memory.require(Kind::Memory, Rights::MANAGE)?;
+    pub fn decode(Memory(memory): Memory<'a>, kind: u64, destination: SlotRange<'a>) -> Result<Self, Error> {
         let kind = Kind::from_number(kind).ok_or(Error::InvalidArgument)?;
         let available = match kind {
             Kind::LargeFrame => region_of(memory).large_frames(),

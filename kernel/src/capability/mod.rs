@@ -25,7 +25,7 @@ pub use audit::{Disorder, Totals, audit};
 pub use destroy::{CallSteps, TaskStep, TaskSteps, set_call_steps, set_notification_step, set_task_steps};
 pub use flatmk_abi::{Access, Error, Kind, Rights};
 pub use frame::{MapRequest, ProtectRequest, UnmapRequest};
-pub use memory::{MOST_SPLITS, MakeRequest, SplitRequest, adopt_page, adopt_region, attach, measure};
+pub use memory::{MOST_SPLITS, MakeRequest, Memory, SplitRequest, adopt_page, adopt_region, attach, measure};
 pub use removal::{Extent, Progress, Removal, empty_task_slot, finish_destruction_step, forget};
 pub use slot::{Content, Slot};
 pub use table::{SlotRange, Table};

@@ -44,8 +44,8 @@ pub struct Content {
     pub kind: Kind,
     /// What the holder may do.
     pub rights: Rights,
-    /// The object's page, where the kind has one.
-    pub page: Option<Frame>,
+    /// The object's page, by its address in the window; 0 for kinds that have none.
+    pub page_address: u64,
     /// What belongs to the kind.
     pub words: [u64; 3],
 }
@@ -54,13 +54,13 @@ impl Content {
     /// A capability to an object of one page.
     #[must_use]
     pub fn to_page(kind: Kind, rights: Rights, page: Frame) -> Self {
-        Self { kind, rights, page: Some(page), words: [0; 3] }
+        Self { kind, rights, page_address: page.window_address(), words: [0; 3] }
     }
 
     /// A capability to something that is not a page: the console, the power switch.
     #[must_use]
     pub fn to_device(kind: Kind, rights: Rights) -> Self {
-        Self { kind, rights, page: None, words: [0; 3] }
+        Self { kind, rights, page_address: 0, words: [0; 3] }
     }
 }
 
@@ -139,7 +139,7 @@ impl Slot {
     /// What it holds. Of an empty slot only the kind means something.
     #[inline]
     pub fn content(&self) -> Content {
-        Content { kind: self.kind(), rights: self.rights(), page: self.page(), words: self.words() }
+        Content { kind: self.kind(), rights: self.rights(), page_address: self.page_address(), words: self.words() }
     }
 
     /// Checks that it holds this kind, with these rights.
@@ -166,18 +166,8 @@ impl Slot {
         debug_assert!(self.is_empty(), "only an empty slot is filled");
         self.kind.set(content.kind);
         self.rights.set(content.rights);
-        self.page.set(content.page.map_or(0, Frame::window_address));
+        self.page.set(content.page_address);
         self.set_words(content.words);
-    }
-
-    /// The same, with the kind and the page of another slot.
-    #[inline]
-    fn set_like(&self, other: &Slot, rights: Rights, words: [u64; 3]) {
-        debug_assert!(self.is_empty(), "only an empty slot is filled");
-        self.kind.set(other.kind.get());
-        self.rights.set(rights);
-        self.page.set(other.page.get());
-        self.set_words(words);
     }
 
     /// The page in which this slot is: a table, or a task.
@@ -226,13 +216,6 @@ impl Slot {
         self.hang(&parent.child, parent);
     }
 
-    /// Fills an empty slot with a capability to the same as `parent`, derived from it.
-    #[inline]
-    pub(super) fn fill_like(&self, parent: &Slot, rights: Rights, words: [u64; 3]) {
-        self.set_like(parent, rights, words);
-        self.hang(&parent.child, parent);
-    }
-
     /// Fills an empty slot with a capability that is derived from none.
     pub(super) fn fill_alone(&self, content: Content) {
         self.set(content);
@@ -267,8 +250,13 @@ impl Slot {
     #[inline]
     fn link_to_self(&self) -> Option<&'static Link> {
         let back = self.back()?;
-        let is_child = back.child.get().is_some_and(|child| ptr::eq(child.as_ptr(), self));
-        Some(if is_child { &back.child } else { &back.next })
+        Some(if self.is_first_child() { &back.child } else { &back.next })
+    }
+
+    /// Whether the slot where it hangs is the one from which it was derived.
+    #[inline]
+    pub(super) fn is_first_child(&self) -> bool {
+        self.back().and_then(Slot::child).is_some_and(|child| ptr::eq(child, self))
     }
 
     /// Puts the first child beside its parent, which loses it.
@@ -284,7 +272,7 @@ impl Slot {
     /// Moves what another slot holds, with its place in the tree, into this empty one.
     #[inline]
     pub(super) fn take_over(&self, from: &Slot) {
-        self.set_like(from, from.rights(), from.words());
+        self.set(from.content());
         self.depth.set(from.depth.get());
         self.parent.set(from.parent.get());
         if let Some(link) = from.link_to_self() {

@@ -71,7 +71,8 @@ impl<'a> TransferRequest<'a> {
 
     /// Does it.
     pub fn perform(self) {
-        self.destination.fill_like(self.source, self.rights, self.words);
+        let Self { destination, source, rights, words } = self;
+        destination.fill_below(source, Content { rights, words, ..source.content() });
     }
 }
 // ANCHOR_END: copy

@@ -17,17 +17,16 @@ enum Width {
 /// Checks that a capability covers an access.
 fn check(slot: &Slot, right: Rights, port: u64, width: u64) -> Result<(u16, Width), Error> {
     let ports = slot.require(Kind::Ports, right)?;
-    let width = match width {
+    let access = match width {
         1 => Width::Byte,
         2 => Width::Word,
         4 => Width::Double,
         _ => return Err(Error::InvalidArgument),
     };
-    let bytes = [1, 2, 4][width as usize];
     let (first, last) = (ports.word::<0>(), ports.word::<1>());
-    let is_inside = port >= first && port.checked_add(bytes - 1).is_some_and(|end| end <= last);
+    let is_inside = port >= first && port.checked_add(width - 1).is_some_and(|end| end <= last);
     let port = u16::try_from(port).ok().filter(|_| is_inside).ok_or(Error::InvalidArgument)?;
-    Ok((port, width))
+    Ok((port, access))
 }
 // ANCHOR_END: check
 

@@ -58,9 +58,9 @@ pub const FIRMWARES: Cr4Flags = Cr4Flags::PERFORMANCE_MONITOR_COUNTER
     .union(Cr4Flags::PROTECTED_MODE_VIRTUAL_INTERRUPTS)
     .union(Cr4Flags::TIMESTAMP_DISABLE);
 
-/// Write protection holds in ring 0 too; the kernel can neither execute nor touch user pages by mistake, and user mode cannot
-/// read where the descriptor tables are (Intel SDM vol. 3A, 2.5 and 4.6).
-fn switch_protections_on() {
+/// Switches the processor's protections on: write protection holds in ring 0 too; the kernel can neither execute nor touch user
+/// pages by mistake, and user mode cannot read where the descriptor tables are (Intel SDM vol. 3A, 2.5 and 4.6).
+pub fn switch_protections_on() {
     let processor = Processor::identify();
     let wanted = [
         (processor.has_global_pages(), Cr4Flags::PAGE_GLOBAL),

@@ -21,14 +21,14 @@ use bootloader_api::info::MemoryRegion;
 
 pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::Flush;
-pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space};
+pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space, switch_protections_on};
 pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
 #[cfg(feature = "chapter5")]
 pub(crate) use space::load_space;
-#[cfg(feature = "chapter4")]
-pub(crate) use space::tables_below;
 pub use space::{AddressSpace, FrameSize, MapError, Mapping, Translation};
+#[cfg(feature = "chapter4")]
+pub(crate) use space::{ENTRIES, TOP_LEVEL, UPPER_HALF, tables_below};
 pub use window::{Frame, LARGE_FRAME_PAGES, OwnedLargeFrame, OwnedPage, read_frame};
 
 use crate::{interrupts, println};

@@ -15,11 +15,11 @@ use crate::arch::paging;
 use crate::planted::{Bug, planted};
 
 /// Entries of a page table.
-pub(super) const ENTRIES: u64 = 512;
+pub(crate) const ENTRIES: u64 = 512;
 /// The entry of the top-level table at which the upper half begins.
-pub(super) const UPPER_HALF: u64 = 256;
+pub(crate) const UPPER_HALF: u64 = 256;
 /// The level of the top-level table; level 1 maps pages.
-pub(super) const TOP_LEVEL: u8 = 4;
+pub(crate) const TOP_LEVEL: u8 = 4;
 
 const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -135,6 +135,11 @@ impl Entry {
         self.frame().filter(|_| !self.flags().contains(Flags::HUGE_PAGE))
     }
 
+    /// Checks that it leads to nothing, neither to a page nor to a table.
+    fn require_empty(self) -> Result<(), MapError> {
+        if self.is_present() { Err(MapError::AlreadyMapped) } else { Ok(()) }
+    }
+
     fn access(self) -> Access {
         if self.flags().contains(Flags::WRITABLE) {
             Access::ReadWrite
@@ -243,11 +248,22 @@ impl AddressSpace {
         access: Access,
         region: &mut Region,
     ) -> Result<Flush, MapError> {
-        if let Some(flush) = self.map_without_tables(address, frame, size, access)? {
-            return Ok(flush);
+        check_address(address, size)?;
+        let Walk { mut table, mut level } = self.walk(address, size.level());
+        read(table, index(address, level)).require_empty()?;
+        // One table for each level below the one where the walk ended. With enough pages nothing can fail from here on.
+        if region.free_pages() < u32::from(level - size.level()) && !planted(Bug::TableStaysAfterFailure) {
+            return Err(MapError::OutOfMemory);
         }
-        self.add_tables(address, size, region)?;
-        self.map_without_tables(address, frame, size, access)?.ok_or(MapError::OutOfMemory)
+        while level > size.level() {
+            let lower = region.take(PageKind::PageTable).ok_or(MapError::OutOfMemory)?;
+            // SAFETY: the entry was not present and is in the lower half.
+            unsafe { write(table, index(address, level), Entry::to_table(lower)) };
+            (table, level) = (lower, level - 1);
+        }
+        // SAFETY: the entry was not present and is in the lower half.
+        unsafe { write(table, index(address, level), Entry::to_page(frame, size, access)) };
+        Ok(Flush::new(self, address))
     }
 
     /// The same where all page tables are there. `None` where one is missing.
@@ -264,31 +280,13 @@ impl AddressSpace {
     ) -> Result<Option<Flush>, MapError> {
         check_address(address, size)?;
         let Walk { table, level } = self.walk(address, size.level());
-        if read(table, index(address, level)).is_present() {
-            return Err(MapError::AlreadyMapped);
-        }
+        read(table, index(address, level)).require_empty()?;
         if level > size.level() {
             return Ok(None);
         }
         // SAFETY: the entry was not present and is in the lower half.
         unsafe { write(table, index(address, level), Entry::to_page(frame, size, access)) };
         Ok(Some(Flush::new(self, address)))
-    }
-
-    /// Adds the page tables that are missing for an address.
-    fn add_tables(self, address: u64, size: FrameSize, region: &mut Region) -> Result<(), MapError> {
-        let Walk { mut table, mut level } = self.walk(address, size.level());
-        // One table for each level below the one where the walk ended. With enough pages nothing can fail from here on.
-        if region.free_pages() < u32::from(level - size.level()) && !planted(Bug::TableStaysAfterFailure) {
-            return Err(MapError::OutOfMemory);
-        }
-        while level > size.level() {
-            let lower = region.take(PageKind::PageTable).ok_or(MapError::OutOfMemory)?;
-            // SAFETY: the entry was not present and is in the lower half.
-            unsafe { write(table, index(address, level), Entry::to_table(lower)) };
-            (table, level) = (lower, level - 1);
-        }
-        Ok(())
     }
     // ANCHOR_END: map
 

@@ -5,9 +5,10 @@ use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 use super::user_memory::UserRange;
 use super::{Request, lookup};
 use crate::capability::{
-    MakeRequest, MapRequest, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table, TransferRequest,
-    UnmapRequest, measure,
+    MakeRequest, MapRequest, Memory, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table,
+    TransferRequest, UnmapRequest, measure,
 };
+use crate::memory::AddressSpace;
 use crate::power::{self, Outcome};
 use crate::task::{ConfigureRequest, StartRequest, TaskRef, floating_point, registers, scheduler};
 use crate::{console, interrupts};
@@ -41,12 +42,12 @@ pub(super) fn perform(
             move_here(task, table, a, b)?;
         }
         Operation::Make => {
-            let memory = slot.require(Kind::Memory, Rights::MANAGE)?;
+            let memory = Memory::of(slot)?;
             let table = Table::of(lookup(&task, c)?, Rights::MANAGE)?;
             MakeRequest::decode(memory, a, SlotRange::decode(table, d, b)?)?.perform();
         }
         Operation::Split => {
-            let memory = slot.require(Kind::Memory, Rights::MANAGE)?;
+            let memory = Memory::of(slot)?;
             let table = Table::of(lookup(&task, b)?, Rights::MANAGE)?;
             SplitRequest::decode(memory, a, table, c)?.perform();
         }
@@ -55,7 +56,7 @@ pub(super) fn perform(
             return Ok(Some([free, pages, 0, 0]));
         }
         Operation::Map => {
-            let space = slot.require(Kind::AddressSpace, Rights::MANAGE)?;
+            let space = AddressSpace::from_capability(slot)?;
             MapRequest::decode(space, lookup(&task, a)?, b, c)?.perform()?;
         }
         Operation::Unmap => UnmapRequest::decode(slot)?.perform()?,

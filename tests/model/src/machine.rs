@@ -11,7 +11,7 @@ use std::{ptr, slice};
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use kernel::arch::paging::{set_observer, set_window};
 use kernel::capability::{
-    Kind, MakeRequest, Progress, Slot, SlotRange, Table, TaskSteps, adopt_page, adopt_region, empty_task_slot,
+    Kind, MakeRequest, Memory, Progress, Slot, SlotRange, Table, TaskSteps, adopt_page, adopt_region, empty_task_slot,
     finish_destruction_step, set_task_steps,
 };
 use kernel::memory::{Frame, PageEntry, PageKind, Region, entry_of, initialize_on_host, page_count, take_boot_regions};
@@ -107,7 +107,8 @@ fn find_task_slots(root: &'static Table) -> usize {
     let slot = |index| root.lookup(index).expect("a slot of the root table");
     for (index, kind) in [(TABLE, Kind::Table), (SPACE, Kind::AddressSpace), (TASK, Kind::Task)] {
         let place = SlotRange::decode(root, index, 1).expect("an empty slot");
-        MakeRequest::decode(slot(MEMORY), kind as u64, place).expect("there is memory").perform();
+        let memory = Memory::of(slot(MEMORY)).expect("it is there");
+        MakeRequest::decode(memory, kind as u64, place).expect("there is memory").perform();
     }
     let task = TaskRef::of(slot(TASK)).expect("a task");
     let request = ConfigureRequest::decode(task, slot(TABLE), slot(SPACE), 0x1000);

@@ -2,8 +2,8 @@
 
 use flatmk_abi::{Error, Kind, Rights};
 use kernel::capability::{
-    MakeRequest, MapRequest, MoveRequest, Progress, ProtectRequest, Removal, Slot, SlotRange, SplitRequest, Table,
-    TransferRequest, UnmapRequest, finish_destruction_step, measure,
+    MakeRequest, MapRequest, Memory, MoveRequest, Progress, ProtectRequest, Removal, Slot, SlotRange, SplitRequest,
+    Table, TransferRequest, UnmapRequest, finish_destruction_step, measure,
 };
 use kernel::ipc::EndpointRequest;
 use kernel::memory::AddressSpace;
@@ -66,19 +66,19 @@ pub(crate) fn perform(root: &'static Table, operation: &Operation) -> Result<[u6
             finish(|| removal.step());
         }
         Operation::Make { memory, kind, count, table: to, index } => {
-            let memory = lookup(root, memory)?.require(Kind::Memory, Rights::MANAGE)?;
+            let memory = Memory::of(lookup(root, memory)?)?;
             let range = SlotRange::decode(table(root, to)?, index, count)?;
             MakeRequest::decode(memory, kind, range)?.perform();
         }
         Operation::Split { memory, pages, table: to, index } => {
-            let memory = lookup(root, memory)?.require(Kind::Memory, Rights::MANAGE)?;
+            let memory = Memory::of(lookup(root, memory)?)?;
             SplitRequest::decode(memory, pages, table(root, to)?, index)?.perform();
         }
         Operation::Measure { memory } => {
             return Ok(measure(lookup(root, memory)?.require(Kind::Memory, Rights::empty())?).into());
         }
         Operation::Map { space, frame, address, access } => {
-            let space = lookup(root, space)?.require(Kind::AddressSpace, Rights::MANAGE)?;
+            let space = AddressSpace::from_capability(lookup(root, space)?)?;
             MapRequest::decode(space, lookup(root, frame)?, address, access)?.perform()?;
         }
         Operation::Unmap { frame } => UnmapRequest::decode(lookup(root, frame)?)?.perform()?,

@@ -40,7 +40,7 @@ pub(crate) fn slot_in_kernel(slot: &Slot) -> Option<SlotView> {
         entry_of(*space).is_some_and(|entry| entry.kind() == PageKind::AddressSpace && entry.generation() == second)
     };
     let mapping = space.filter(lives).map(|space| (space.number(), third));
-    let page = content.page.map_or(0, Frame::number);
+    let page = slot.page().map_or(0, Frame::number);
     (content.kind != Kind::Empty).then_some(SlotView {
         kind: content.kind,
         rights: content.rights,

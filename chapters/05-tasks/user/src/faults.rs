@@ -145,6 +145,8 @@ fn privileged_instructions_stop_the_thread() {
         invalidate_a_page: "invlpg [rax]";
         write_back_caches: "wbinvd";
         invalidate_caches: "invd";
+        read_a_segment_base: "rdfsbase rax";
+        write_a_segment_base: "xor eax, eax", "wrgsbase rax";
         swap_segment_bases: "swapgs";
         clear_the_task_switched_flag: "clts";
         load_the_mode: "xor eax, eax", "lmsw ax";
