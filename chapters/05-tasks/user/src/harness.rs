@@ -3,7 +3,8 @@
 use core::arch::naked_asm;
 
 use flatmk_abi::slots::{self, nested};
-use flatmk_abi::{Error, Kind, Rights};
+use flatmk_abi::{Error, Kind, Operation, Rights};
+use flatmk_runtime::invoke;
 use flatmk_runtime::object::{Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table, Task};
 
 /// The largest memory.
@@ -114,9 +115,14 @@ pub(crate) fn idle(task: Task) -> ! {
     }
 }
 
-/// Whether the kernel has calls between tasks. Before chapter 6 it does not know the operation.
-pub(crate) fn kernel_has_calls() -> bool {
-    flatmk_runtime::call(slots::CONSOLE, 0, [0; 4]) != Err(Error::UnknownOperation)
+/// Whether this kernel knows an operation: it may be of an earlier chapter.
+pub(crate) fn kernel_knows(operation: Operation) -> bool {
+    let knows_chapter_of = |operation| invoke(slots::CONSOLE, operation, [0; 4]) != Err(Error::UnknownOperation);
+    match operation.chapter() {
+        6 => knows_chapter_of(Operation::Call),
+        7 => knows_chapter_of(Operation::Signal),
+        _ => true,
+    }
 }
 
 /// Numbers that look random, and are the same in each run (xorshift64*, Vigna 2016).

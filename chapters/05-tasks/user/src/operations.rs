@@ -6,7 +6,7 @@ use flatmk_runtime::object::{AddressSpace, Frame, OWN_TABLE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
-use crate::harness::{at, free_pages, kernel_has_calls};
+use crate::harness::{at, free_pages, kernel_knows};
 use crate::objects::{
     CONSOLE_WEAK, EMPTY, FRAME, FRAME_READ, FRAME_READ_GRANT, LARGE, MAPPED, MAPPED_ADDRESS, POWER_WEAK, SPACE,
     SPACE_WEAK, TABLE, TABLE_WEAK, TASK, TASK_WEAK, with_objects,
@@ -28,10 +28,9 @@ const GRANT: u64 = Rights::GRANT.bits() as u64;
 
 /// Operations that this kernel knows and that name a kind.
 fn operations_with_kind() -> impl Iterator<Item = (Operation, &'static [Kind], Rights)> {
-    let all = kernel_has_calls();
     OPERATIONS
         .iter()
-        .filter(move |information| all || !matches!(information.operation, Operation::Call | Operation::MakeEndpoint))
+        .filter(|information| kernel_knows(information.operation))
         .filter(|information| !information.kinds.is_empty())
         .map(|information| (information.operation, information.kinds, information.rights))
 }
@@ -99,9 +98,7 @@ fn a_pointer_to_nothing_is_refused_by_every_operation() {
             u64::MAX,
         ];
         for operation in OPERATIONS.iter().map(|information| information.operation) {
-            if operation == Operation::Return
-                || (!kernel_has_calls() && matches!(operation, Operation::Call | Operation::MakeEndpoint))
-            {
+            if operation == Operation::Return || !kernel_knows(operation) {
                 continue;
             }
             for pointer in pointers {

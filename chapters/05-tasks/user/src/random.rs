@@ -162,7 +162,9 @@ extern "C" fn misbehave(seed: u64) {
         };
         // Each task that is started faults at once, and each report takes its time.
         let starts = word & 0xff == Operation::Start as u64;
-        let word = if starts && random.below(4) != 0 { Operation::Identify as u64 } else { word };
+        // Asleep or stopped the thread could do nothing more; that is for the tests of chapter 7.
+        let rests = Operation::from_number(word & 0xff).is_some_and(|operation| operation.chapter() == 7);
+        let word = if rests || starts && random.below(4) != 0 { Operation::Identify as u64 } else { word };
         let mut target = target(&mut random, word & 0xff);
         if random.below(8) == 0 {
             target = pointer(&mut random);

@@ -6,7 +6,7 @@
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
-use flatmk_abi::{Error, MESSAGE_WORDS, OPERATIONS, Operation, OperationInfo, Words};
+use flatmk_abi::{Error, MESSAGE_WORDS, OPERATIONS, OperationInfo, Words};
 
 /// The registers before a system call and after it.
 #[derive(Clone, Copy, Debug, Default)]
