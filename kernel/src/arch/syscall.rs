@@ -63,28 +63,19 @@ syscall_slow:                       # the fast path comes here with what is not 
     push rsp                        # seventh argument: where the results go
     mov rcx, r10
     call {plain}
-    test rax, rax
-    jg 4f
-    xor edx, edx
-    xor r10d, r10d
-    xor r8d, r8d
-    xor r9d, r9d
-3:  add rsp, 48
+    cmp rax, {fault}
+    je 5f
+    mov rdx, [rsp + 8]
+    mov r10, [rsp + 16]
+    mov r8, [rsp + 24]
+    mov r9, [rsp + 32]
+    add rsp, 48
     pop r11
     pop rcx
     xor edi, edi
     xor esi, esi
     mov rsp, [rip + {user_stack}]
     sysretq
-
-4:  cmp eax, {fault}
-    je 5f
-    mov rdx, [rsp + 8]
-    mov r10, [rsp + 16]
-    mov r8, [rsp + 24]
-    mov r9, [rsp + 32]
-    xor eax, eax
-    jmp 3b
 
     # The system call names no capability, and the task has asked for a fault then.
 5:  add rsp, 48

@@ -78,6 +78,41 @@ extern "C" fn return_to_caller() -> *const Task {
 }
 // ANCHOR_END: return
 
+// ANCHOR: yield
+/// What the stub of a short operation needs to know. A null task, or kind 0, means: not this way; then the other word is the
+/// capability pointer.
+#[repr(C)]
+struct Pair(u64, u64);
+
+/// Checks whether the current task may yield by this capability: one to itself.
+#[inline(always)]
+fn check_yield(task: TaskRef, pointer: u64) -> bool {
+    task.table()
+        .near(pointer)
+        .is_some_and(|slot| slot.is(Kind::Task, Rights::MANAGE) && slot.page_address() == task.as_ptr() as u64)
+}
+
+extern "C" fn yield_now(pointer: u64) -> Pair {
+    let task = scheduler::current();
+    if !check_yield(task, pointer) {
+        return Pair(0, pointer);
+    }
+    let next = scheduler::rotate(task);
+    if next != task {
+        task.context.set_result(Ok([0; 4]));
+        scheduler::switch(task, next);
+    }
+    Pair(next.as_ptr() as u64, task.as_ptr() as u64)
+}
+// ANCHOR_END: yield
+
+extern "C" fn identify(pointer: u64) -> Pair {
+    match scheduler::current().table().find(pointer) {
+        Some(slot) if !slot.is_empty() => Pair(slot.kind() as u64, slot.rights().bits().into()),
+        _ => Pair(0, pointer),
+    }
+}
+
 // What the stub keeps in registers while Rust runs: the message of a call in rbx, r12, r13 and r14, which Rust preserves, and the
 // capability pointer in rbp; their contents are saved in the caller by then.
 // ANCHOR: stub
@@ -87,11 +122,16 @@ global_asm!(
 fast_entry:
     mov [rip + {user_stack}], rsp
     movabs rsp, {stack_top}
-    test rsi, rsi                   # Call, without flags
-    jz 3f
-    cmp rsi, {return_operation}
-    jne syscall_slow
-    test rdi, rdi                   # the reply slot
+    cmp rsi, {return_operation}     # the operations without flags; Call is number 0
+    jb 3f
+    je 1f
+    cmp rsi, {yield_operation}
+    je 5f
+    cmp rsi, {identify_operation}
+    je 8f
+    jmp syscall_slow
+
+1:  test rdi, rdi                   # the reply slot
     jnz syscall_slow
 
     # Return. The registers of the task that returns are not needed any more, if all goes well.
@@ -175,13 +215,76 @@ fast_entry:
     mov r8, r13
     mov r9, r14
     jmp syscall_saved
+
+    # Yield. rax: the task to go on with; rdx: the current one.
+5:  push rcx
+    push r11
+    call {yield_now}
+    pop r11
+    pop rcx
+    cmp rax, rdx
+    jne 6f
+    xor eax, eax                    # nobody else is ready
+    xor edx, edx
+    xor r10d, r10d
+    xor r8d, r8d
+    xor r9d, r9d
+    xor edi, edi
+    xor esi, esi
+    mov rsp, [rip + {user_stack}]
+    sysretq
+
+6:  test rax, rax
+    jz 7f
+    mov [rdx + {rbx}], rbx
+    mov [rdx + {rbp}], rbp
+    mov [rdx + {r12}], r12
+    mov [rdx + {r13}], r13
+    mov [rdx + {r14}], r14
+    mov [rdx + {r15}], r15
+    mov [rdx + {rip_}], rcx
+    mov [rdx + {rflags}], r11
+    mov rcx, [rip + {user_stack}]
+    mov [rdx + {rsp_}], rcx
+    jmp resume_task
+
+    # Not this way. Neither operation has arguments; rdx: the capability pointer.
+7:  mov rdi, rdx
+    mov esi, {yield_operation}
+    jmp syscall_slow
+
+    # Identify. rax: the kind; rdx: the rights.
+8:  push rcx
+    push r11
+    call {identify}
+    pop r11
+    pop rcx
+    test eax, eax
+    jz 9f
+    mov r10, rdx
+    mov edx, eax
+    xor eax, eax
+    xor r8d, r8d
+    xor r9d, r9d
+    xor edi, edi
+    xor esi, esi
+    mov rsp, [rip + {user_stack}]
+    sysretq
+
+9:  mov rdi, rdx
+    mov esi, {identify_operation}
+    jmp syscall_slow
     ",
     user_stack = sym USER_STACK,
     stack_top = const STACK_TOP,
     current = sym CURRENT,
     call = sym call,
     return_to_caller = sym return_to_caller,
+    yield_now = sym yield_now,
+    identify = sym identify,
     return_operation = const Operation::Return as u64,
+    yield_operation = const Operation::Yield as u64,
+    identify_operation = const Operation::Identify as u64,
     user_flags = const USER_FLAGS,
     entry_word = const Slot::WORDS_OFFSET,
     context_word = const Slot::WORDS_OFFSET + 8,

@@ -35,7 +35,7 @@ pub(crate) struct Scheduling {
     pub(super) priority: Cell<u8>,
     /// The highest priority of those who wait for this task, since last nobody did.
     waiters_priority: Cell<u8>,
-    /// How many ticks are left of its time slice; 0 for a whole one.
+    /// How many ticks are left of its time slice, while it is ready.
     slice: Cell<u8>,
     /// The notification for which it waits.
     notification: Cell<Option<notification::NotificationRef>>,

@@ -46,10 +46,12 @@ impl RunQueue {
         Some(task)
     }
 
-    /// Takes the first of the tasks that are as urgent as this one.
-    pub(crate) fn pop_peer(&self, task: TaskRef) -> Option<TaskRef> {
-        let peer = self.queue_of(task).first.get()?;
-        self.remove(peer);
+    /// Takes the first of the tasks that are as urgent as this one, which stands at the end then. `None` if there is nobody.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        // The queue is not empty, neither before nor afterwards.
+        let peer = self.queue_of(task).rotate(task)?;
+        fill_slice(task);
         use_slice(peer);
         Some(peer)
     }

@@ -299,6 +299,18 @@ impl Queue {
         Some(task)
     }
 
+    /// Takes the first task, and puts another, which stands in no queue, at the end. `None`, and nothing has changed, for an empty queue.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        let first = self.first.get()?;
+        self.push(task);
+        // The one behind the first is there: it may be the task that has just come.
+        let second = first.links.next.take();
+        second.inspect(|second| second.links.previous.set(None));
+        self.first.set(second);
+        Some(first)
+    }
+
     /// Takes a task, which stands in this queue, out of it.
     pub(crate) fn remove(&self, task: TaskRef) {
         let (previous, next) = (task.links.previous.take(), task.links.next.take());

@@ -99,13 +99,17 @@ pub(crate) fn withdraw(task: TaskRef) {
 // ANCHOR: yield
 /// The current task lets the others run, each once. Returns the task to go on with.
 pub(crate) fn yield_now(task: TaskRef) -> TaskRef {
-    match READY.0.pop_peer(task) {
-        None => task,
-        Some(next) => {
-            make_ready(task);
-            run(task, next)
-        }
-    }
+    run(task, rotate(task))
+}
+
+/// The first of those who are as urgent as the current task, in whose place that one stands in the queue; the current task itself, where there
+/// is nobody.
+#[inline(always)]
+pub(crate) fn rotate(task: TaskRef) -> TaskRef {
+    READY.0.rotate(task).map_or(task, |next| {
+        task.state.set(State::Ready);
+        next
+    })
 }
 // ANCHOR_END: yield
 
