@@ -220,28 +220,26 @@ pub(crate) fn entry() -> u64 {
 }
 
 /// Saves the registers of the task that was interrupted, so that another one can go on.
+#[inline(always)]
 pub(crate) fn save(frame: &TrapFrame, context: &Context) {
-    let registers = [
-        (&context.rax, frame.rax),
-        (&context.rbx, frame.rbx),
-        (&context.rcx, frame.rcx),
-        (&context.rdx, frame.rdx),
-        (&context.rsi, frame.rsi),
-        (&context.rdi, frame.rdi),
-        (&context.rbp, frame.rbp),
-        (&context.rsp, frame.rsp),
-        (&context.r8, frame.r8),
-        (&context.r9, frame.r9),
-        (&context.r10, frame.r10),
-        (&context.r11, frame.r11),
-        (&context.r12, frame.r12),
-        (&context.r13, frame.r13),
-        (&context.r14, frame.r14),
-        (&context.r15, frame.r15),
-        (&context.rip, frame.rip),
-        (&context.rflags, frame.rflags),
-    ];
-    registers.into_iter().for_each(|(register, value)| register.set(value));
+    context.rax.set(frame.rax);
+    context.rbx.set(frame.rbx);
+    context.rcx.set(frame.rcx);
+    context.rdx.set(frame.rdx);
+    context.rsi.set(frame.rsi);
+    context.rdi.set(frame.rdi);
+    context.rbp.set(frame.rbp);
+    context.rsp.set(frame.rsp);
+    context.r8.set(frame.r8);
+    context.r9.set(frame.r9);
+    context.r10.set(frame.r10);
+    context.r11.set(frame.r11);
+    context.r12.set(frame.r12);
+    context.r13.set(frame.r13);
+    context.r14.set(frame.r14);
+    context.r15.set(frame.r15);
+    context.rip.set(frame.rip);
+    context.rflags.set(frame.rflags);
     context.is_whole.set(true);
 }
 

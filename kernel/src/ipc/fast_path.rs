@@ -125,11 +125,12 @@ fast_entry:
     cmp rsi, {return_operation}     # the operations without flags; Call is number 0
     jb 3f
     je 1f
+    cmp rsi, {identify_operation}   # the first of those after which the caller goes on
+    je 8f
+    ja syscall_slow
     cmp rsi, {yield_operation}
     je 5f
-    cmp rsi, {identify_operation}
-    je 8f
-    jmp syscall_slow
+    jmp {further}
 
 1:  test rdi, rdi                   # the reply slot
     jnz syscall_slow
@@ -282,6 +283,7 @@ fast_entry:
     return_to_caller = sym return_to_caller,
     yield_now = sym yield_now,
     identify = sym identify,
+    further = sym later::further_fast_entry,
     return_operation = const Operation::Return as u64,
     yield_operation = const Operation::Yield as u64,
     identify_operation = const Operation::Identify as u64,
@@ -302,6 +304,7 @@ fast_entry:
 // ANCHOR_END: stub
 
 // The stub tells the operations apart by these numbers.
+const _: () = assert!(Operation::Identify as u8 == Operation::LAST_SWITCHING + 1);
 const _: () = assert!(Operation::Call as u64 == 0 && slots::REPLY == 0);
 
 unsafe extern "C" {

@@ -6,9 +6,10 @@
 //! - `run_queue`: the tasks that are ready, by priority.
 //! - `priority`: whose priority a task runs at.
 //! - `timer_queue`: the tasks that wait for a time, by that time; `clock`: ticks, time slices, sleeping.
-//! - `notification`: words of bits that tasks signal and wait for.
+//! - `notification`: words of bits that tasks signal and wait for; `fast_path`: the same, faster where nothing special is to be done.
 
 mod clock;
+mod fast_path;
 mod notification;
 mod priority;
 mod run_queue;
@@ -19,6 +20,7 @@ use core::cell::Cell;
 use flatmk_abi::{Error, Kind, Operation, Rights};
 
 pub(crate) use clock::{fill_slice, is_timer_running, keep_slice, tick, use_slice};
+pub(crate) use fast_path::further_fast_entry;
 pub(crate) use notification::poll;
 pub(crate) use priority::{inherit_priority, lend, lend_to_busy, lend_to_next, reset_priority};
 pub(crate) use run_queue::RunQueue;

@@ -24,6 +24,7 @@ impl RunQueue {
     }
 
     /// Puts a task behind all that are as urgent. It has a new time slice.
+    #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {
         fill_slice(task);
         self.queue_of(task).push(task);
@@ -38,10 +39,14 @@ impl RunQueue {
     }
 
     /// Takes the first of the most urgent tasks.
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
         let highest = self.occupied.get().checked_ilog2()?;
-        let task = self.queues.get(highest as usize)?.first.get()?;
-        self.remove(task);
+        let queue = self.queues.get(highest as usize)?;
+        let task = queue.pop()?;
+        if queue.is_empty() {
+            self.occupied.set(self.occupied.get() & !(1 << highest));
+        }
         use_slice(task);
         Some(task)
     }

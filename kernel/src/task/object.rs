@@ -293,10 +293,16 @@ impl Queue {
     }
 
     /// Takes the first task.
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
-        let task = self.first.get()?;
-        self.remove(task);
-        Some(task)
+        let first = self.first.get()?;
+        let second = first.links.next.take();
+        self.first.set(second);
+        match second {
+            Some(second) => second.links.previous.set(None),
+            None => self.last.set(None),
+        }
+        Some(first)
     }
 
     /// Takes the first task, and puts another, which stands in no queue, at the end. `None`, and nothing has changed, for an empty queue.

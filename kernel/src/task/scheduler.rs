@@ -68,6 +68,7 @@ pub(crate) fn run(from: TaskRef, to: TaskRef) -> TaskRef {
 }
 
 /// Puts a task at the end of the queue of those that could run.
+#[inline]
 pub(crate) fn make_ready(task: TaskRef) {
     task.state.set(State::Ready);
     READY.0.push(task);
@@ -113,6 +114,13 @@ pub(crate) fn rotate(task: TaskRef) -> TaskRef {
 }
 // ANCHOR_END: yield
 
+/// Takes the first of the tasks that are ready, if there is one.
+#[cfg(feature = "chapter7")]
+#[inline(always)]
+pub(crate) fn take_ready() -> Option<TaskRef> {
+    READY.0.pop()
+}
+
 // ANCHOR: settle
 /// Tasks have become ready: the current one goes on, unless one of them is more urgent.
 pub(crate) fn settle(task: TaskRef) -> TaskRef {
@@ -145,6 +153,18 @@ pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
 #[cfg(feature = "chapter6")]
 pub(crate) fn next(task: TaskRef) -> TaskRef {
     run(task, pop())
+}
+
+/// The current task cannot go on; another one can, which stands in no queue. It does, unless somebody is more urgent.
+#[cfg(feature = "chapter6")]
+#[inline(always)]
+pub(crate) fn next_after(task: TaskRef, other: TaskRef) -> TaskRef {
+    if READY.0.is_above(other) {
+        make_ready_first(other);
+        next(task)
+    } else {
+        run(task, other)
+    }
 }
 
 // ANCHOR: idle

@@ -11,7 +11,7 @@ use flatmk_runtime::{invoke, println, time_stamp};
 use crate::{BATCHES, Row};
 
 /// Memory of this program's own; the root task has put it there.
-const MEMORY: Memory = Memory(12);
+pub(crate) const MEMORY: Memory = Memory(12);
 
 /// Two tables for the capabilities that are measured, and what these are made from.
 const FIRST: Table = Table(13);
@@ -27,7 +27,7 @@ const ADDRESS: u64 = 0x2000_0000;
 
 /// Measures all rows and prints them.
 pub(crate) fn show() {
-    println!("{:<18} {:>8} {:>8} {:>8}  ticks", "operation", "min", "median", "max");
+    println!("{:<24} {:>8} {:>8} {:>8}  ticks", "operation", "min", "median", "max");
     if let Err(error) = prepare().and_then(|()| measure()) {
         println!("capabilities failed: {error}");
     }

@@ -21,9 +21,12 @@ const FIRST_FREE_SLOT: u64 = 44;
 const BENCHMARK: &str = "benchmark";
 const ECHO: &str = "echo";
 
-/// Where the benchmark finds an endpoint of the echo server, and two tasks for threads of its own.
+/// Where the benchmark finds an endpoint of the echo server, and the interrupt line of the timer.
 const BENCHMARK_ECHO: u64 = 8;
-const BENCHMARK_THREADS: u64 = 9;
+const BENCHMARK_LINES: u64 = 9;
+
+/// The timer's line, as a bit.
+const TIMER_LINE: u64 = 1;
 
 /// Where it finds memory of its own, and how many pages that has at most: enough for a large frame, which must be aligned.
 const BENCHMARK_MEMORY: u64 = 12;
@@ -64,7 +67,7 @@ fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Erro
     echo.start(0)?;
     wait_for_service(echo)?;
     benchmark.table.copy(BENCHMARK_ECHO, echo.slot(SERVICE), Rights::CALL)?;
-    memory.make(flatmk_abi::Kind::Task, 2, benchmark.table, BENCHMARK_THREADS)?;
+    benchmark.table.mint(BENCHMARK_LINES, slots::INTERRUPTS, Rights::MANAGE, TIMER_LINE)?;
     let (free, _) = memory.measure()?;
     memory.split(BENCHMARK_PAGES.min(free / 2), benchmark.table, BENCHMARK_MEMORY)?;
     benchmark.start(0)?;
