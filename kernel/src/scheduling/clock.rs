@@ -30,6 +30,7 @@ static CLOCK: Clock = Clock { seen: Cell::new(0), slice: Cell::new(0) };
 
 // ANCHOR: tick
 /// The timer's ticks since the last time count: whoever has slept long enough is ready. Tells whether the time slice is over.
+#[inline(always)]
 pub(crate) fn tick() -> bool {
     let now = timer::ticks();
     let elapsed = now - CLOCK.seen.replace(now);
@@ -38,16 +39,20 @@ pub(crate) fn tick() -> bool {
     }
     let left = u64::from(CLOCK.slice.get()).saturating_sub(elapsed);
     CLOCK.slice.set(left as u8);
-    while !timer_queue::is_empty() {
-        let woken = core::iter::from_fn(|| timer_queue::pop_due(now)).take(PER_STEP).map(wake).count();
-        if woken < PER_STEP {
-            break;
-        }
-        interrupts::let_in();
+    if !timer_queue::is_empty() {
+        wake_due(now);
     }
     left == 0
 }
 // ANCHOR_END: tick
+
+/// Wakes everybody whose time has come.
+#[inline(never)]
+fn wake_due(now: u64) {
+    while core::iter::from_fn(|| timer_queue::pop_due(now)).take(PER_STEP).map(wake).count() == PER_STEP {
+        interrupts::let_in();
+    }
+}
 
 /// The time for which a task waited has come.
 fn wake(task: TaskRef) {

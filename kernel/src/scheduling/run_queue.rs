@@ -75,9 +75,10 @@ impl RunQueue {
         self.occupied.get() >> priority(task) > 1
     }
 
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
     fn queue_of(&self, task: TaskRef) -> &Queue {
-        // A priority is never above the highest.
-        self.queues.get(usize::from(priority(task))).unwrap_or(&self.queues[0])
+        &self.queues[usize::from(priority(task)) % PRIORITIES]
     }
 }
 // ANCHOR_END: run_queue

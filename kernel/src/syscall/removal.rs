@@ -25,6 +25,6 @@ pub(super) fn perform(task: TaskRef, pointer: u64, index: u64, extent: Extent) -
     }
     task.context.set_result(Ok([0; 4]));
     // The interrupts that came meanwhile may have made others ready.
-    Ok(if was_long { scheduler::catch_up(task) } else { task })
+    Ok(if was_long { scheduler::catch_up_late(task) } else { task })
 }
 // ANCHOR_END: perform

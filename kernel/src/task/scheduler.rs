@@ -131,20 +131,35 @@ pub(crate) fn settle(task: TaskRef) -> TaskRef {
     run(task, pop())
 }
 
-/// What interrupts have brought is dealt with: sleepers wake, handlers are called, a time slice may be over.
+/// What interrupts have brought is dealt with: sleepers wake, handlers begin, a time slice may be over.
+#[inline(always)]
 pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
     let slice_is_over = later::tick();
-    let have_interrupts = later::have_interrupts();
-    if !slice_is_over && !have_interrupts {
-        return settle(task);
-    }
+    let Some(handler) = later::next_handler() else {
+        return if slice_is_over { end_slice(task) } else { settle(task) };
+    };
     if slice_is_over {
         make_ready(task);
     } else {
         make_ready_first(task);
     }
-    // Handlers come before those who are as urgent.
-    later::deliver_interrupts();
+    while let Some(other) = later::next_handler() {
+        make_ready_first(other);
+    }
+    // A handler comes before those who are as urgent.
+    next_after(task, handler)
+}
+
+/// The same after long work in the kernel.
+#[inline(never)]
+pub(crate) fn catch_up_late(task: TaskRef) -> TaskRef {
+    catch_up(task)
+}
+
+/// The current task has used up its time slice.
+#[inline(never)]
+fn end_slice(task: TaskRef) -> TaskRef {
+    make_ready(task);
     run(task, pop())
 }
 // ANCHOR_END: settle
@@ -155,13 +170,12 @@ pub(crate) fn next(task: TaskRef) -> TaskRef {
     run(task, pop())
 }
 
-/// The current task cannot go on; another one can, which stands in no queue. It does, unless somebody is more urgent.
-#[cfg(feature = "chapter6")]
+/// The current task does not go on; another one can, which stands in no queue. It does, unless somebody is more urgent.
 #[inline(always)]
 pub(crate) fn next_after(task: TaskRef, other: TaskRef) -> TaskRef {
     if READY.0.is_above(other) {
         make_ready_first(other);
-        next(task)
+        run(task, pop())
     } else {
         run(task, other)
     }
@@ -180,7 +194,9 @@ fn pop() -> TaskRef {
         floating_point::put_away();
         arch::interrupts::rest();
         later::tick();
-        later::deliver_interrupts();
+        while let Some(handler) = later::next_handler() {
+            make_ready_first(handler);
+        }
     }
 }
 // ANCHOR_END: idle
