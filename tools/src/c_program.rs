@@ -18,6 +18,7 @@ const SUPPORT: &str = "userland/c-support";
 /// The folder of the header.
 const INCLUDE: &str = "kernel/abi/include";
 
+// ANCHOR: options
 /// How programs are compiled: for user mode, in which there is no floating-point state, and nothing but the program.
 const COMPILE: [&str; 19] = [
     "-std=c11",
@@ -51,6 +52,7 @@ const LINK: [&str; 7] = [
     "-Wl,-z,noexecstack",
     "-Wl,--fatal-warnings",
 ];
+// ANCHOR_END: options
 
 /// Builds all programs in C of a repository, after bringing their header up to date.
 ///

@@ -47,10 +47,10 @@ static void expect(const char *what, int64_t status, int64_t expected)
 static void use_a_frame(void)
 {
     expect("make", flatmk_make(FLATMK_MEMORY, FLATMK_KIND_FRAME, 1, FLATMK_TABLE, FRAME), 0);
-    if (flatmk_map(FLATMK_SPACE, FRAME, FRAME_ADDRESS, FLATMK_ACCESS_READ_WRITE) != 0) {
-        expect("map", -1, 0);
+    int64_t mapped = flatmk_map(FLATMK_SPACE, FRAME, FRAME_ADDRESS, FLATMK_ACCESS_READ_WRITE);
+    expect("map", mapped, 0);
+    if (mapped != 0)
         return;
-    }
     volatile uint64_t *words = (volatile uint64_t *)FRAME_ADDRESS;
     const uint64_t count = FLATMK_PAGE_SIZE / sizeof(*words);
     uint64_t zero = 0, found = 0;
