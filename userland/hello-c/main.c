@@ -105,9 +105,14 @@ void start(uint64_t argument, uint64_t word0, uint64_t word1, uint64_t word2, ui
     flatmk_return(FLATMK_REPLY, 0, 0, 0, 0);
 }
 
-/* At a call: answers with the sum of the words, their exclusive or, and how many of its checks have passed. */
+/*
+ * At a call: answers with two sums of the words, and how many checks passed, of how many. In the second sum each word
+ * counts by its place, so that none can take the place of another unnoticed.
+ */
 void serve(uint64_t context, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3)
 {
-    flatmk_return(FLATMK_REPLY, word0 + word1 + word2 + word3, word0 ^ word1 ^ word2 ^ word3, passed, context);
+    uint64_t sum = word0 + word1 + word2 + word3;
+    uint64_t weighted_sum = word0 + 2 * word1 + 3 * word2 + 4 * word3;
+    flatmk_return(FLATMK_REPLY, sum, weighted_sum, passed, context);
 }
 // ANCHOR_END: service

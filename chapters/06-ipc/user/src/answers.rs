@@ -86,10 +86,11 @@ fn a_program_in_c_is_called_like_any_other() {
         yield_once();
         for message in [[1, 2, 3, 5], [u64::MAX, 1, 0, 0], [1 << 63, 1 << 62, 1 << 1, 1 << 0], [0; 4]] {
             let sum = message.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
-            let exclusive_or = message.iter().fold(0, |bits, word| bits ^ word);
+            let weighted_sum =
+                (1..).zip(message).fold(0, |sum: u64, (weight, word)| sum.wrapping_add(word.wrapping_mul(weight)));
             let [answer @ .., passed, checks] =
                 system_call(hello.slot(SERVICE), CALL, message).expect("it offers its service");
-            assert_eq!(answer, [sum, exclusive_or]);
+            assert_eq!(answer, [sum, weighted_sum]);
             assert!(passed == checks && checks > 10, "{passed} of {checks} checks");
         }
         end_program(hello, first);
