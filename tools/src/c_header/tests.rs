@@ -99,14 +99,14 @@ fn assertions(check: &str) -> String {
     text + "};\n"
 }
 
-/// Compiles a source; nothing, or what the compiler complains about.
+/// Compiles a source that includes the header; nothing, or what the compiler complains about.
 fn complaint(compiler: impl Into<OsString>, options: &[&str], source: &str) -> String {
     let (compiler, folder) = (compiler.into(), TempDir::new().unwrap());
     let (file, object) = (folder.path().join("source"), folder.path().join("object"));
     fs::write(&file, source).unwrap();
-    let include = workspace::root().join(HEADER);
+    fs::write(folder.path().join("flatmk.h"), header(workspace::root()).unwrap()).unwrap();
     let mut command = Command::new(&compiler);
-    command.args(options).args(STRICT).arg("-I").arg(include.parent().unwrap()).arg("-c").arg(&file);
+    command.args(options).args(STRICT).arg("-I").arg(folder.path()).arg("-c").arg(&file);
     let output = command.arg("-o").arg(&object).output();
     let output = output.unwrap_or_else(|error| panic!("this test needs {}: {error}", compiler.display()));
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
