@@ -46,7 +46,11 @@ static void expect(const char *what, int64_t status, int64_t expected)
 /* Makes a frame, maps it, and finds in it what it has written. */
 static void use_a_frame(void)
 {
+    struct flatmk_result before = flatmk_measure(FLATMK_MEMORY);
     expect("make", flatmk_make(FLATMK_MEMORY, FLATMK_KIND_FRAME, 1, FLATMK_TABLE, FRAME), 0);
+    struct flatmk_result after = flatmk_measure(FLATMK_MEMORY);
+    expect("a page fewer is free", (int64_t)after.words[0], (int64_t)before.words[0] - 1);
+    expect("the memory has all its pages", (int64_t)after.words[1], (int64_t)before.words[0]);
     int64_t mapped = flatmk_map(FLATMK_SPACE, FRAME, FRAME_ADDRESS, FLATMK_ACCESS_READ_WRITE);
     expect("map", mapped, 0);
     if (mapped != 0)
