@@ -2,6 +2,8 @@
 //!
 //! The end-to-end tests use the [`machine`] module, too.
 
+pub mod c_header;
+pub mod c_program;
 pub mod cache;
 pub mod checks;
 pub mod cleanup;

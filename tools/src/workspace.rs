@@ -8,6 +8,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
 
+use crate::c_header::HeaderError;
+use crate::c_program;
+
 /// The target of kernel and user programs.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
 
@@ -23,6 +26,17 @@ pub enum BuildError {
     /// The compiler said no.
     #[error("building {0} failed, see above")]
     Failed(String),
+    /// There is no C compiler.
+    #[error("cannot run the C compiler {} ({cause}), which builds the programs in C: run ./x doctor", .compiler.display())]
+    NoCCompiler {
+        /// What was to be run.
+        compiler: PathBuf,
+        /// Why it does not run.
+        cause: std::io::Error,
+    },
+    /// The header for programs in C cannot be made.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// The package is not there.
     #[error("there is no user program `{0}` in the workspace")]
     NoProgram(String),
@@ -91,10 +105,10 @@ pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, Bu
     if status.success() { Ok(found) } else { Err(BuildError::Failed(what.to_owned())) }
 }
 
-/// A program that cargo built.
+/// A program that was built.
 #[derive(Debug, Clone)]
 pub struct Executable {
-    /// The name of its cargo target.
+    /// The name of its cargo target, or of its folder.
     pub name: String,
     /// The file.
     pub path: PathBuf,
@@ -125,7 +139,7 @@ pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
 }
 
 /// Builds the user programs and returns those for a ramdisk: the root task under the name `root-task`, then every program
-/// that is marked as one in its manifest, under its package's name.
+/// that is marked as one in its manifest, under its package's name, and every one in C, under its folder's.
 ///
 /// # Errors
 ///
@@ -160,7 +174,8 @@ fn build_programs(root: &str) -> Result<Vec<Executable>, BuildError> {
     for package in packages.iter().filter(|package| package.name == root || is_program(package)) {
         arguments.extend(["--package", package.name.as_str()]);
     }
-    let programs = executables(&arguments, "the user programs")?;
+    let mut programs = executables(&arguments, "the user programs")?;
+    programs.extend(c_program::build_all(self::root())?);
     built.insert(root.to_owned(), programs.clone());
     Ok(programs)
 }

@@ -7,7 +7,7 @@ use core::slice;
 use flatmk_abi::layout::ROOT_RAMDISK;
 use flatmk_abi::{Error, Rights, slots};
 use flatmk_image::Image;
-use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TASK, Power, identify};
+use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TABLE, OWN_TASK, Power, identify};
 use flatmk_runtime::program::{Program, SERVICE, SLOTS_PER_PROGRAM};
 use flatmk_runtime::{print, println};
 use tar_no_std::TarArchiveRef;
@@ -20,6 +20,10 @@ const FIRST_FREE_SLOT: u64 = 44;
 /// The program that is started, and the one it calls; see the benchmark for the slots they share.
 const BENCHMARK: &str = "benchmark";
 const ECHO: &str = "echo";
+
+/// The program in C, and how many pages of memory it is given: it must run out of them.
+const HELLO: &str = "hello-c";
+const HELLO_PAGES: u64 = 4;
 
 /// Where the benchmark finds an endpoint of the echo server, and the interrupt line of the timer.
 const BENCHMARK_ECHO: u64 = 8;
@@ -41,7 +45,7 @@ fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
     let ramdisk = unsafe { slice::from_raw_parts(ROOT_RAMDISK as *const u8, ramdisk_bytes as usize) };
     let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program in the archive");
     let outcome = if calls_are_there() {
-        run_benchmark(&archive, memory)
+        run_benchmark(&archive, memory).and_then(|()| run_hello(&archive, memory))
     } else {
         println!("root task: this kernel has no calls between tasks yet, so there is nobody else to start");
         OWN_TASK.yield_now()
@@ -74,8 +78,23 @@ fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Erro
     wait_for_service(benchmark)?;
     Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
     println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
+    // Nobody calls the echo server any more, and the next program needs the slots.
+    (FIRST_FREE_SLOT..FIRST_FREE_SLOT + SLOTS_PER_PROGRAM).for_each(|slot| OWN_TABLE.delete(slot).unwrap_or_default());
     Ok(())
 }
+
+// ANCHOR: hello
+/// Loads the program in C, and calls it once.
+fn run_hello(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
+    let hello = load(archive, HELLO, memory, FIRST_FREE_SLOT)?;
+    memory.split(HELLO_PAGES, hello.table, slots::MEMORY)?;
+    hello.start(0)?;
+    wait_for_service(hello)?;
+    let [sum, weighted_sum, passed, checks] = Endpoint(hello.slot(SERVICE)).call([1, 2, 3, 5])?;
+    println!("root task: {HELLO} answers {sum} and {weighted_sum}; {passed} of its {checks} checks passed");
+    if [sum, weighted_sum, passed] == [11, 34, checks] { Ok(()) } else { Err(Error::InvalidState) }
+}
+// ANCHOR_END: hello
 
 fn load(archive: &TarArchiveRef<'_>, name: &str, memory: Memory, first_slot: u64) -> Result<Program, Error> {
     let file = archive.entries().find(|entry| entry.filename().as_str() == Ok(name));
