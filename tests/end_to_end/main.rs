@@ -3,6 +3,7 @@
 mod bad_kernel_input;
 mod bad_programs;
 mod boot_matrix;
+mod counts;
 mod figures;
 mod host_errors;
 mod keyboard;

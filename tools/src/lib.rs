@@ -5,6 +5,7 @@
 pub mod cache;
 pub mod checks;
 pub mod cleanup;
+pub mod counts;
 pub mod disk;
 pub mod kernel_file;
 pub mod listings;

@@ -19,6 +19,7 @@
 mod error;
 mod kind;
 pub mod layout;
+pub mod marks;
 mod operation;
 pub mod slots;
 
