@@ -2,6 +2,7 @@
 //!
 //! The end-to-end tests use the [`machine`] module, too.
 
+pub mod bench;
 pub mod cache;
 pub mod checks;
 pub mod cleanup;
