@@ -8,6 +8,7 @@ pub mod checks;
 pub mod cleanup;
 pub mod counts;
 pub mod disk;
+pub mod fast_path;
 pub mod kernel_file;
 pub mod listings;
 pub mod machine;

@@ -83,27 +83,35 @@ global_asm!(
     "
     .balign 64
 fast_entry:
+    # The processor does not change the stack: the task's is put away, and the kernel's taken.
     mov [rip + {user_stack}], rsp
     movabs rsp, {stack_top}
-    test rsi, rsi                   # Call, without flags
+    # A call without flags has its way below.
+    test rsi, rsi
     jz 3f
+    # Of all the others, only a return has one here,
     cmp rsi, {return_operation}
     jne syscall_slow
-    test rdi, rdi                   # the reply slot
+    # and only by the reply slot.
+    test rdi, rdi
     jnz syscall_slow
 
-    # Return. The registers of the task that returns are not needed any more.
+    # Return. The registers of the task that returns are not needed any more; Rust preserves these, for the answer.
     mov rbx, rdx
     mov r12, r10
     mov r13, r8
     mov r14, r9
+    # The checks, and the switch.
     call {return_to_caller}
+    # No caller: not this way.
     test rax, rax
     jz 2f
+    # The answer, back to where the caller expects it.
     mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
+    # What the caller is promised to keep, and where it goes on.
     mov rbx, [rax + {rbx}]
     mov rbp, [rax + {rbp}]
     mov r12, [rax + {r12}]
@@ -113,17 +121,18 @@ fast_entry:
     mov rcx, [rax + {rip_}]
     mov r11, [rax + {rflags}]
     mov rsp, [rax + {rsp_}]
-    xor eax, eax
+    xor eax, eax                    # the status: no error
+    # Nothing of the kernel's is left in a register.
     xor edi, edi
     xor esi, esi
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
     # Not this way. A return never comes back, so nothing is saved.
 2:  xor edi, edi
     mov esi, {return_operation}
     jmp 5f
 
-    # Call.
+    # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
     mov [rax + {rbx}], rbx
     mov [rax + {rbp}], rbp
@@ -135,22 +144,28 @@ fast_entry:
     mov [rax + {rflags}], r11
     mov rcx, [rip + {user_stack}]
     mov [rax + {rsp_}], rcx
+    # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
     mov r12, r10
     mov r13, r8
     mov r14, r9
+    # The checks, and the switch.
     call {call}
+    # No callee: not this way.
     test rax, rax
     jz 4f
+    # The callee begins at the endpoint's entry, with its context word, on an empty stack.
     mov rdi, [rdx + {context_word}]
     mov rcx, [rdx + {entry_word}]
     mov rsp, [rax + {stack}]
     mov r11d, {user_flags}
+    # The message, back to where it came from.
     mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
+    # Nothing of the caller's or the kernel's is left in a register.
     xor eax, eax
     xor esi, esi
     xor ebx, ebx
@@ -159,16 +174,17 @@ fast_entry:
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
     # Not this way: the arguments as they came; the caller's registers are saved already.
 4:  mov rdi, rbp
     xor esi, esi
+    # The message, back to where it came from.
 5:  mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
-    jmp syscall_saved
+    jmp syscall_saved               # the slow path, behind the point where it saves registers
     ",
     user_stack = sym USER_STACK,
     stack_top = const STACK_TOP,
