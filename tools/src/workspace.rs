@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Artifact, Message, Metadata, MetadataCommand, Package};
 
 use crate::c_header::HeaderError;
 use crate::c_program;
@@ -82,6 +82,27 @@ pub fn metadata() -> Result<&'static Metadata, BuildError> {
 ///
 /// If cargo does not run or fails; the compiler's messages are on stderr then.
 pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, BuildError> {
+    let built = build(arguments, what)?.into_iter().filter(|artifact| !artifact.target.is_custom_build());
+    let executable = |artifact: Artifact| {
+        artifact.executable.map(|path| Executable { name: artifact.target.name, path: path.into() })
+    };
+    Ok(built.filter_map(executable).collect())
+}
+
+/// Builds the instruction counter, a library for QEMU to load.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn build_counter() -> Result<PathBuf, BuildError> {
+    let what = "the instruction counter";
+    let built = build(&["build", "--quiet", "--package", "flatmk-counter", "--target", "host-tuple"], what)?;
+    let libraries = built.into_iter().filter(|artifact| artifact.target.is_cdylib());
+    let library = libraries.flat_map(|artifact| artifact.filenames).next();
+    library.map(Into::into).ok_or_else(|| BuildError::Failed(what.to_owned()))
+}
+
+fn build(arguments: &[&str], what: &str) -> Result<Vec<Artifact>, BuildError> {
     let mut child = Command::new(cargo())
         .args(arguments)
         .arg("--message-format=json-render-diagnostics")
@@ -93,11 +114,8 @@ pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, Bu
     let mut found = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         for message in Message::parse_stream(std::io::BufReader::new(stdout)).flatten() {
-            if let Message::CompilerArtifact(artifact) = message
-                && !artifact.target.is_custom_build()
-                && let Some(path) = artifact.executable
-            {
-                found.push(Executable { name: artifact.target.name, path: path.into() });
+            if let Message::CompilerArtifact(artifact) = message {
+                found.push(artifact);
             }
         }
     }

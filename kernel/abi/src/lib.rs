@@ -23,6 +23,7 @@ mod error;
 mod fault;
 mod kind;
 pub mod layout;
+pub mod marks;
 mod operation;
 mod rights;
 pub mod slots;

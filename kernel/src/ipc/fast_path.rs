@@ -120,9 +120,11 @@ global_asm!(
     "
     .balign 64
 fast_entry:
+    # The processor does not change the stack: the task's is put away, and the kernel's taken.
     mov [rip + {user_stack}], rsp
     movabs rsp, {stack_top}
-    cmp rsi, {return_operation}     # the operations without flags; Call is number 0
+    # The operations with a way here, each without flags; Call is number 0.
+    cmp rsi, {return_operation}
     jb 3f
     je 1f
     cmp rsi, {identify_operation}   # the first of those after which the caller goes on
@@ -132,7 +134,8 @@ fast_entry:
     je 5f
     jmp {further}
 
-1:  test rdi, rdi                   # the reply slot
+    # A return by the reply slot only.
+1:  test rdi, rdi
     jnz syscall_slow
 
     # Return. The registers of the task that returns are not needed any more, if all goes well.
@@ -142,13 +145,17 @@ fast_entry:
     push r10
     push r8
     push r9
+    # The checks, and the switch.
     call {return_to_caller}
+    # The answer, back to where the caller expects it.
     pop r9
     pop r8
     pop r10
     pop rdx
+    # No caller: not this way.
     test rax, rax
     jz 2f
+    # What the caller is promised to keep, and where it goes on.
     mov rbx, [rax + {rbx}]
     mov rbp, [rax + {rbp}]
     mov r12, [rax + {r12}]
@@ -158,10 +165,11 @@ fast_entry:
     mov rcx, [rax + {rip_}]
     mov r11, [rax + {rflags}]
     mov rsp, [rax + {rsp_}]
-    xor eax, eax
+    xor eax, eax                    # the status: no error
+    # Nothing of the kernel's is left in a register.
     xor edi, edi
     xor esi, esi
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
     # Not this way: everything as it came.
 2:  pop r11
@@ -170,7 +178,7 @@ fast_entry:
     mov esi, {return_operation}
     jmp syscall_slow
 
-    # Call.
+    # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
     mov [rax + {rbx}], rbx
     mov [rax + {rbp}], rbp
@@ -182,22 +190,28 @@ fast_entry:
     mov [rax + {rflags}], r11
     mov rcx, [rip + {user_stack}]
     mov [rax + {rsp_}], rcx
+    # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
     mov r12, r10
     mov r13, r8
     mov r14, r9
+    # The checks, and the switch.
     call {call}
+    # No callee: not this way.
     test rax, rax
     jz 4f
+    # The callee begins at the endpoint's entry, with its context word, on an empty stack.
     mov rdi, [rdx + {context_word}]
     mov rcx, [rdx + {entry_word}]
     mov rsp, [rax + {stack}]
     mov r11d, {user_flags}
+    # The message, back to where it came from.
     mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
+    # Nothing of the caller's or the kernel's is left in a register.
     xor eax, eax
     xor esi, esi
     xor ebx, ebx
@@ -206,16 +220,17 @@ fast_entry:
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
     # Not this way: the arguments as they came; the caller's registers are saved already.
 4:  mov rdi, rbp
     xor esi, esi
+    # The message, back to where it came from.
     mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
-    jmp syscall_saved
+    jmp syscall_saved               # the slow path, behind the point where it saves registers
 
     # Yield. rax: the task to go on with; rdx: the current one.
 5:  push rcx
@@ -223,9 +238,10 @@ fast_entry:
     call {yield_now}
     pop r11
     pop rcx
-    cmp rax, rdx
+    cmp rax, rdx                    # another task goes on, or none this way
     jne 6f
-    xor eax, eax                    # nobody else is ready
+    # Nobody else is ready: back, without an error and without results.
+    xor eax, eax
     xor edx, edx
     xor r10d, r10d
     xor r8d, r8d
@@ -235,8 +251,10 @@ fast_entry:
     mov rsp, [rip + {user_stack}]
     sysretq
 
+    # Null: not this way.
 6:  test rax, rax
     jz 7f
+    # The registers of the current task go into it: all that it is promised to keep, and where it goes on.
     mov [rdx + {rbx}], rbx
     mov [rdx + {rbp}], rbp
     mov [rdx + {r12}], r12
@@ -247,7 +265,7 @@ fast_entry:
     mov [rdx + {rflags}], r11
     mov rcx, [rip + {user_stack}]
     mov [rdx + {rsp_}], rcx
-    jmp resume_task
+    jmp resume_task                 # loads those of the other
 
     # Not this way. Neither operation has arguments; rdx: the capability pointer.
 7:  mov rdi, rdx
@@ -260,8 +278,10 @@ fast_entry:
     call {identify}
     pop r11
     pop rcx
+    # No kind: not this way.
     test eax, eax
     jz 9f
+    # The two results, no error, and nothing else.
     mov r10, rdx
     mov edx, eax
     xor eax, eax
@@ -272,6 +292,7 @@ fast_entry:
     mov rsp, [rip + {user_stack}]
     sysretq
 
+    # Not this way, as above.
 9:  mov rdi, rdx
     mov esi, {identify_operation}
     jmp syscall_slow

@@ -11,7 +11,7 @@ mod threads;
 use flatmk_abi::{Error, Operation, slots};
 use flatmk_runtime::object::{Done, Endpoint, Interrupts, MissingCapability, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
-use flatmk_runtime::{invoke, println, time_stamp};
+use flatmk_runtime::{invoke, marks, println, time_stamp};
 
 flatmk_runtime::entry!(main);
 flatmk_runtime::service!(fn run_entry = run);
@@ -125,6 +125,7 @@ fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
 fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), Error>) {
     let mut row = Row::default();
     for batch in 0..BATCHES {
+        marks::begin();
         let started = time_stamp();
         for _ in 0..REPEATS {
             if let Err(error) = operation() {
@@ -132,7 +133,9 @@ fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), E
                 return;
             }
         }
-        row.set(batch, (time_stamp() - started) / (REPEATS * share));
+        let ticks = time_stamp() - started;
+        marks::end(name, REPEATS * share);
+        row.set(batch, ticks / (REPEATS * share));
     }
     row.print(name);
 }

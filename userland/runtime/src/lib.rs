@@ -7,6 +7,7 @@
 
 mod console;
 mod entry;
+pub mod marks;
 pub mod object;
 pub mod program;
 mod syscall;
