@@ -20,6 +20,26 @@
 #define FLATMK_FLAG_NO_WAIT (UINT64_C(1) << 8)
 
 /**
+ * Where the flags `WINDOW` of `FLATMK_OPERATION_CALL`, `FLATMK_OPERATION_RETURN` and `FLATMK_OPERATION_REPLY` begin: bit 12 for slot 60, to bit 15 for slot 63.
+ */
+#define FLATMK_WINDOW_SHIFT 12
+
+/**
+ * Flags of a call or return: which slots of the window move along.
+ */
+#define FLATMK_FLAGS_WINDOW (15 << FLATMK_WINDOW_SHIFT)
+
+/**
+ * The time-out of `FLATMK_OPERATION_WAIT` that never comes.
+ */
+#define FLATMK_NO_TIMEOUT UINT64_MAX
+
+/**
+ * The most urgent priority; 0 is the least.
+ */
+#define FLATMK_MAX_PRIORITY 63
+
+/**
  * The most bytes that one `FLATMK_OPERATION_WRITE` takes, so that a slow serial line holds the kernel only for a bounded time.
  */
 #define FLATMK_WRITE_LIMIT_BYTES 256
@@ -59,6 +79,26 @@
  * How many pages the root task's stack has.
  */
 #define FLATMK_ROOT_STACK_PAGES 16
+
+/**
+ * The next two reads of the time stamp counter enclose what counts.
+ */
+#define FLATMK_BEGIN FLATMK_FIRST
+
+/**
+ * They have.
+ */
+#define FLATMK_END (FLATMK_FIRST + 1)
+
+/**
+ * A bit of 0.
+ */
+#define FLATMK_ZERO (FLATMK_FIRST + 2)
+
+/**
+ * A bit of 1.
+ */
+#define FLATMK_ONE (FLATMK_FIRST + 3)
 
 /**
  * Slots of a capability table, which is one page.
@@ -101,14 +141,34 @@
 #define FLATMK_POWER 5
 
 /**
+ * All interrupt lines. Present in the root task.
+ */
+#define FLATMK_INTERRUPTS 6
+
+/**
+ * All I/O ports. Present in the root task.
+ */
+#define FLATMK_PORTS 7
+
+/**
  * The first of the memory capabilities of the root task; how many follow is told at its entry.
  */
 #define FLATMK_MEMORY 8
 
 /**
+ * The first slot of the window, whose capabilities a call can move to the callee; see `FLAGS_WINDOW`.
+ */
+#define FLATMK_WINDOW 60
+
+/**
+ * How many slots the window has.
+ */
+#define FLATMK_WINDOW_SLOTS 4
+
+/**
  * All rights: a copy has those of its source.
  */
-#define FLATMK_RIGHTS_ALL 63
+#define FLATMK_RIGHTS_ALL 127
 
 /**
  * What a system call is asked to do; bits 0 to 7 of `rsi`.
@@ -120,12 +180,14 @@ enum flatmk_operation
  {
     /**
      * Calls the endpoint: suspends the caller and continues in the callee at the endpoint's entry, with the endpoint's
-     * context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results.
+     * context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results. The flags `WINDOW` name slots
+     * 60 to 63 of the caller's table whose capabilities move to the same slots of the callee's table; `rsi` tells either side what has come.
      */
     FLATMK_OPERATION_CALL = 0,
     /**
      * Returns to the caller in the reply slot, which is then empty, with an answer of four words. The task is ready for the
-     * next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's own start) it just becomes ready for calls.
+     * next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's own start, of the handling of an
+     * interrupt, or where the reply capability was moved away) it just becomes ready for calls. The flags `WINDOW` move capabilities as in a call.
      */
     FLATMK_OPERATION_RETURN = 1,
     /**
@@ -144,6 +206,40 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_REVOKE = 4,
     /**
+     * Returns to the caller of a reply capability that was moved into a table, with an answer of four words. The capability is used up; the
+     * invoker goes on, unless the caller is more urgent.
+     */
+    FLATMK_OPERATION_REPLY = 5,
+    /**
+     * Stops a task. Its caller and those who wait for it get `CalleeStopped`; what it waits for itself is given up, and it gets
+     * `Interrupted` when it is resumed. Its registers can be read and written.
+     */
+    FLATMK_OPERATION_STOP = 6,
+    /**
+     * Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack.
+     */
+    FLATMK_OPERATION_START = 7,
+    /**
+     * Lets a task that is stopped go on with the registers that it has.
+     */
+    FLATMK_OPERATION_RESUME = 8,
+    /**
+     * Sets the priority of a task, at which it runs when it serves nobody. It serves its present caller at the priority it has.
+     */
+    FLATMK_OPERATION_SET_PRIORITY = 9,
+    /**
+     * Sets bits of a notification. If a task waits for it, the first one takes them all and goes on.
+     */
+    FLATMK_OPERATION_SIGNAL = 10,
+    /**
+     * Takes all bits of a notification; waits until there is one.
+     */
+    FLATMK_OPERATION_WAIT = 11,
+    /**
+     * Lets the caller rest, for the given time or up to one tick of the timer (1 ms) longer.
+     */
+    FLATMK_OPERATION_SLEEP = 12,
+    /**
      * Tells what a capability is; changes nothing.
      */
     FLATMK_OPERATION_IDENTIFY = 16,
@@ -152,7 +248,7 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_COPY = 17,
     /**
-     * Copies an endpoint with a context word of one's own.
+     * Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
      */
     FLATMK_OPERATION_MINT = 18,
     /**
@@ -189,11 +285,11 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_CONFIGURE = 26,
     /**
-     * Starts a configured task: it becomes ready to run at the entry, with the argument in `rdi`.
+     * Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
      */
-    FLATMK_OPERATION_START = 27,
+    FLATMK_OPERATION_SET_FAULT_HANDLER = 27,
     /**
-     * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant and manage that the
+     * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
      * task capability has, and is derived from it.
      */
     FLATMK_OPERATION_MAKE_ENDPOINT = 28,
@@ -209,6 +305,37 @@ enum flatmk_operation
      * Switches the machine off. The argument is the result of the run as an emulator's host sees it.
      */
     FLATMK_OPERATION_POWER_OFF = 31,
+    /**
+     * Reads four registers of a task that is stopped, or waits for its fault handler.
+     */
+    FLATMK_OPERATION_READ_REGISTERS = 32,
+    /**
+     * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
+     * change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
+     */
+    FLATMK_OPERATION_WRITE_REGISTER = 33,
+    /**
+     * Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
+     * A page serves one task.
+     */
+    FLATMK_OPERATION_SET_FLOATING_POINT = 34,
+    /**
+     * Takes all bits of a notification, without waiting.
+     */
+    FLATMK_OPERATION_POLL = 35,
+    /**
+     * Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
+     * it returns the line is masked.
+     */
+    FLATMK_OPERATION_BIND = 36,
+    /**
+     * Reads from an I/O port.
+     */
+    FLATMK_OPERATION_READ_PORT = 37,
+    /**
+     * Writes to an I/O port.
+     */
+    FLATMK_OPERATION_WRITE_PORT = 38,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -275,7 +402,7 @@ enum flatmk_error
      */
     FLATMK_ERROR_WOULD_DEADLOCK = -12,
     /**
-     * The callee was destroyed before it returned. The callee is to blame.
+     * The callee, or what the caller waited for, was destroyed. Whoever destroyed it is to blame.
      */
     FLATMK_ERROR_CALLEE_GONE = -13,
     /**
@@ -286,6 +413,22 @@ enum flatmk_error
      * The task, or the memory, is not in the state that the operation needs. The caller is to blame.
      */
     FLATMK_ERROR_INVALID_STATE = -15,
+    /**
+     * The callee was stopped before it returned. Whoever stopped it is to blame.
+     */
+    FLATMK_ERROR_CALLEE_STOPPED = -16,
+    /**
+     * The caller was stopped while it waited, and resumed. Nobody is to blame; try again.
+     */
+    FLATMK_ERROR_INTERRUPTED = -17,
+    /**
+     * What was waited for did not come in time. Nobody is to blame.
+     */
+    FLATMK_ERROR_TIMED_OUT = -18,
+    /**
+     * The interrupt line has a handler. The caller may remove it first.
+     */
+    FLATMK_ERROR_ALREADY_BOUND = -19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -347,6 +490,22 @@ enum flatmk_kind
      * 2 MiB of memory in a row that can be mapped.
      */
     FLATMK_KIND_LARGE_FRAME = 10,
+    /**
+     * A word of bits that tasks set and wait for.
+     */
+    FLATMK_KIND_NOTIFICATION = 11,
+    /**
+     * A page for a task's floating-point state.
+     */
+    FLATMK_KIND_FLOATING_POINT = 12,
+    /**
+     * Interrupt lines.
+     */
+    FLATMK_KIND_INTERRUPTS = 13,
+    /**
+     * A range of I/O ports.
+     */
+    FLATMK_KIND_PORTS = 14,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -365,11 +524,11 @@ enum flatmk_right
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Read: map a frame readable, read from the console.
+     * Read: map a frame readable, read from the console or a port, wait for a notification.
      */
     FLATMK_RIGHT_READ = 1,
     /**
-     * Write: map a frame writable, write to the console.
+     * Write: map a frame writable, write to the console or a port, signal a notification.
      */
     FLATMK_RIGHT_WRITE = 2,
     /**
@@ -388,6 +547,10 @@ enum flatmk_right
      * Change the object itself: a table's slots, a space's mappings, a task's state.
      */
     FLATMK_RIGHT_MANAGE = 32,
+    /**
+     * Move capabilities along with a call of an endpoint.
+     */
+    FLATMK_RIGHT_TRANSFER = 64,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -439,6 +602,11 @@ struct flatmk_result {
      */
     uint64_t words[FLATMK_MESSAGE_WORDS];
 };
+
+/**
+ * The bytes of the instruction before the mark, which takes the last four, the lowest first (Intel SDM vol. 2B, NOP).
+ */
+#define FLATMK_INSTRUCTION { 15, 31, 128, }
 
 #ifndef __x86_64__
 #error "FlatMk runs on x86-64"
@@ -508,7 +676,8 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
 /**
  * Calls the endpoint: suspends the caller and continues in the callee at the endpoint's entry, with the
  * endpoint's context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as
- * results.
+ * results. The flags `WINDOW` name slots 60 to 63 of the caller's table whose capabilities move to the same
+ * slots of the callee's table; `rsi` tells either side what has come.
  *
  * @param endpoint a capability of kind `Endpoint` with the right `CALL`
  * @param message_word_0 message word 0
@@ -517,14 +686,22 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
  * @param message_word_3 message word 3
  * @return `status`: 0, or one of these errors; `words[0]`: answer word 0; `words[1]`: answer word 1;
  *     `words[2]`: answer word 2; `words[3]`: answer word 3
- * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `endpoint` names no capability
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `endpoint` names no capability; a slot of the window
+ *     that is named is empty
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `endpoint` is of another kind than `Endpoint`
- * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `endpoint` lacks the right `CALL`
- * @retval FLATMK_ERROR_BUSY the callee serves another call, and the flag `NO_WAIT` is set
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `endpoint` lacks the right `CALL`; a slot of the
+ *     window is named and the endpoint has no transfer right, or a capability in the window no grant right
+ * @retval FLATMK_ERROR_SLOT_OCCUPIED the slot of the callee's window is not empty
+ * @retval FLATMK_ERROR_BUSY the callee serves another call, and the flag `NO_WAIT` is set or the chain of
+ *     tasks that it waits for is longer than 1000
  * @retval FLATMK_ERROR_WOULD_DEADLOCK the callee waits, directly or through others, for the caller
- * @retval FLATMK_ERROR_CALLEE_GONE the callee was destroyed before it returned
- * @retval FLATMK_ERROR_CALLEE_FAULTED the callee faulted before it returned
- * @retval FLATMK_ERROR_INVALID_STATE the callee was never configured and started, or has stopped
+ * @retval FLATMK_ERROR_CALLEE_GONE the callee, or the capability to return to the caller, was destroyed
+ *     before it returned
+ * @retval FLATMK_ERROR_CALLEE_FAULTED the callee faulted before it returned, and nobody mended it
+ * @retval FLATMK_ERROR_INVALID_STATE the callee was never configured and started, or has stopped; or memory
+ *     would come into a table within its own pages
+ * @retval FLATMK_ERROR_CALLEE_STOPPED the callee was stopped before it returned
+ * @retval FLATMK_ERROR_INTERRUPTED the caller was stopped while it waited
  */
 static inline struct flatmk_result flatmk_call(uint64_t endpoint, uint64_t message_word_0,
                                                uint64_t message_word_1, uint64_t message_word_2,
@@ -537,7 +714,8 @@ static inline struct flatmk_result flatmk_call(uint64_t endpoint, uint64_t messa
 /**
  * Returns to the caller in the reply slot, which is then empty, with an answer of four words. The task is
  * ready for the next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's
- * own start) it just becomes ready for calls.
+ * own start, of the handling of an interrupt, or where the reply capability was moved away) it just becomes
+ * ready for calls. The flags `WINDOW` move capabilities as in a call.
  *
  * @param capability the reply slot, pointer 0
  * @param answer_word_0 answer word 0
@@ -545,7 +723,13 @@ static inline struct flatmk_result flatmk_call(uint64_t endpoint, uint64_t messa
  * @param answer_word_2 answer word 2
  * @param answer_word_3 answer word 3
  * @return 0, or one of these errors
- * @retval FLATMK_ERROR_INVALID_CAPABILITY the capability pointer is not the reply slot
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the capability pointer is not the reply slot, or a slot of the
+ *     window that is named is empty
+ * @retval FLATMK_ERROR_MISSING_RIGHT a capability in the window has no grant right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the caller has faulted, and word 0 is no answer to a fault
+ * @retval FLATMK_ERROR_SLOT_OCCUPIED the slot of the caller's window is not empty
+ * @retval FLATMK_ERROR_INVALID_STATE a slot of the window is named and there is no caller; or memory would
+ *     come into a table within its own pages
  */
 static inline int64_t flatmk_return(uint64_t capability, uint64_t answer_word_0, uint64_t answer_word_1,
                                     uint64_t answer_word_2, uint64_t answer_word_3)
@@ -608,6 +792,153 @@ static inline int64_t flatmk_revoke(uint64_t table, uint64_t slot)
 }
 
 /**
+ * Returns to the caller of a reply capability that was moved into a table, with an answer of four words. The
+ * capability is used up; the invoker goes on, unless the caller is more urgent.
+ *
+ * @param reply a capability of kind `Reply`
+ * @param answer_word_0 answer word 0
+ * @param answer_word_1 answer word 1
+ * @param answer_word_2 answer word 2
+ * @param answer_word_3 answer word 3
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `reply` names no capability; a slot of the window
+ *     that is named is empty
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `reply` is of another kind than `Reply`
+ * @retval FLATMK_ERROR_MISSING_RIGHT a capability in the window has no grant right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the caller has faulted, and word 0 is no answer to a fault
+ * @retval FLATMK_ERROR_SLOT_OCCUPIED the slot of the caller's window is not empty
+ * @retval FLATMK_ERROR_INVALID_STATE memory would come into a table within its own pages
+ */
+static inline int64_t flatmk_reply(uint64_t reply, uint64_t answer_word_0, uint64_t answer_word_1,
+                                   uint64_t answer_word_2, uint64_t answer_word_3)
+{
+    return flatmk_invoke(reply, FLATMK_OPERATION_REPLY, answer_word_0, answer_word_1, answer_word_2,
+                         answer_word_3).status;
+}
+
+/**
+ * Stops a task. Its caller and those who wait for it get `CalleeStopped`; what it waits for itself is given
+ * up, and it gets `Interrupted` when it is resumed. Its registers can be read and written.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_STATE the task is stopped, or was never started
+ */
+static inline int64_t flatmk_stop(uint64_t task)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_STOP, 0, 0, 0, 0).status;
+}
+
+/**
+ * Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`,
+ * on its stack.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param entry_address entry address
+ * @param argument argument
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, is not stopped, or has lost its table or
+ *     space
+ */
+static inline int64_t flatmk_start(uint64_t task, uint64_t entry_address, uint64_t argument)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_START, entry_address, argument, 0, 0).status;
+}
+
+/**
+ * Lets a task that is stopped go on with the registers that it has.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the task's `rip` is not in user space
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, is not stopped, or has lost its table or
+ *     space
+ */
+static inline int64_t flatmk_resume(uint64_t task)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_RESUME, 0, 0, 0, 0).status;
+}
+
+/**
+ * Sets the priority of a task, at which it runs when it serves nobody. It serves its present caller at the
+ * priority it has.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param priority priority, 0 to 63; 63 is the most urgent
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the priority is above
+ *     the invoker's own
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the priority is above 63
+ */
+static inline int64_t flatmk_set_priority(uint64_t task, uint64_t priority)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_PRIORITY, priority, 0, 0, 0).status;
+}
+
+/**
+ * Sets bits of a notification. If a task waits for it, the first one takes them all and goes on.
+ *
+ * @param notification a capability of kind `Notification` with the right `WRITE`
+ * @param bits_to_set bits to set
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `notification` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `notification` is of another kind than `Notification`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `notification` lacks the right `WRITE`
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT no bit is given
+ */
+static inline int64_t flatmk_signal(uint64_t notification, uint64_t bits_to_set)
+{
+    return flatmk_invoke(notification, FLATMK_OPERATION_SIGNAL, bits_to_set, 0, 0, 0).status;
+}
+
+/**
+ * Takes all bits of a notification; waits until there is one.
+ *
+ * @param notification a capability of kind `Notification` with the right `READ`
+ * @param time_out_in_nanoseconds time-out in nanoseconds; 2^64 - 1 for none
+ * @return `status`: 0, or one of these errors; `words[0]`: the bits
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `notification` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `notification` is of another kind than `Notification`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `notification` lacks the right `READ`
+ * @retval FLATMK_ERROR_CALLEE_GONE the notification was destroyed
+ * @retval FLATMK_ERROR_INTERRUPTED the task was stopped while it waited
+ * @retval FLATMK_ERROR_TIMED_OUT no bit was set in time
+ */
+static inline struct flatmk_result flatmk_wait(uint64_t notification, uint64_t time_out_in_nanoseconds)
+{
+    return flatmk_invoke(notification, FLATMK_OPERATION_WAIT, time_out_in_nanoseconds, 0, 0, 0);
+}
+
+/**
+ * Lets the caller rest, for the given time or up to one tick of the timer (1 ms) longer.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param nanoseconds nanoseconds
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_STATE the capability names a task other than the caller
+ * @retval FLATMK_ERROR_INTERRUPTED the task was stopped while it slept
+ */
+static inline int64_t flatmk_sleep(uint64_t task, uint64_t nanoseconds)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_SLEEP, nanoseconds, 0, 0, 0).status;
+}
+
+/**
  * Tells what a capability is; changes nothing.
  *
  * @param capability a capability of any kind
@@ -644,21 +975,24 @@ static inline int64_t flatmk_copy(uint64_t table, uint64_t destination_slot,
 }
 
 /**
- * Copies an endpoint with a context word of one's own.
+ * Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has
+ * some.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
  * @param destination_slot destination slot
  * @param source_capability_pointer source capability pointer
  * @param rights_to_keep rights to keep
- * @param context_word context word
+ * @param context_word context word; for lines the bits of those to keep; for ports the first (bits 0 to 15)
+ *     and the last (bits 16 to 31)
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `table` names no capability; the source pointer
  *     names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `table` is of another kind than `Table`; the source is
- *     not an endpoint
+ *     neither an endpoint, nor interrupt lines, nor ports
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `table` lacks the right `MANAGE`; the source has no
  *     grant or no manage right
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63, or the rights have unknown bits
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63, the rights have unknown bits, or
+ *     the source does not have all of the lines or ports
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  */
 static inline int64_t flatmk_mint(uint64_t table, uint64_t destination_slot,
@@ -698,7 +1032,8 @@ static inline int64_t flatmk_move(uint64_t table, uint64_t destination_slot,
  * Turns free pages into objects and puts their capabilities into consecutive slots of a table.
  *
  * @param memory a capability of kind `Memory` with the right `MANAGE`
- * @param kind kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame
+ * @param kind kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12
+ *     floating-point state
  * @param count count, 1 to 63
  * @param destination_table destination table
  * @param first_destination_slot first destination slot
@@ -854,27 +1189,31 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table_capability_
 }
 
 /**
- * Starts a configured task: it becomes ready to run at the entry, with the argument in `rdi`.
+ * Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one
+ * the task is stopped.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param entry_address entry address
- * @param argument argument
+ * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
+ * @param argument1 1: a system call that names no capability is a fault, too; else 0
  * @return 0, or one of these errors
- * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
- * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
- * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
- * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space
- * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, was started before, or has lost its table or
- *     space
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the endpoint pointer
+ *     names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; the endpoint
+ *     pointer names something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the endpoint has no
+ *     call right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the second argument is neither 0 nor 1, or is 1 without an endpoint
  */
-static inline int64_t flatmk_start(uint64_t task, uint64_t entry_address, uint64_t argument)
+static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint_capability_pointer,
+                                               uint64_t argument1)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_START, entry_address, argument, 0, 0).status;
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_FAULT_HANDLER, endpoint_capability_pointer, argument1, 0,
+                         0).status;
 }
 
 /**
- * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant
- * and manage that the task capability has, and is derived from it.
+ * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant,
+ * manage and transfer that the task capability has, and is derived from it.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param entry_address entry address
@@ -947,6 +1286,142 @@ static inline struct flatmk_result flatmk_read(uint64_t console)
 static inline int64_t flatmk_power_off(uint64_t power, uint64_t argument0)
 {
     return flatmk_invoke(power, FLATMK_OPERATION_POWER_OFF, argument0, 0, 0, 0).status;
+}
+
+/**
+ * Reads four registers of a task that is stopped, or waits for its fault handler.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param the_first the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16
+ *     rip, 17 rflags
+ * @return `status`: 0, or one of these errors; `words[0]`: the first; `words[1]`: the second; `words[2]`: the
+ *     third; `words[3]`: the fourth; registers from number 18 on read 0
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the first register is above 17
+ * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
+ */
+static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t the_first)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_READ_REGISTERS, the_first, 0, 0, 0);
+}
+
+/**
+ * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags
+ * count that user mode may change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment
+ * check and identification.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param which which, see ReadRegisters
+ * @param value value
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the register is above 17
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the register is rip, and the value is not in user space
+ * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
+ */
+static inline int64_t flatmk_write_register(uint64_t task, uint64_t which, uint64_t value)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_WRITE_REGISTER, which, value, 0, 0).status;
+}
+
+/**
+ * Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a
+ * floating-point instruction is a fault. A page serves one task.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param pointer_of_the_floating_point_capability pointer of the floating-point capability; 0 for none
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the pointer names no
+ *     capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; the pointer names
+ *     something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the page has no
+ *     manage right
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped, or the page serves another task
+ */
+static inline int64_t flatmk_set_floating_point(uint64_t task,
+                                                uint64_t pointer_of_the_floating_point_capability)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_FLOATING_POINT, pointer_of_the_floating_point_capability,
+                         0, 0, 0).status;
+}
+
+/**
+ * Takes all bits of a notification, without waiting.
+ *
+ * @param notification a capability of kind `Notification` with the right `READ`
+ * @return `status`: 0, or one of these errors; `words[0]`: the bits; 0 for none
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `notification` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `notification` is of another kind than `Notification`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `notification` lacks the right `READ`
+ */
+static inline struct flatmk_result flatmk_poll(uint64_t notification)
+{
+    return flatmk_invoke(notification, FLATMK_OPERATION_POLL, 0, 0, 0, 0);
+}
+
+/**
+ * Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in
+ * message word 0. Until it returns the line is masked.
+ *
+ * @param interrupts a capability of kind `Interrupts` with the right `MANAGE`
+ * @param line line, 0 to 15
+ * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `interrupts` names no capability; the endpoint
+ *     pointer names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `interrupts` is of another kind than `Interrupts`; the
+ *     endpoint pointer names something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `interrupts` lacks the right `MANAGE`; the endpoint
+ *     has no call right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the line is not one of the capability's
+ * @retval FLATMK_ERROR_ALREADY_BOUND the line is bound to an endpoint
+ */
+static inline int64_t flatmk_bind(uint64_t interrupts, uint64_t line, uint64_t endpoint_capability_pointer)
+{
+    return flatmk_invoke(interrupts, FLATMK_OPERATION_BIND, line, endpoint_capability_pointer, 0, 0).status;
+}
+
+/**
+ * Reads from an I/O port.
+ *
+ * @param ports a capability of kind `Ports` with the right `READ`
+ * @param port port
+ * @param width_in_bytes width in bytes: 1, 2 or 4
+ * @return `status`: 0, or one of these errors; `words[0]`: value
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `ports` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `ports` is of another kind than `Ports`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `ports` lacks the right `READ`
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the width is unknown, or part of the access is outside of the
+ *     capability's ports
+ */
+static inline struct flatmk_result flatmk_read_port(uint64_t ports, uint64_t port, uint64_t width_in_bytes)
+{
+    return flatmk_invoke(ports, FLATMK_OPERATION_READ_PORT, port, width_in_bytes, 0, 0);
+}
+
+/**
+ * Writes to an I/O port.
+ *
+ * @param ports a capability of kind `Ports` with the right `WRITE`
+ * @param port port
+ * @param width_in_bytes width in bytes: 1, 2 or 4
+ * @param value value
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `ports` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `ports` is of another kind than `Ports`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `ports` lacks the right `WRITE`
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the width is unknown, the value does not fit, or part of the access
+ *     is outside of the capability's ports
+ */
+static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t width_in_bytes,
+                                        uint64_t value)
+{
+    return flatmk_invoke(ports, FLATMK_OPERATION_WRITE_PORT, port, width_in_bytes, value, 0).status;
 }
 
 #endif /* FLATMK_H */

@@ -11,6 +11,7 @@ mod threads;
 use flatmk_abi::{Error, Operation, slots};
 use flatmk_runtime::object::{Done, Endpoint, Interrupts, MissingCapability, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
+use flatmk_runtime::sharing::Sharing;
 use flatmk_runtime::{invoke, marks, println, time_stamp};
 
 flatmk_runtime::entry!(main);
@@ -19,6 +20,7 @@ flatmk_runtime::service!(fn run_entry = run);
 /// What the root task has put into this program's table.
 const ECHO: Endpoint = Endpoint(8);
 const LINES: Interrupts = Interrupts(9);
+const SHARING: Sharing = Sharing(Endpoint(10));
 
 const REPEATS: u64 = 1000;
 const BATCHES: usize = 21;
@@ -41,6 +43,7 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
         Err(error) => println!("call_same_space    failed: {error}"),
     }
     show("call_other_space", || call(ECHO));
+    show("call_sharing_daemon", || SHARING.query().map(|_| ()));
     let shown = show_yield_pair().and_then(|()| show_fault()).and_then(|()| show_notification());
     if let Err(error) = shown.and_then(|()| show_interrupt()) {
         println!("a row failed: {error}");

@@ -7,8 +7,8 @@ use core::slice;
 use flatmk_abi::layout::ROOT_RAMDISK;
 use flatmk_abi::{Error, Rights, slots};
 use flatmk_image::Image;
-use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TABLE, OWN_TASK, Power, identify};
-use flatmk_runtime::program::{Program, SERVICE, SLOTS_PER_PROGRAM};
+use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TASK, Power, identify};
+use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::{print, println};
 use tar_no_std::TarArchiveRef;
 
@@ -20,6 +20,7 @@ const FIRST_FREE_SLOT: u64 = 44;
 /// The program that is started, and the one it calls; see the benchmark for the slots they share.
 const BENCHMARK: &str = "benchmark";
 const ECHO: &str = "echo";
+const SHARING: &str = "sharing";
 
 /// The program in C, and how many pages of memory it is given: it must run out of them.
 const HELLO: &str = "hello-c";
@@ -28,6 +29,16 @@ const HELLO_PAGES: u64 = 4;
 /// Where the benchmark finds an endpoint of the echo server, and the interrupt line of the timer.
 const BENCHMARK_ECHO: u64 = 8;
 const BENCHMARK_LINES: u64 = 9;
+
+/// Where it finds an endpoint of the memory-sharing daemon, as which client.
+const BENCHMARK_SHARING: u64 = 10;
+const BENCHMARK_CLIENT: u64 = 1;
+
+/// What a client may do with its endpoint of the daemon: call it, with capabilities.
+const CLIENT_RIGHTS: Rights = Rights::CALL.union(Rights::TRANSFER);
+
+/// How many pages the daemon has to hand out.
+const SHARING_PAGES: u64 = 64;
 
 /// The timer's line, as a bit.
 const TIMER_LINE: u64 = 1;
@@ -63,30 +74,33 @@ fn calls_are_there() -> bool {
     Endpoint(slots::CONSOLE).call([0; 4]) != Err(Error::UnknownOperation)
 }
 
-/// Loads the echo server and the benchmark program, lets the second call the first, and waits until it is done.
+/// Loads the servers and the benchmark program, lets that call them, and waits until it is done.
 fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
     let echo = load(archive, ECHO, memory, FIRST_FREE_SLOT)?;
-    let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + SLOTS_PER_PROGRAM)?;
-    println!("root task: starts {ECHO} and {BENCHMARK}");
-    echo.start(0)?;
-    wait_for_service(echo)?;
+    let sharing = load(archive, SHARING, memory, FIRST_FREE_SLOT + 1)?;
+    let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + 2)?;
+    println!("root task: starts {ECHO}, {SHARING} and {BENCHMARK}");
+    memory.split(SHARING_PAGES, sharing.table, slots::MEMORY)?;
+    for server in [echo, sharing] {
+        server.start(0)?;
+        wait_for_service(server)?;
+    }
     benchmark.table.copy(BENCHMARK_ECHO, echo.slot(SERVICE), Rights::CALL)?;
     benchmark.table.mint(BENCHMARK_LINES, slots::INTERRUPTS, Rights::MANAGE, TIMER_LINE)?;
+    benchmark.table.mint(BENCHMARK_SHARING, sharing.slot(SERVICE), CLIENT_RIGHTS, BENCHMARK_CLIENT)?;
     let (free, _) = memory.measure()?;
     memory.split(BENCHMARK_PAGES.min(free / 2), benchmark.table, BENCHMARK_MEMORY)?;
     benchmark.start(0)?;
     wait_for_service(benchmark)?;
     Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
     println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
-    // Nobody calls the echo server any more, and the next program needs the slots.
-    (FIRST_FREE_SLOT..FIRST_FREE_SLOT + SLOTS_PER_PROGRAM).for_each(|slot| OWN_TABLE.delete(slot).unwrap_or_default());
     Ok(())
 }
 
 // ANCHOR: hello
 /// Loads the program in C, and calls it once.
 fn run_hello(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
-    let hello = load(archive, HELLO, memory, FIRST_FREE_SLOT)?;
+    let hello = load(archive, HELLO, memory, FIRST_FREE_SLOT + 3)?;
     memory.split(HELLO_PAGES, hello.table, slots::MEMORY)?;
     hello.start(0)?;
     wait_for_service(hello)?;

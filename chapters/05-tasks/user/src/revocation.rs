@@ -4,7 +4,7 @@ use flatmk_abi::layout::PAGE_SIZE;
 use flatmk_abi::slots::{self, nested};
 use flatmk_abi::{Access, Error, Kind, Operation, Rights};
 use flatmk_runtime::object::{AddressSpace, Frame, Memory, Table, Task, identify};
-use flatmk_runtime::program::Program;
+use flatmk_runtime::program::{FIRST_FRAME_TABLE, Program};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{print, tests, time_stamp};
 
@@ -160,7 +160,7 @@ fn a_task_takes_back_its_code_in_spite_of_interrupts() {
         let part = Memory(at(PART));
         let child = start_remover(Operation::Revoke, part, MEMORY, MEMORY);
         // The first frame of the program is the last to go, and its copies go before it.
-        copy_often(nested(CHILD + 4, 1), 20..50);
+        copy_often(nested(nested(CHILD, FIRST_FRAME_TABLE), 1), 20..50);
         yield_once();
         yield_once();
         assert_eq!(part.measure(), Ok((PART_PAGES, PART_PAGES)));
