@@ -184,13 +184,15 @@ extern "C" fn misbehave(seed: u64) {
     }
 }
 
-/// Without the capabilities to its task and its table the thread could do little for the rest of its life, which is the subject of
+/// Without the capabilities to its task and its table, or stopped by a fault, the thread could do little for the rest of its life, which is the subject of
 /// `lifetimes`.
 fn keep_what_is_needed(word: u64, [slot, source, ..]: &mut [u64; 4]) {
     let is_needed = |pointer| matches!(pointer, slots::SELF | slots::TABLE);
     match Operation::from_number(word & 0xff) {
         Some(Operation::Delete) if is_needed(*slot) => *slot = 18,
         Some(Operation::Move) if is_needed(*source) => *source = FRAMES,
+        // Nobody mends its faults, so it must not ask for more of them.
+        Some(Operation::SetFaultHandler) => *source = 0,
         _ => {}
     }
 }
@@ -223,7 +225,8 @@ fn live(seed: u64) {
     task.configure(table, OWN_SPACE, prepare_stack(0, misbehave, seed)).expect("a new task");
     task.start(thread_entry as *const () as u64, 0).expect("a configured task");
     let target = LIVES.load(Relaxed) * CALLS_A_LIFE;
-    for _ in 0..CALLS_A_LIFE {
+    // It yields at most as often as it calls; the ends of time slices, and its other tasks, come on top of that.
+    for _ in 0..4 * CALLS_A_LIFE {
         if DONE.load(Relaxed) >= target {
             break;
         }
