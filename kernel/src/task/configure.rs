@@ -8,6 +8,8 @@ use super::end;
 use super::object::{State, TaskRef};
 use super::{later, scheduler};
 use crate::capability::{Slot, insert_below};
+#[cfg(feature = "chapter7")]
+use crate::syscall::finish_suspended_of;
 
 // ANCHOR: code_address
 /// Checks that an address can hold user code. One beyond user space would make `sysret` fault in ring 0.
@@ -113,6 +115,7 @@ pub(crate) fn stop(task: TaskRef) -> Result<(), Error> {
     if task.state() == State::Stopped {
         return Err(Error::InvalidState);
     }
+    finish_suspended_of(task);
     if task.is_waiting() {
         task.context.set_result(Err(Error::Interrupted));
     }
