@@ -3,15 +3,23 @@
 #![no_main]
 
 mod answers;
+mod debugging;
 mod endings;
+mod entries;
+mod faults;
+mod handlers;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
 mod order;
+mod porter;
 mod random;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 mod registers;
+mod replies;
 mod servers;
+mod victims;
+mod window;
 
 use flatmk_runtime::testing;
 
@@ -19,5 +27,15 @@ flatmk_runtime::entry!(main);
 
 fn main(ramdisk_bytes: u64, _: [u64; 4]) {
     servers::prepare(ramdisk_bytes);
-    testing::run_groups(&[answers::TESTS, order::TESTS, endings::TESTS, random::TESTS]);
+    testing::run_groups(&[
+        answers::TESTS,
+        order::TESTS,
+        endings::TESTS,
+        replies::TESTS,
+        window::TESTS,
+        faults::TESTS,
+        handlers::TESTS,
+        debugging::TESTS,
+        random::TESTS,
+    ]);
 }

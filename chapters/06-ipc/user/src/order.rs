@@ -33,6 +33,10 @@ pub(crate) fn set_open(open: bool) {
     OPEN.store(u64::from(open), Relaxed);
 }
 
+pub(crate) fn is_open() -> bool {
+    OPEN.load(Relaxed) != 0
+}
+
 /// Notes who calls, lets the others run until the door is open, and answers 100 plus the caller.
 pub(crate) fn wait_at_door(thread: u64, message: &mut [u64; 4]) {
     let [caller, ..] = message;
