@@ -53,6 +53,11 @@ pub(crate) fn times_entered() -> u64 {
     SEEN[17].swap(0, Relaxed)
 }
 
+/// Whether it was entered so often.
+pub(crate) fn is_entered(times: u64) -> bool {
+    SEEN[17].load(Relaxed) >= times
+}
+
 /// Checks that the task, on this thread, has found its argument and the message, and nothing else.
 pub(crate) fn check_entry(thread: u64, argument: u64, message: Words) {
     let seen = SEEN.each_ref().map(|register| register.load(Relaxed));

@@ -4,6 +4,7 @@
 
 mod answers;
 mod debugging;
+mod devices;
 mod endings;
 mod entries;
 mod faults;
@@ -11,8 +12,11 @@ mod handlers;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod interrupts;
 mod order;
+mod patterns;
 mod porter;
+mod ports;
 mod random;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 mod registers;
@@ -36,6 +40,8 @@ fn main(ramdisk_bytes: u64, _: [u64; 4]) {
         faults::TESTS,
         handlers::TESTS,
         debugging::TESTS,
+        ports::TESTS,
+        interrupts::TESTS,
         random::TESTS,
     ]);
 }
