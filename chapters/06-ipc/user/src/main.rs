@@ -3,6 +3,7 @@
 #![no_main]
 
 mod answers;
+mod chains;
 mod debugging;
 mod devices;
 mod endings;
@@ -22,15 +23,18 @@ mod random;
 mod registers;
 mod replies;
 mod servers;
+mod stopping;
 mod victims;
 mod window;
 
+use flatmk_abi::Operation;
 use flatmk_runtime::testing;
 
 flatmk_runtime::entry!(main);
 
 fn main(ramdisk_bytes: u64, _: [u64; 4]) {
     servers::prepare(ramdisk_bytes);
+    let of_chapter_7 = if harness::kernel_knows(Operation::Stop) { stopping::TESTS } else { &[] };
     testing::run_groups(&[
         answers::TESTS,
         order::TESTS,
@@ -42,6 +46,8 @@ fn main(ramdisk_bytes: u64, _: [u64; 4]) {
         debugging::TESTS,
         ports::TESTS,
         interrupts::TESTS,
+        chains::TESTS,
+        of_chapter_7,
         random::TESTS,
     ]);
 }
