@@ -802,7 +802,7 @@ static inline int64_t flatmk_revoke(uint64_t table, uint64_t slot)
  * @param answer_word_3 answer word 3
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `reply` names no capability; a slot of the window
- *     that is named is empty
+ *     that is named is empty, or holds the reply capability itself
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `reply` is of another kind than `Reply`
  * @retval FLATMK_ERROR_MISSING_RIGHT a capability in the window has no grant right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the caller has faulted, and word 0 is no answer to a fault

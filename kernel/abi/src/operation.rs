@@ -154,7 +154,7 @@ operations! {
     gives [];
     fails {
         InvalidArgument: "the caller has faulted, and word 0 is no answer to a fault",
-        InvalidCapability: "a slot of the window that is named is empty",
+        InvalidCapability: "a slot of the window that is named is empty, or holds the reply capability itself",
         MissingRight: "a capability in the window has no grant right",
         SlotOccupied: "the slot of the caller's window is not empty",
         InvalidState: "memory would come into a table within its own pages",

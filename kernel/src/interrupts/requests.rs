@@ -117,11 +117,11 @@ pub fn claim(line: Line) {
     unmask(line);
 }
 
-/// The kernel has the line again: one that it has no handler for is masked.
+/// The kernel has the line again: one that it has no handler for is masked, except the one on which the second controller reports.
 pub fn hand_back(line: Line) {
     CLAIMS.claimed.set(CLAIMS.claimed.get() & !line.bit());
     CLAIMS.arrived.set(CLAIMS.arrived.get() & !line.bit());
-    if super::has_handler(line.vector()) {
+    if line.0 == CASCADE || super::has_handler(line.vector()) {
         unmask(line);
     } else {
         mask(line);

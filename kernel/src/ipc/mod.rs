@@ -74,8 +74,7 @@ impl Calls {
         self.caller.get().is_some()
     }
 
-    /// Whether it has faulted, and its handler was called.
-    #[cfg(feature = "chapter7")]
+    /// Whether it has faulted, and waits for its handler.
     pub(crate) fn has_faulted(&self) -> bool {
         self.fault.get().is_some()
     }

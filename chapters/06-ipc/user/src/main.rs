@@ -3,21 +3,51 @@
 #![no_main]
 
 mod answers;
+mod chains;
+mod debugging;
+mod devices;
 mod endings;
+mod entries;
+mod faults;
+mod handlers;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod interrupts;
 mod order;
+mod patterns;
+mod porter;
+mod ports;
 mod random;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 mod registers;
+mod replies;
 mod servers;
+mod stopping;
+mod victims;
+mod window;
 
+use flatmk_abi::Operation;
 use flatmk_runtime::testing;
 
 flatmk_runtime::entry!(main);
 
 fn main(ramdisk_bytes: u64, _: [u64; 4]) {
     servers::prepare(ramdisk_bytes);
-    testing::run_groups(&[answers::TESTS, order::TESTS, endings::TESTS, random::TESTS]);
+    let of_chapter_7 = if harness::kernel_knows(Operation::Stop) { stopping::TESTS } else { &[] };
+    testing::run_groups(&[
+        answers::TESTS,
+        order::TESTS,
+        endings::TESTS,
+        replies::TESTS,
+        window::TESTS,
+        faults::TESTS,
+        handlers::TESTS,
+        debugging::TESTS,
+        ports::TESTS,
+        interrupts::TESTS,
+        chains::TESTS,
+        of_chapter_7,
+        random::TESTS,
+    ]);
 }
