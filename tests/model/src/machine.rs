@@ -79,7 +79,7 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         TASK_SLOTS.get_or_init(|| find_task_slots(Self::with_root(&running).0));
-        set_task_steps(TaskSteps { destroy, stop });
+        set_task_steps(TaskSteps { destroy, release_slot });
         stopped_tasks(BTreeSet::clear);
         let (root, root_page, memory) = Self::with_root(&running);
         Self { root, root_page, memory, _running: running }
@@ -158,8 +158,8 @@ pub(crate) fn stopped_tasks<R>(use_them: impl FnOnce(&mut BTreeSet<Page>) -> R) 
     use_them(&mut STOPPED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// What chapter 5 does when a task loses a slot, without the queues and calls: nothing runs here.
-fn stop(page: Frame) -> Progress {
+/// What chapter 5 does when a task loses its table or its space, without the queues and calls: nothing runs here.
+fn release_slot(page: Frame, _: &Slot) -> Progress {
     stopped_tasks(|stopped| stopped.insert(page.number()));
     Progress::Done
 }
