@@ -122,7 +122,7 @@ pub(super) fn accept(task: TaskRef) {
         match waiter.calls.window.get().check(waiter, task) {
             Ok(()) => {
                 begin(waiter, task);
-                later::lend_to_next(task, calls.waiters.is_empty());
+                later::lend_to_next(task);
                 scheduler::make_ready(task);
                 break;
             }
