@@ -7,8 +7,11 @@
 //! - `priority`: whose priority a task runs at.
 //! - `timer_queue`: the tasks that wait for a time, by that time; `clock`: ticks, time slices, sleeping.
 //! - `notification`: words of bits that tasks signal and wait for.
+//! - `host`: what the tests on the host need to look into the queues.
 
 mod clock;
+#[cfg(not(target_os = "none"))]
+pub mod host;
 mod notification;
 mod priority;
 mod run_queue;
@@ -33,7 +36,7 @@ pub(crate) struct Scheduling {
     base: Cell<u8>,
     /// The priority at which it runs, or would.
     pub(super) priority: Cell<u8>,
-    /// The highest priority of those who wait for this task, since last nobody did.
+    /// While somebody waits for this task: the highest priority of those who did, since last nobody did.
     waiters_priority: Cell<u8>,
     /// How many ticks are left of its time slice; 0 for a whole one.
     slice: Cell<u8>,
