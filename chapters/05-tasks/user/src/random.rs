@@ -235,13 +235,13 @@ fn would_end_it(operation: Operation) -> bool {
 }
 
 /// Whether an operation never succeeds here: the thread must not do it; or it has no caller and no callee that answers; or what it has
-/// of the console and of the power switch lacks the right.
+/// of the console and of the power switch lacks the right; or nothing can be minted yet.
 fn cannot_succeed(operation: Operation) -> bool {
-    would_end_it(operation)
-        || matches!(
-            operation,
-            Operation::Call | Operation::Return | Operation::Reply | Operation::Write | Operation::PowerOff
-        )
+    match operation {
+        Operation::Call | Operation::Return | Operation::Reply | Operation::Write | Operation::PowerOff => true,
+        Operation::Mint => !kernel_knows(Operation::MakeEndpoint),
+        _ => would_end_it(operation),
+    }
 }
 
 /// Without the capabilities to its task and its table the thread could do little for the rest of its life, which is the subject of
