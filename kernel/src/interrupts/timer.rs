@@ -29,6 +29,12 @@ pub fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
+/// Sets the time, on the host, where nothing ticks.
+#[cfg(not(target_os = "none"))]
+pub fn set_ticks(ticks: u64) {
+    TICKS.store(ticks, Ordering::Relaxed);
+}
+
 // ANCHOR: initialize
 /// Sets the rate and lets the interrupts through.
 pub(super) fn initialize() {

@@ -129,7 +129,7 @@ fn begin_next(task: TaskRef) {
         match waiter.calls.window.get().check(waiter, task) {
             Ok(()) => {
                 begin(waiter, task);
-                later::lend_to_next(task, calls.waiters.is_empty());
+                later::lend_to_next(task);
                 scheduler::make_ready(task);
                 break;
             }

@@ -68,6 +68,12 @@ impl Calls {
         self.callee.get()
     }
 
+    /// The first of those who wait for it.
+    #[cfg(feature = "chapter7")]
+    pub(crate) fn first_waiter(&self) -> Option<TaskRef> {
+        self.waiters.first.get()
+    }
+
     /// Whether it serves a caller.
     #[cfg(feature = "chapter7")]
     pub(crate) fn has_caller(&self) -> bool {

@@ -239,3 +239,17 @@ pub(crate) fn leave() -> ! {
     load_space(task.space.get());
     arch::syscall::resume(run(task, task))
 }
+
+/// A task is the current one, and nobody is ready.
+#[cfg(all(feature = "chapter7", not(target_os = "none")))]
+pub(super) fn begin_with(task: TaskRef) {
+    forget_all();
+    CURRENT.0.set(Some(task));
+}
+
+/// Nobody runs or is ready any more.
+#[cfg(all(feature = "chapter7", not(target_os = "none")))]
+pub(super) fn forget_all() {
+    CURRENT.0.set(None);
+    READY.0.forget_all();
+}
