@@ -7,7 +7,9 @@ use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
 use crate::entries::{check_entry, look_entry, times_entered};
-use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, at, make, with_scratch, yield_once};
+use crate::harness::{
+    FIRST_FREE, MEMORY, SCRATCH, at, end_thread, make, make_thread, stack_top, with_scratch, yield_once,
+};
 use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
 use crate::servers::{CALL, load, make_server, server, start_server};
 
@@ -16,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_call_reaches_another_space,
     a_program_in_c_is_called_like_any_other,
     a_callee_sees_nothing_of_its_caller_but_the_message,
+    a_task_that_is_started_sees_nothing_but_its_argument,
     calls_nest_as_deep_as_there_are_tasks,
     a_minted_endpoint_has_a_context_of_its_own,
     an_endpoint_without_the_right_is_not_called,
@@ -105,6 +108,22 @@ fn a_callee_sees_nothing_of_its_caller_but_the_message() {
             assert_eq!(times_entered(), 1);
         }
         looker.end();
+    });
+}
+
+fn a_task_that_is_started_sees_nothing_but_its_argument() {
+    with_scratch(|| {
+        let task = make_thread(0, stack_top(0));
+        for argument in [0, CONTEXT, u64::MAX] {
+            times_entered();
+            task.start(look_entry as *const () as u64, argument).expect("it is stopped");
+            system_call(slots::SELF, Operation::Yield as u64, [!0; 4]).expect("a task may yield");
+            check_entry(0, argument, [0; 4]);
+            assert_eq!(times_entered(), 1);
+            end_thread(0);
+            make_thread(0, stack_top(0));
+        }
+        end_thread(0);
     });
 }
 

@@ -9,7 +9,7 @@ use flatmk_runtime::{service, tests};
 
 use crate::devices::{
     CALLED, CASCADE, CLOCK, KEYBOARD, KEYBOARD_DATA, KEYBOARD_STATUS, OUTPUT_FULL, TIMER, acknowledge_clock, bind,
-    is_masked, press, read, set_clock, times_called, typed, unbind, wait_a_little, wait_until,
+    forget_typed, is_masked, press, read, set_clock, times_called, typed, unbind, wait_a_little, wait_until,
 };
 use crate::entries::{check_entry, look_entry};
 use crate::faults::{defer_entry, yield_often};
@@ -69,6 +69,7 @@ service!(pub(crate) fn take_key_entry = take_key);
 
 /// Starts a handler, and binds it to a line for the time of a test.
 pub(crate) fn with_handler(line: u64, entry: extern "C" fn(), test: impl FnOnce(Server)) {
+    forget_typed();
     with_scratch(|| {
         CALLED.store(0, Relaxed);
         let handler = start_server(HANDLER, entry, CONTEXT);
@@ -77,7 +78,7 @@ pub(crate) fn with_handler(line: u64, entry: extern "C" fn(), test: impl FnOnce(
         unbind(line);
         handler.end();
     });
-    while typed().is_some() {}
+    forget_typed();
 }
 
 pub(crate) fn wait_for_calls(count: u64) {
@@ -86,7 +87,7 @@ pub(crate) fn wait_for_calls(count: u64) {
 
 /// The kernel itself takes what is typed: the letter a.
 fn check_console() {
-    while typed().is_some() {}
+    forget_typed();
     press(A);
     assert!(wait_until(|| typed() == Some(b'a')), "the console has the letter");
     press(A_RELEASED);
