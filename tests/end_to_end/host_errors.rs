@@ -85,6 +85,13 @@ fn find(tool: &str) -> PathBuf {
 }
 
 #[test]
+fn a_missing_c_compiler_is_named() {
+    let kernel = built::chapter(12);
+    let program = Program::new(built::host_program()).argument("boot").argument(&kernel).variable("CC", "/nowhere/cc");
+    program.run(LIMIT).assert_one_sentence("cannot run the C compiler /nowhere/cc (No such file or directory");
+}
+
+#[test]
 fn a_full_disk_is_named() {
     let kernel = built::chapter(1);
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");

@@ -3,6 +3,8 @@
 mod bad_kernel_input;
 mod bad_programs;
 mod boot_matrix;
+mod c_program;
+mod counts;
 mod figures;
 mod host_errors;
 mod keyboard;

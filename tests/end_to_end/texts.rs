@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use flatmk_tools::workspace;
+use flatmk_tests::built;
+use flatmk_tools::{fast_path, workspace};
 
 fn read(path: &str) -> String {
     let path = workspace::root().join(path);
@@ -22,6 +23,16 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
         .collect();
     assert!(found_end, "`{end}` is missing");
     found
+}
+
+#[test]
+fn the_listing_of_the_fast_path_is_that_of_the_kernel() {
+    let page = fast_path::page(workspace::root(), &built::chapter(12)).expect("the kernel and its source agree");
+    let present = read(fast_path::PAGE);
+    for (present, now) in present.lines().zip(page.lines()) {
+        assert_eq!(present, now, "{}, then the kernel: `./x book` writes it anew", fast_path::PAGE);
+    }
+    assert_eq!(present.len(), page.len(), "{} ends too early or late: `./x book` writes it anew", fast_path::PAGE);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub fn chapter(number: u8) -> PathBuf {
     })
 }
 
-/// One of the kernels that go wrong on purpose.
+/// One of the kernels that are there for a test, most of which go wrong on purpose.
 pub fn broken(name: &str) -> PathBuf {
     once(name, || {
         build(&["build", "--release", "--package", "flatmk-test-kernels", "--bin", name, "--target", BARE_TARGET], name)

@@ -2,10 +2,15 @@
 //!
 //! The end-to-end tests use the [`machine`] module, too.
 
+pub mod bench;
+pub mod c_header;
+pub mod c_program;
 pub mod cache;
 pub mod checks;
 pub mod cleanup;
+pub mod counts;
 pub mod disk;
+pub mod fast_path;
 pub mod kernel_file;
 pub mod listings;
 pub mod machine;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{book, boot, image, run, test};
+use commands::{bench, book, boot, image, run, test};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -21,6 +21,7 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Test(test::Arguments),
+    Bench(bench::Arguments),
     Image(image::Arguments),
     Book(book::Arguments),
     Boot(boot::Arguments),
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Image(arguments) => image::image(&arguments),
         Command::Book(arguments) => book::book(&arguments),
         Command::Boot(arguments) => boot::boot(&arguments),

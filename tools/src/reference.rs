@@ -68,15 +68,9 @@ fn overview() -> String {
 fn section(info: &OperationInfo) -> String {
     let OperationInfo { operation, name, description, arguments, results, .. } = info;
     let mut text = format!("\n### {name}\n\n{}\n\n", in_one_line(description));
-    let on = match kinds_of(info) {
-        Some(kinds) => format!("a capability of kind {kinds}"),
-        None if takes_reply_slot(info) => "the reply slot, pointer 0".to_owned(),
-        None => "a capability of any kind".to_owned(),
-    };
-    let right = rights_of(info.rights).map_or_else(String::new, |rights| format!(" with the right {rights}"));
-    let number = *operation as u8;
+    let (number, on, chapter) = (*operation as u8, invoked_on(info), operation.chapter());
     // Writing to a string does not fail.
-    let _ = writeln!(text, "Number {number}, on {on}{right}; from chapter {} on.", operation.chapter());
+    let _ = writeln!(text, "Number {number}, on {on}; from chapter {chapter} on.");
     let rows = WORD_REGISTERS.iter().enumerate().filter_map(|(index, register)| {
         let argument = arguments.get(index).map(|argument| argument.meaning);
         let result = results.get(index).copied();
@@ -93,8 +87,19 @@ fn section(info: &OperationInfo) -> String {
     text
 }
 
+/// What the capability in `rdi` must be.
+pub(crate) fn invoked_on(info: &OperationInfo) -> String {
+    let on = match kinds_of(info) {
+        Some(kinds) => format!("a capability of kind {kinds}"),
+        None if takes_reply_slot(info) => "the reply slot, pointer 0".to_owned(),
+        None => "a capability of any kind".to_owned(),
+    };
+    let right = rights_of(info.rights).map_or_else(String::new, |rights| format!(" with the right {rights}"));
+    format!("{on}{right}")
+}
+
 /// The errors of an operation in the order of their numbers: those that it lists, and those for the capability in `rdi`.
-fn errors_of(info: &OperationInfo) -> Vec<(Error, String)> {
+pub(crate) fn errors_of(info: &OperationInfo) -> Vec<(Error, String)> {
     let causes = |error: Error| {
         let listed = info.errors.iter().filter(move |(listed, _)| *listed == error).map(|&(_, cause)| cause.to_owned());
         let causes: Vec<String> = general_cause(info, error).into_iter().chain(listed).collect();

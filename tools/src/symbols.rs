@@ -68,7 +68,7 @@ impl Symbols {
     }
 }
 
-fn demangle(symbol: &str) -> String {
+pub(crate) fn demangle(symbol: &str) -> String {
     short(&addr2line::demangle_auto(symbol.into(), None))
 }
 

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Artifact, Message, Metadata, MetadataCommand, Package};
+
+use crate::c_header::HeaderError;
+use crate::c_program;
 
 /// The target of kernel and user programs.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
@@ -23,6 +26,17 @@ pub enum BuildError {
     /// The compiler said no.
     #[error("building {0} failed, see above")]
     Failed(String),
+    /// There is no C compiler.
+    #[error("cannot run the C compiler {} ({cause}), which builds the programs in C: run ./x doctor", .compiler.display())]
+    NoCCompiler {
+        /// What was to be run.
+        compiler: PathBuf,
+        /// Why it does not run.
+        cause: std::io::Error,
+    },
+    /// The header for programs in C cannot be made.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// The package is not there.
     #[error("there is no user program `{0}` in the workspace")]
     NoProgram(String),
@@ -68,6 +82,27 @@ pub fn metadata() -> Result<&'static Metadata, BuildError> {
 ///
 /// If cargo does not run or fails; the compiler's messages are on stderr then.
 pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, BuildError> {
+    let built = build(arguments, what)?.into_iter().filter(|artifact| !artifact.target.is_custom_build());
+    let executable = |artifact: Artifact| {
+        artifact.executable.map(|path| Executable { name: artifact.target.name, path: path.into() })
+    };
+    Ok(built.filter_map(executable).collect())
+}
+
+/// Builds the instruction counter, a library for QEMU to load.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn build_counter() -> Result<PathBuf, BuildError> {
+    let what = "the instruction counter";
+    let built = build(&["build", "--quiet", "--package", "flatmk-counter", "--target", "host-tuple"], what)?;
+    let libraries = built.into_iter().filter(|artifact| artifact.target.is_cdylib());
+    let library = libraries.flat_map(|artifact| artifact.filenames).next();
+    library.map(Into::into).ok_or_else(|| BuildError::Failed(what.to_owned()))
+}
+
+fn build(arguments: &[&str], what: &str) -> Result<Vec<Artifact>, BuildError> {
     let mut child = Command::new(cargo())
         .args(arguments)
         .arg("--message-format=json-render-diagnostics")
@@ -79,11 +114,8 @@ pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, Bu
     let mut found = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         for message in Message::parse_stream(std::io::BufReader::new(stdout)).flatten() {
-            if let Message::CompilerArtifact(artifact) = message
-                && !artifact.target.is_custom_build()
-                && let Some(path) = artifact.executable
-            {
-                found.push(Executable { name: artifact.target.name, path: path.into() });
+            if let Message::CompilerArtifact(artifact) = message {
+                found.push(artifact);
             }
         }
     }
@@ -91,10 +123,10 @@ pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, Bu
     if status.success() { Ok(found) } else { Err(BuildError::Failed(what.to_owned())) }
 }
 
-/// A program that cargo built.
+/// A program that was built.
 #[derive(Debug, Clone)]
 pub struct Executable {
-    /// The name of its cargo target.
+    /// The name of its cargo target, or of its folder.
     pub name: String,
     /// The file.
     pub path: PathBuf,
@@ -125,7 +157,7 @@ pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
 }
 
 /// Builds the user programs and returns those for a ramdisk: the root task under the name `root-task`, then every program
-/// that is marked as one in its manifest, under its package's name.
+/// that is marked as one in its manifest, under its package's name, and every one in C, under its folder's.
 ///
 /// # Errors
 ///
@@ -160,7 +192,8 @@ fn build_programs(root: &str) -> Result<Vec<Executable>, BuildError> {
     for package in packages.iter().filter(|package| package.name == root || is_program(package)) {
         arguments.extend(["--package", package.name.as_str()]);
     }
-    let programs = executables(&arguments, "the user programs")?;
+    let mut programs = executables(&arguments, "the user programs")?;
+    programs.extend(c_program::build_all(self::root())?);
     built.insert(root.to_owned(), programs.clone());
     Ok(programs)
 }

@@ -12,6 +12,8 @@
 //! | `rbx` `rbp` `r12` to `r15` `rsp` | kept | kept |
 //!
 //! No register ever returns with kernel data in it.
+//!
+//! `include/flatmk.h` says the same to programs in C, and is made from these sources.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -22,6 +24,7 @@ mod fault;
 mod information;
 mod kind;
 pub mod layout;
+pub mod marks;
 mod operation;
 mod rights;
 pub mod slots;

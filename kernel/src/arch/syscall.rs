@@ -49,6 +49,7 @@ global_asm!(
     .balign 64
     .global syscall_slow
     .global syscall_saved
+    .global resume_task
 syscall_entry:
     mov [rip + {user_stack}], rsp
     movabs rsp, {stack_top}
@@ -63,28 +64,19 @@ syscall_slow:                       # the fast path comes here with what is not 
     push rsp                        # seventh argument: where the results go
     mov rcx, r10
     call {plain}
-    test rax, rax
-    jg 4f
-    xor edx, edx
-    xor r10d, r10d
-    xor r8d, r8d
-    xor r9d, r9d
-3:  add rsp, 48
+    cmp rax, {fault}
+    je 5f
+    mov rdx, [rsp + 8]
+    mov r10, [rsp + 16]
+    mov r8, [rsp + 24]
+    mov r9, [rsp + 32]
+    add rsp, 48
     pop r11
     pop rcx
     xor edi, edi
     xor esi, esi
     mov rsp, [rip + {user_stack}]
     sysretq
-
-4:  cmp eax, {fault}
-    je 5f
-    mov rdx, [rsp + 8]
-    mov r10, [rsp + 16]
-    mov r8, [rsp + 24]
-    mov r9, [rsp + 32]
-    xor eax, eax
-    jmp 3b
 
     # The system call names no capability, and the task has asked for a fault then.
 5:  add rsp, 48
@@ -229,28 +221,26 @@ pub(crate) fn entry() -> u64 {
 }
 
 /// Saves the registers of the task that was interrupted, so that another one can go on.
+#[inline(always)]
 pub(crate) fn save(frame: &TrapFrame, context: &Context) {
-    let registers = [
-        (&context.rax, frame.rax),
-        (&context.rbx, frame.rbx),
-        (&context.rcx, frame.rcx),
-        (&context.rdx, frame.rdx),
-        (&context.rsi, frame.rsi),
-        (&context.rdi, frame.rdi),
-        (&context.rbp, frame.rbp),
-        (&context.rsp, frame.rsp),
-        (&context.r8, frame.r8),
-        (&context.r9, frame.r9),
-        (&context.r10, frame.r10),
-        (&context.r11, frame.r11),
-        (&context.r12, frame.r12),
-        (&context.r13, frame.r13),
-        (&context.r14, frame.r14),
-        (&context.r15, frame.r15),
-        (&context.rip, frame.rip),
-        (&context.rflags, frame.rflags),
-    ];
-    registers.into_iter().for_each(|(register, value)| register.set(value));
+    context.rax.set(frame.rax);
+    context.rbx.set(frame.rbx);
+    context.rcx.set(frame.rcx);
+    context.rdx.set(frame.rdx);
+    context.rsi.set(frame.rsi);
+    context.rdi.set(frame.rdi);
+    context.rbp.set(frame.rbp);
+    context.rsp.set(frame.rsp);
+    context.r8.set(frame.r8);
+    context.r9.set(frame.r9);
+    context.r10.set(frame.r10);
+    context.r11.set(frame.r11);
+    context.r12.set(frame.r12);
+    context.r13.set(frame.r13);
+    context.r14.set(frame.r14);
+    context.r15.set(frame.r15);
+    context.rip.set(frame.rip);
+    context.rflags.set(frame.rflags);
     context.is_whole.set(true);
 }
 

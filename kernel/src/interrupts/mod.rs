@@ -13,7 +13,7 @@ pub mod timer;
 use core::cell::Cell;
 
 pub use gates::gate_address;
-pub use requests::{Line, claim, claimed, hand_back, have_arrived, take_arrived, unmask};
+pub use requests::{Line, claim, claimed, hand_back, take_arrived, unmask};
 
 use crate::arch::{self, interrupts::TrapFrame};
 use crate::println;
@@ -52,9 +52,10 @@ pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
     let [exception, after_interrupt] = &USER_HANDLERS.0;
     if let Some(line) = Line::from_vector(vector) {
         requests::serve(line, |frame| call_handler(vector, frame), frame);
-        if frame.from_user()
-            && let Some(handler) = after_interrupt.get()
-        {
+        if !frame.from_user() {
+            return;
+        }
+        if let Some(handler) = after_interrupt.get() {
             handler(frame);
         }
     } else if frame.from_user()

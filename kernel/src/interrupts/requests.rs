@@ -16,6 +16,10 @@ pub struct Line(u8);
 /// How many lines two controllers have.
 const LINES: u8 = 16;
 
+/// Where the controllers take commands.
+const FIRST_COMMAND_PORT: u16 = 0x20;
+const SECOND_COMMAND_PORT: u16 = 0xa0;
+
 /// The line on which the second controller reports to the first.
 const CASCADE: u8 = 2;
 
@@ -99,15 +103,12 @@ pub fn claimed() -> u16 {
     CLAIMS.claimed.get()
 }
 
-/// Whether one of them has had an interrupt since the last look.
-#[inline]
-pub fn have_arrived() -> bool {
-    CLAIMS.arrived.get() != 0
-}
-
-/// Those that have had an interrupt since the last look.
-pub fn take_arrived() -> u16 {
-    CLAIMS.arrived.take()
+/// One of those that have had an interrupt since it was last asked for.
+#[inline(always)]
+pub fn take_arrived() -> Option<Line> {
+    let arrived = CLAIMS.arrived.get();
+    CLAIMS.arrived.set(arrived & arrived.wrapping_sub(1));
+    (arrived != 0).then_some(Line(arrived.trailing_zeros() as u8))
 }
 
 /// A task handles this line from now on. The timer's ticks still are the kernel's as well.
@@ -181,7 +182,7 @@ pub(super) fn serve(line: Line, handler: impl FnOnce(&mut TrapFrame) -> bool, fr
 /// Whether a controller says that a request of the line is being served (Intel 8259A data sheet, "Operation Command Word 3").
 fn is_in_service(line: Line) -> bool {
     const READ_IN_SERVICE: u8 = 0b0000_1011;
-    let mut command = Port::<u8>::new(if line.0 < 8 { 0x20 } else { 0xa0 });
+    let mut command = Port::<u8>::new(if line.0 < 8 { FIRST_COMMAND_PORT } else { SECOND_COMMAND_PORT });
     // SAFETY: the controllers are this module's; the command chooses which register is read, and changes nothing else.
     let served = unsafe {
         command.write(READ_IN_SERVICE);
@@ -190,7 +191,15 @@ fn is_in_service(line: Line) -> bool {
     served & 1 << (line.0 % 8) != 0
 }
 
+/// Tells the controllers that the request of a line is served: a non-specific end of interrupt, to both where it came through both (Intel 8259A data
+/// sheet, "Operation Command Word 2").
 fn acknowledge(line: u8) {
+    const END_OF_INTERRUPT: u8 = 0x20;
     // SAFETY: the request of this line is being served, and this is its one acknowledgement.
-    CONTROLLERS.with(|controllers| unsafe { controllers.notify_end_of_interrupt(EXCEPTIONS + line) });
+    unsafe {
+        if line >= 8 {
+            Port::<u8>::new(SECOND_COMMAND_PORT).write(END_OF_INTERRUPT);
+        }
+        Port::<u8>::new(FIRST_COMMAND_PORT).write(END_OF_INTERRUPT);
+    }
 }

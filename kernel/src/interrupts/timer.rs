@@ -11,7 +11,7 @@ use super::{Line, set_handler, unmask};
 const INPUT_HZ: u32 = 1_193_182;
 
 /// How often the timer interrupts.
-pub const TICKS_PER_SECOND: u32 = 100;
+pub const TICKS_PER_SECOND: u32 = 1000;
 
 /// What the counter starts from: the input divided by the rate, rounded to the nearest.
 const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;

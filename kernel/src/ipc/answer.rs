@@ -55,8 +55,9 @@ impl Answer {
     }
     // ANCHOR_END: decode
 
-    /// Gives it. The caller is ready, before all that are as urgent.
-    pub(super) fn perform(self) {
+    /// Gives it. Returns the caller if it can go on.
+    #[inline(always)]
+    pub(super) fn perform(self) -> Option<TaskRef> {
         let Self { caller, from, outcome, window } = self;
         caller.calls.callee.set(None);
         window.transfer(from, caller);
@@ -73,10 +74,11 @@ impl Answer {
             }
             Outcome::Stopped => {
                 end::stop_soon(caller);
-                return end::tell_all();
+                end::tell_all();
+                return None;
             }
         }
-        scheduler::make_ready_first(caller);
+        Some(caller)
     }
 }
 

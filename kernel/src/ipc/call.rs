@@ -93,27 +93,34 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
         return Err(Error::InvalidCapability);
     }
     let window = Window::from_flags(request.operation);
-    match task.calls.caller.get() {
+    let answered = match task.calls.caller.get() {
         Some(caller) => {
             let answer = Answer::decode(caller, task, request.arguments, window)?;
             task.calls.caller.set(None);
-            answer.perform();
+            answer.perform()
         }
         None if !window.is_empty() => return Err(Error::InvalidState),
-        None => {}
-    }
+        None => None,
+    };
     interrupt::finish(task);
     accept(task);
-    Ok(scheduler::next(task))
+    Ok(answered.map_or_else(|| scheduler::next(task), |caller| scheduler::next_after(task, caller)))
 }
 // ANCHOR_END: return
 
 // ANCHOR: accept
 /// The task can be called: it begins with an interrupt that waits for it, or with the first of its waiters, or has nothing to do.
 pub(super) fn accept(task: TaskRef) {
-    let calls = &task.calls;
     task.state.set(State::Accepting);
-    calls.has_more.set(false);
+    if task.calls.has_more.replace(false) {
+        begin_next(task);
+    }
+}
+
+/// The task begins with what waits for it.
+#[inline(never)]
+fn begin_next(task: TaskRef) {
+    let calls = &task.calls;
     if interrupt::begin_waiting(task) {
         calls.has_more.set(true);
         return;

@@ -78,6 +78,41 @@ extern "C" fn return_to_caller() -> *const Task {
 }
 // ANCHOR_END: return
 
+// ANCHOR: yield
+/// What the stub of a short operation needs to know. A null task, or kind 0, means: not this way; then the other word is the
+/// capability pointer.
+#[repr(C)]
+struct Pair(u64, u64);
+
+/// Checks whether the current task may yield by this capability: one to itself.
+#[inline(always)]
+fn check_yield(task: TaskRef, pointer: u64) -> bool {
+    task.table()
+        .near(pointer)
+        .is_some_and(|slot| slot.is(Kind::Task, Rights::MANAGE) && slot.page_address() == task.as_ptr() as u64)
+}
+
+extern "C" fn yield_now(pointer: u64) -> Pair {
+    let task = scheduler::current();
+    if !check_yield(task, pointer) {
+        return Pair(0, pointer);
+    }
+    let next = scheduler::rotate(task);
+    if next != task {
+        task.context.set_result(Ok([0; 4]));
+        scheduler::switch(task, next);
+    }
+    Pair(next.as_ptr() as u64, task.as_ptr() as u64)
+}
+// ANCHOR_END: yield
+
+extern "C" fn identify(pointer: u64) -> Pair {
+    match scheduler::current().table().find(pointer) {
+        Some(slot) if !slot.is_empty() => Pair(slot.kind() as u64, slot.rights().bits().into()),
+        _ => Pair(0, pointer),
+    }
+}
+
 // What the stub keeps in registers while Rust runs: the message of a call in rbx, r12, r13 and r14, which Rust preserves, and the
 // capability pointer in rbp; their contents are saved in the caller by then.
 // ANCHOR: stub
@@ -85,13 +120,22 @@ global_asm!(
     "
     .balign 64
 fast_entry:
+    # The processor does not change the stack: the task's is put away, and the kernel's taken.
     mov [rip + {user_stack}], rsp
     movabs rsp, {stack_top}
-    test rsi, rsi                   # Call, without flags
-    jz 3f
+    # The operations with a way here, each without flags; Call is number 0.
     cmp rsi, {return_operation}
-    jne syscall_slow
-    test rdi, rdi                   # the reply slot
+    jb 3f
+    je 1f
+    cmp rsi, {identify_operation}   # the first of those after which the caller goes on
+    je 8f
+    ja syscall_slow
+    cmp rsi, {yield_operation}
+    je 5f
+    jmp {further}
+
+    # A return by the reply slot only.
+1:  test rdi, rdi
     jnz syscall_slow
 
     # Return. The registers of the task that returns are not needed any more, if all goes well.
@@ -101,13 +145,17 @@ fast_entry:
     push r10
     push r8
     push r9
+    # The checks, and the switch.
     call {return_to_caller}
+    # The answer, back to where the caller expects it.
     pop r9
     pop r8
     pop r10
     pop rdx
+    # No caller: not this way.
     test rax, rax
     jz 2f
+    # What the caller is promised to keep, and where it goes on.
     mov rbx, [rax + {rbx}]
     mov rbp, [rax + {rbp}]
     mov r12, [rax + {r12}]
@@ -117,10 +165,11 @@ fast_entry:
     mov rcx, [rax + {rip_}]
     mov r11, [rax + {rflags}]
     mov rsp, [rax + {rsp_}]
-    xor eax, eax
+    xor eax, eax                    # the status: no error
+    # Nothing of the kernel's is left in a register.
     xor edi, edi
     xor esi, esi
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
     # Not this way: everything as it came.
 2:  pop r11
@@ -129,7 +178,7 @@ fast_entry:
     mov esi, {return_operation}
     jmp syscall_slow
 
-    # Call.
+    # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
     mov [rax + {rbx}], rbx
     mov [rax + {rbp}], rbp
@@ -141,22 +190,28 @@ fast_entry:
     mov [rax + {rflags}], r11
     mov rcx, [rip + {user_stack}]
     mov [rax + {rsp_}], rcx
+    # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
     mov r12, r10
     mov r13, r8
     mov r14, r9
+    # The checks, and the switch.
     call {call}
+    # No callee: not this way.
     test rax, rax
     jz 4f
+    # The callee begins at the endpoint's entry, with its context word, on an empty stack.
     mov rdi, [rdx + {context_word}]
     mov rcx, [rdx + {entry_word}]
     mov rsp, [rax + {stack}]
     mov r11d, {user_flags}
+    # The message, back to where it came from.
     mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
+    # Nothing of the caller's or the kernel's is left in a register.
     xor eax, eax
     xor esi, esi
     xor ebx, ebx
@@ -165,23 +220,94 @@ fast_entry:
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
     # Not this way: the arguments as they came; the caller's registers are saved already.
 4:  mov rdi, rbp
     xor esi, esi
+    # The message, back to where it came from.
     mov rdx, rbx
     mov r10, r12
     mov r8, r13
     mov r9, r14
-    jmp syscall_saved
+    jmp syscall_saved               # the slow path, behind the point where it saves registers
+
+    # Yield. rax: the task to go on with; rdx: the current one.
+5:  push rcx
+    push r11
+    call {yield_now}
+    pop r11
+    pop rcx
+    # Null: not this way.
+    test rax, rax
+    jz 7f
+    cmp rax, rdx                    # another task goes on
+    jne 6f
+    # Nobody else is ready: back, without an error and without results.
+    xor eax, eax
+    xor edx, edx
+    xor r10d, r10d
+    xor r8d, r8d
+    xor r9d, r9d
+    xor edi, edi
+    xor esi, esi
+    mov rsp, [rip + {user_stack}]
+    sysretq
+
+    # The registers of the current task go into it: all that it is promised to keep, and where it goes on.
+6:  mov [rdx + {rbx}], rbx
+    mov [rdx + {rbp}], rbp
+    mov [rdx + {r12}], r12
+    mov [rdx + {r13}], r13
+    mov [rdx + {r14}], r14
+    mov [rdx + {r15}], r15
+    mov [rdx + {rip_}], rcx
+    mov [rdx + {rflags}], r11
+    mov rcx, [rip + {user_stack}]
+    mov [rdx + {rsp_}], rcx
+    jmp resume_task                 # loads those of the other
+
+    # Not this way. Neither operation has arguments; rdx: the capability pointer.
+7:  mov rdi, rdx
+    mov esi, {yield_operation}
+    jmp syscall_slow
+
+    # Identify. rax: the kind; rdx: the rights.
+8:  push rcx
+    push r11
+    call {identify}
+    pop r11
+    pop rcx
+    # No kind: not this way.
+    test eax, eax
+    jz 9f
+    # The two results, no error, and nothing else.
+    mov r10, rdx
+    mov edx, eax
+    xor eax, eax
+    xor r8d, r8d
+    xor r9d, r9d
+    xor edi, edi
+    xor esi, esi
+    mov rsp, [rip + {user_stack}]
+    sysretq
+
+    # Not this way, as above.
+9:  mov rdi, rdx
+    mov esi, {identify_operation}
+    jmp syscall_slow
     ",
     user_stack = sym USER_STACK,
     stack_top = const STACK_TOP,
     current = sym CURRENT,
     call = sym call,
     return_to_caller = sym return_to_caller,
+    yield_now = sym yield_now,
+    identify = sym identify,
+    further = sym later::further_fast_entry,
     return_operation = const Operation::Return as u64,
+    yield_operation = const Operation::Yield as u64,
+    identify_operation = const Operation::Identify as u64,
     user_flags = const USER_FLAGS,
     entry_word = const Slot::WORDS_OFFSET,
     context_word = const Slot::WORDS_OFFSET + 8,
@@ -199,6 +325,7 @@ fast_entry:
 // ANCHOR_END: stub
 
 // The stub tells the operations apart by these numbers.
+const _: () = assert!(Operation::Identify as u8 == Operation::LAST_SWITCHING + 1);
 const _: () = assert!(Operation::Call as u64 == 0 && slots::REPLY == 0);
 
 unsafe extern "C" {

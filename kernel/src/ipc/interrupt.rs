@@ -95,33 +95,28 @@ pub(crate) fn is_interrupt_bound() -> bool {
     interrupts::claimed() != 0
 }
 
-/// Whether interrupts have come that have handlers.
-#[inline]
-pub(crate) fn have_interrupts() -> bool {
-    interrupts::have_arrived()
-}
-
 // ANCHOR: deliver
-/// Calls the handlers of the interrupts that have come.
-pub(crate) fn deliver_interrupts() {
-    for line in Line::in_bits(interrupts::take_arrived()) {
+/// Lets the handler of an interrupt that has come begin, unless it is busy; then the interrupt waits. `None` if there is no more of them.
+#[inline(always)]
+pub(crate) fn next_handler() -> Option<TaskRef> {
+    while let Some(line) = interrupts::take_arrived() {
         let Some((handler, endpoint)) = handler_of(line) else { continue };
         if handler.state() == State::Accepting {
             begin(handler, endpoint, line);
-        } else {
-            LINES.waiting.set(LINES.waiting.get() | line.bit());
-            handler.calls.has_more.set(true);
+            return Some(handler);
         }
+        LINES.waiting.set(LINES.waiting.get() | line.bit());
+        handler.calls.has_more.set(true);
     }
+    None
 }
 
-/// The handler begins, before all that are as urgent.
+/// The handler is set to begin at its entry, for itself.
 fn begin(handler: TaskRef, endpoint: &Slot, line: Line) {
     handler.calls.lines.set(line.bit());
     let message = [line.index() as u64, 0, 0, 0];
     handler.context.enter(endpoint.word::<0>(), handler.stack.get(), endpoint.word::<1>(), message);
     later::reset_priority(handler);
-    scheduler::make_ready_first(handler);
 }
 
 /// An interrupt that has waited for this task begins. Tells whether there was one.
@@ -129,6 +124,7 @@ pub(super) fn begin_waiting(task: TaskRef) -> bool {
     let Some((line, endpoint)) = first_waiting(task) else { return false };
     LINES.waiting.set(LINES.waiting.get() & !line.bit());
     begin(task, endpoint, line);
+    scheduler::make_ready_first(task);
     true
 }
 

@@ -1,9 +1,16 @@
 //! Where chapter 7 comes in: priorities.
 
 #[cfg(feature = "chapter7")]
-pub(super) use crate::scheduling::{lend, lend_to_busy, lend_to_next, reset_priority};
+pub(super) use crate::scheduling::{further_fast_entry, lend, lend_to_busy, lend_to_next, reset_priority};
 #[cfg(not(feature = "chapter7"))]
 use crate::task::TaskRef;
+
+// Operations that have no fast path.
+#[cfg(not(feature = "chapter7"))]
+unsafe extern "C" {
+    #[link_name = "syscall_slow"]
+    pub(super) fn further_fast_entry();
+}
 
 /// A callee runs at its caller's priority.
 #[cfg(not(feature = "chapter7"))]

@@ -27,7 +27,7 @@ pub(crate) use call::{call, return_to_caller};
 pub(crate) use end::end_calls;
 pub use endpoint::EndpointRequest;
 pub(crate) use fault::{call_fault_handler, set_fault_handler};
-pub(crate) use interrupt::{bind, deliver_interrupts, give_devices, have_interrupts, is_interrupt_bound};
+pub(crate) use interrupt::{bind, give_devices, is_interrupt_bound, next_handler};
 pub(crate) use ports::{read_port, write_port};
 pub(crate) use reply::{reply, take_reply};
 

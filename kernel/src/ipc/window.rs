@@ -38,12 +38,20 @@ impl Window {
     /// # Errors
     ///
     /// Those that the interface lists for `Call`.
+    #[inline(always)]
     pub(super) fn check(self, from: TaskRef, to: TaskRef) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
         self.requests(&from, &to).try_for_each(|request| request.map(|_| ()))
     }
 
     /// Moves it. All of it was checked.
+    #[inline(always)]
     pub(super) fn transfer(self, from: TaskRef, to: TaskRef) {
+        if self.is_empty() {
+            return;
+        }
         self.requests(&from, &to).flatten().for_each(MoveRequest::perform);
     }
 

@@ -10,7 +10,7 @@ use crate::planted::{Bug, planted};
 use crate::task::{State, TaskRef, scheduler};
 
 /// How long a task runs before others of its priority do, in ticks of the timer: 10 ms.
-const SLICE_TICKS: u8 = 10;
+pub(super) const SLICE_TICKS: u8 = 10;
 
 /// How many tasks wake before interrupts are let in.
 const PER_STEP: usize = 16;
@@ -20,32 +20,40 @@ const TICK_NS: u64 = 1_000_000_000 / timer::TICKS_PER_SECOND as u64;
 struct Clock {
     /// The last tick that was dealt with.
     seen: Cell<u64>,
-    /// The tick with which the time slice ends that is used now.
-    slice_end: Cell<u64>,
+    /// How many ticks are left of the time slice that is used now.
+    slice: Cell<u8>,
 }
 
 // SAFETY: there is one processor, and this is used with interrupts off only.
 unsafe impl Sync for Clock {}
 
-static CLOCK: Clock = Clock { seen: Cell::new(0), slice_end: Cell::new(0) };
+static CLOCK: Clock = Clock { seen: Cell::new(0), slice: Cell::new(0) };
 
 // ANCHOR: tick
 /// The timer's ticks since the last time count: whoever has slept long enough is ready. Tells whether the time slice is over.
+#[inline(always)]
 pub(crate) fn tick() -> bool {
     let now = timer::ticks();
-    if CLOCK.seen.replace(now) == now {
+    let elapsed = now - CLOCK.seen.replace(now);
+    if elapsed == 0 {
         return false;
     }
-    while !timer_queue::is_empty() {
-        let woken = core::iter::from_fn(|| timer_queue::pop_due(now)).take(PER_STEP).map(wake).count();
-        if woken < PER_STEP {
-            break;
-        }
-        interrupts::let_in();
+    let left = u64::from(CLOCK.slice.get()).saturating_sub(elapsed);
+    CLOCK.slice.set(left as u8);
+    if !timer_queue::is_empty() {
+        wake_due(now);
     }
-    now >= CLOCK.slice_end.get()
+    left == 0
 }
 // ANCHOR_END: tick
+
+/// Wakes everybody whose time has come.
+#[inline(never)]
+fn wake_due(now: u64) {
+    while core::iter::from_fn(|| timer_queue::pop_due(now)).take(PER_STEP).map(wake).count() == PER_STEP {
+        interrupts::let_in();
+    }
+}
 
 /// The time for which a task waited has come.
 fn wake(task: TaskRef) {
@@ -60,19 +68,20 @@ pub(crate) fn is_timer_running() -> bool {
 }
 
 /// A task has a new time slice.
+#[inline(always)]
 pub(crate) fn fill_slice(task: TaskRef) {
     task.scheduling.slice.set(SLICE_TICKS);
 }
 
 /// A task is interrupted in its time slice, or begins with one.
 pub(crate) fn keep_slice(task: TaskRef) {
-    let left = CLOCK.slice_end.get().saturating_sub(timer::ticks());
-    task.scheduling.slice.set(u8::try_from(left).unwrap_or(SLICE_TICKS).clamp(1, SLICE_TICKS));
+    task.scheduling.slice.set(CLOCK.slice.get());
 }
 
+#[inline(always)]
 /// A task that was ready runs: its time slice begins, or goes on.
 pub(crate) fn use_slice(task: TaskRef) {
-    CLOCK.slice_end.set(timer::ticks() + u64::from(task.scheduling.slice.get()));
+    CLOCK.slice.set(task.scheduling.slice.get());
 }
 
 // ANCHOR: sleep
@@ -99,5 +108,5 @@ pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
 pub(super) fn reset() {
     timer::set_ticks(0);
     CLOCK.seen.set(0);
-    CLOCK.slice_end.set(0);
+    CLOCK.slice.set(0);
 }

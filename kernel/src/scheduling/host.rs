@@ -10,6 +10,12 @@ pub fn reset() {
     clock::reset();
 }
 
+/// The timer's ticks since the last time count. Tells whether the time slice is over.
+#[must_use]
+pub fn tick() -> bool {
+    clock::tick()
+}
+
 /// Sets the priority at which a task runs. It stands in no run queue.
 pub fn set_priority(task: TaskRef, priority: u8) {
     task.scheduling.priority.set(priority);
@@ -56,8 +62,8 @@ impl ReadyTasks {
         self.0.pop()
     }
 
-    pub fn pop_peer(&self, task: TaskRef) -> Option<TaskRef> {
-        self.0.pop_peer(task)
+    pub fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        self.0.rotate(task)
     }
 
     pub fn remove(&self, task: TaskRef) {

@@ -6,10 +6,11 @@
 //! - `run_queue`: the tasks that are ready, by priority.
 //! - `priority`: whose priority a task runs at.
 //! - `timer_queue`: the tasks that wait for a time, by that time; `clock`: ticks, time slices, sleeping.
-//! - `notification`: words of bits that tasks signal and wait for.
+//! - `notification`: words of bits that tasks signal and wait for; `fast_path`: the same, faster where nothing special is to be done.
 //! - `host`: what the tests on the host need to look into the queues.
 
 mod clock;
+mod fast_path;
 #[cfg(not(target_os = "none"))]
 pub mod host;
 mod notification;
@@ -22,6 +23,7 @@ use core::cell::Cell;
 use flatmk_abi::{Error, Kind, Operation, Rights};
 
 pub(crate) use clock::{fill_slice, is_timer_running, keep_slice, tick, use_slice};
+pub(crate) use fast_path::further_fast_entry;
 pub(crate) use notification::poll;
 pub(crate) use priority::{inherit_priority, lend, lend_to_busy, lend_to_next, reset_priority};
 pub(crate) use run_queue::RunQueue;
@@ -38,7 +40,7 @@ pub(crate) struct Scheduling {
     pub(super) priority: Cell<u8>,
     /// While somebody waits for this task: the highest priority of those who did, since last nobody did.
     waiters_priority: Cell<u8>,
-    /// How many ticks are left of its time slice; 0 for a whole one.
+    /// How many ticks are left of its time slice, while it is ready.
     slice: Cell<u8>,
     /// The notification for which it waits.
     notification: Cell<Option<notification::NotificationRef>>,

@@ -13,8 +13,8 @@ use crate::task::{Queue, State, TaskRef, scheduler};
 /// A notification. A zeroed page is one without bits, for which nobody waits.
 #[repr(C)]
 pub(crate) struct Notification {
-    bits: Cell<u64>,
-    waiters: Queue,
+    pub(super) bits: Cell<u64>,
+    pub(super) waiters: Queue,
 }
 
 /// A notification, by its page.
@@ -30,7 +30,8 @@ impl NotificationRef {
     }
 
     /// The notification that a capability leads to.
-    fn of(slot: &Slot) -> Result<Self, Error> {
+    #[inline(always)]
+    pub(super) fn of(slot: &Slot) -> Result<Self, Error> {
         debug_assert_eq!(slot.kind(), Kind::Notification);
         Self::at(slot.page_address()).ok_or(Error::InvalidCapability)
     }
@@ -39,6 +40,7 @@ impl NotificationRef {
 impl core::ops::Deref for NotificationRef {
     type Target = Notification;
 
+    #[inline(always)]
     fn deref(&self) -> &Notification {
         // SAFETY: the page is a notification's, see above; its fields are cells.
         unsafe { self.0.as_ref() }

@@ -25,6 +25,7 @@ impl RunQueue {
     }
 
     /// Puts a task behind all that are as urgent. It has a new time slice.
+    #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {
         fill_slice(task);
         self.queue_of(task).push(task);
@@ -40,18 +41,24 @@ impl RunQueue {
     }
 
     /// Takes the first of the most urgent tasks.
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
         let highest = self.occupied.get().checked_ilog2()?;
-        let task = self.queues.get(highest as usize)?.first.get()?;
-        self.remove(task);
+        let queue = self.queues.get(highest as usize)?;
+        let task = queue.pop()?;
+        if queue.is_empty() {
+            self.occupied.set(self.occupied.get() & !(1 << highest));
+        }
         use_slice(task);
         Some(task)
     }
 
-    /// Takes the first of the tasks that are as urgent as this one.
-    pub(crate) fn pop_peer(&self, task: TaskRef) -> Option<TaskRef> {
-        let peer = self.queue_of(task).first.get()?;
-        self.remove(peer);
+    /// Takes the first of the tasks that are as urgent as this one, which stands at the end then. `None` if there is nobody.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        // The queue is not empty, neither before nor afterwards.
+        let peer = self.queue_of(task).rotate(task)?;
+        fill_slice(task);
         use_slice(peer);
         Some(peer)
     }
@@ -70,9 +77,10 @@ impl RunQueue {
         self.occupied.get() >> priority(task) > 1
     }
 
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
     fn queue_of(&self, task: TaskRef) -> &Queue {
-        // A priority is never above the highest.
-        self.queues.get(usize::from(priority(task))).unwrap_or(&self.queues[0])
+        &self.queues[usize::from(priority(task)) % PRIORITIES]
     }
 }
 // ANCHOR_END: run_queue

@@ -22,6 +22,13 @@ pub(super) struct Node {
     pub(super) right: Link,
 }
 
+impl Node {
+    /// Whether the task waits for a time.
+    pub(super) fn is_queued(&self) -> bool {
+        self.is_queued.get()
+    }
+}
+
 struct Top(Link);
 
 // SAFETY: there is one processor, and this is used with interrupts off only.

@@ -47,13 +47,11 @@ pub fn lookup(task: &TaskRef, pointer: u64) -> Result<&Slot, Error> {
     find(task, pointer).ok_or(Error::InvalidCapability)
 }
 
-/// What [`plain`] returns where the results count; else they are 0.
-const WITH_RESULTS: i64 = 1;
-/// What it returns where the task is to fault.
-pub(crate) const FAULT: i64 = 2;
+/// What [`plain`] returns where the task is to fault.
+pub(crate) const FAULT: i64 = 1;
 
 // ANCHOR: plain
-/// Called by the stub for operations after which the caller goes on. Returns the status, or one of the numbers above.
+/// Called by the stub for operations after which the caller goes on. Returns the status, or [`FAULT`].
 pub(crate) extern "C" fn plain(
     pointer: u64,
     operation: u64,
@@ -63,26 +61,14 @@ pub(crate) extern "C" fn plain(
     argument_3: u64,
     results: &mut Words,
 ) -> i64 {
+    *results = [0; 4];
     let task = scheduler::current();
     let arguments = [argument_0, argument_1, argument_2, argument_3];
     let Some(slot) = find(&task, pointer) else {
         return refuse(task, &Request { pointer, operation, arguments });
     };
-    match operation_in(operation) {
-        Ok(Operation::Identify) => {
-            *results = [slot.kind() as u64, u64::from(slot.rights().bits()), 0, 0];
-            WITH_RESULTS
-        }
-        Ok(operation) => match operations::perform(operation, slot, arguments, task) {
-            Ok(None) => 0,
-            Ok(Some(words)) => {
-                *results = words;
-                WITH_RESULTS
-            }
-            Err(error) => error.status(),
-        },
-        Err(error) => error.status(),
-    }
+    let Ok(operation) = operation_in(operation) else { return Error::UnknownOperation.status() };
+    operations::perform(operation, slot, arguments, task, results).map_or_else(Error::status, |()| 0)
 }
 // ANCHOR_END: plain
 

@@ -26,7 +26,8 @@ pub(super) fn perform(
     slot: &Slot,
     arguments: Words,
     task: TaskRef,
-) -> Result<Option<Words>, Error> {
+    results: &mut Words,
+) -> Result<(), Error> {
     let [a, b, c, d] = arguments;
     match operation {
         Operation::Copy => {
@@ -37,6 +38,7 @@ pub(super) fn perform(
             let table = Table::of(slot, Rights::MANAGE)?;
             TransferRequest::decode_mint(table, a, lookup(&task, b)?, c, d)?.perform();
         }
+        Operation::Identify => *results = [slot.kind() as u64, u64::from(slot.rights().bits()), 0, 0],
         Operation::Move => {
             let table = Table::of(slot, Rights::MANAGE)?;
             move_here(task, table, a, b)?;
@@ -53,7 +55,7 @@ pub(super) fn perform(
         }
         Operation::Measure => {
             let (free, pages) = measure(slot.require(Kind::Memory, Rights::empty())?);
-            return Ok(Some([free, pages, 0, 0]));
+            *results = [free, pages, 0, 0];
         }
         Operation::Map => {
             let space = AddressSpace::from_capability(slot)?;
@@ -65,7 +67,7 @@ pub(super) fn perform(
             let configured = task_to_manage(slot)?;
             ConfigureRequest::decode(configured, lookup(&task, a)?, lookup(&task, b)?, c)?.perform();
         }
-        Operation::ReadRegisters => return registers::read(task_to_manage(slot)?, a).map(Some),
+        Operation::ReadRegisters => *results = registers::read(task_to_manage(slot)?, a)?,
         Operation::WriteRegister => registers::write(task_to_manage(slot)?, a, b)?,
         Operation::SetFloatingPoint => floating_point::set(task_to_manage(slot)?, optional(&task, a)?)?,
         #[cfg(feature = "chapter6")]
@@ -76,12 +78,12 @@ pub(super) fn perform(
         }
         Operation::Write => {
             slot.require(Kind::Console, Rights::WRITE)?;
-            return Ok(Some([write(task, a, b)?, 0, 0, 0]));
+            *results = [write(task, a, b)?, 0, 0, 0];
         }
         Operation::Read => {
             slot.require(Kind::Console, Rights::READ)?;
             let byte = interrupts::keyboard::read().or_else(console::read_serial);
-            return Ok(Some([u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0]));
+            *results = [u64::from(byte.is_some()), u64::from(byte.unwrap_or(0)), 0, 0];
         }
         Operation::PowerOff => {
             slot.require(Kind::Power, Rights::MANAGE)?;
@@ -96,14 +98,14 @@ pub(super) fn perform(
         #[cfg(feature = "chapter6")]
         Operation::Bind => crate::ipc::bind(slot, a, optional(&task, b)?)?,
         #[cfg(feature = "chapter6")]
-        Operation::ReadPort => return crate::ipc::read_port(slot, a, b).map(Some),
+        Operation::ReadPort => *results = crate::ipc::read_port(slot, a, b)?,
         #[cfg(feature = "chapter6")]
         Operation::WritePort => crate::ipc::write_port(slot, a, b, c)?,
         #[cfg(feature = "chapter7")]
-        Operation::Poll => return crate::scheduling::poll(slot).map(Some),
+        Operation::Poll => *results = crate::scheduling::poll(slot)?,
         _ => return Err(Error::UnknownOperation),
     }
-    Ok(None)
+    Ok(())
 }
 // ANCHOR_END: perform
 

@@ -14,7 +14,9 @@ use crate::task::{TaskRef, scheduler};
 pub(super) fn perform(task: TaskRef, pointer: u64, index: u64, extent: Extent) -> Result<TaskRef, Error> {
     let table = Table::of(lookup(&task, pointer)?, Rights::MANAGE)?;
     let removal = Removal::decode(table, index, extent)?;
+    let mut was_long = false;
     while removal.step() == Progress::More {
+        was_long = true;
         interrupts::let_in();
     }
     if scheduler::try_current().is_none() {
@@ -23,6 +25,6 @@ pub(super) fn perform(task: TaskRef, pointer: u64, index: u64, extent: Extent) -
     }
     task.context.set_result(Ok([0; 4]));
     // The interrupts that came meanwhile may have made others ready.
-    Ok(scheduler::catch_up(task))
+    Ok(if was_long { scheduler::catch_up_late(task) } else { task })
 }
 // ANCHOR_END: perform

@@ -17,12 +17,12 @@ use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 use super::object::{State, TaskRef};
 use crate::arch;
 use crate::capability::{Progress, Slot, empty_task_slot, insert_below};
-use crate::memory::{Frame, entry_of};
+use crate::memory::entry_of;
 use crate::processor::Processor;
 
 struct Unit {
-    /// The page whose state is in the registers.
-    open: Cell<Option<Frame>>,
+    /// The page whose state is in the registers, by its address; 0 for none.
+    open: Cell<u64>,
     /// Whether there is `XSAVE`; else there is `FXSAVE`, which every x86-64 processor has.
     has_xsave: Cell<bool>,
 }
@@ -30,7 +30,7 @@ struct Unit {
 // SAFETY: there is one processor, and this is used with interrupts off only.
 unsafe impl Sync for Unit {}
 
-static UNIT: Unit = Unit { open: Cell::new(None), has_xsave: Cell::new(false) };
+static UNIT: Unit = Unit { open: Cell::new(0), has_xsave: Cell::new(false) };
 
 /// Where both formats keep the control word of the vector instructions, MXCSR, and its value after a reset: all exceptions masked.
 const MXCSR: usize = 24;
@@ -123,16 +123,17 @@ pub(super) fn bring_out(task: TaskRef) -> bool {
     let Some(page) = task.floating_point_slot.page() else { return false };
     unlock();
     load(page.window_address());
-    UNIT.open.set(Some(page));
+    UNIT.open.set(page.window_address());
     arch::syscall::close_fast_path();
     true
 }
 
 /// Another task is about to run: the state goes back to its page.
-#[inline]
+#[inline(always)]
 pub(super) fn put_away() {
-    if let Some(page) = UNIT.open.take() {
-        save(page.window_address());
+    let page_address = UNIT.open.get();
+    if page_address != 0 {
+        save(page_address);
         close();
     }
 }
@@ -140,6 +141,7 @@ pub(super) fn put_away() {
 
 #[inline(never)]
 fn close() {
+    UNIT.open.set(0);
     clear();
     lock();
     arch::syscall::open_fast_path();
@@ -148,12 +150,10 @@ fn close() {
 /// The page is about to be taken from its task: what is in the registers is lost with it.
 pub(super) fn release(task: TaskRef, slot: &Slot) -> Progress {
     debug_assert!(core::ptr::eq(slot, &raw const task.floating_point_slot));
-    let page = slot.page();
-    if page.is_some() && UNIT.open.get() == page {
-        UNIT.open.set(None);
+    if UNIT.open.get() != 0 && UNIT.open.get() == slot.page_address() {
         close();
     }
-    if let Some(entry) = page.and_then(entry_of) {
+    if let Some(entry) = slot.page().and_then(entry_of) {
         entry.set_next(None);
     }
     Progress::Done

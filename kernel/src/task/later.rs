@@ -1,7 +1,7 @@
 //! Where later chapters come in: what happens at these points, with each chapter and without it.
 
 #[cfg(feature = "chapter6")]
-pub(super) use crate::ipc::{call_fault_handler, deliver_interrupts, end_calls, have_interrupts};
+pub(super) use crate::ipc::{call_fault_handler, end_calls, next_handler};
 #[cfg(feature = "chapter7")]
 pub(super) use crate::scheduling::{forget_waiting, inherit_priority, reset_priority, tick};
 
@@ -11,15 +11,11 @@ pub(super) fn end_calls(_: super::TaskRef, _: flatmk_abi::Error) -> crate::capab
     crate::capability::Progress::Done
 }
 
-/// Whether interrupts have come that have handlers.
+/// Lets the handler of an interrupt that has come begin. `None` if there is no more of them.
 #[cfg(not(feature = "chapter6"))]
-pub(super) fn have_interrupts() -> bool {
-    false
+pub(super) fn next_handler() -> Option<super::TaskRef> {
+    None
 }
-
-/// Calls the handlers of interrupts that have come.
-#[cfg(not(feature = "chapter6"))]
-pub(super) fn deliver_interrupts() {}
 
 /// Calls the task's fault handler; without one, gives the task back.
 #[cfg(not(feature = "chapter6"))]

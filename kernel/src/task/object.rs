@@ -300,10 +300,28 @@ impl Queue {
     }
 
     /// Takes the first task.
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
-        let task = self.first.get()?;
-        self.remove(task);
-        Some(task)
+        let first = self.first.get()?;
+        let second = first.links.next.take();
+        self.first.set(second);
+        match second {
+            Some(second) => second.links.previous.set(None),
+            None => self.last.set(None),
+        }
+        Some(first)
+    }
+
+    /// Takes the first task, and puts another, which stands in no queue, at the end. `None`, and nothing has changed, for an empty queue.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        let first = self.first.get()?;
+        self.push(task);
+        // The one behind the first is there: it may be the task that has just come.
+        let second = first.links.next.take();
+        second.inspect(|second| second.links.previous.set(None));
+        self.first.set(second);
+        Some(first)
     }
 
     /// Takes a task, which stands in this queue, out of it.

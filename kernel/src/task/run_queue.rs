@@ -26,9 +26,10 @@ impl RunQueue {
         self.0.pop()
     }
 
-    /// Takes the task that runs in turn with this one, if there is one.
-    pub(crate) fn pop_peer(&self, _: TaskRef) -> Option<TaskRef> {
-        self.0.pop()
+    /// Takes the task that runs in turn with this one, which takes its place at the end. `None` if there is nobody.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        self.0.rotate(task)
     }
 
     /// Takes a task, which is ready, out.

@@ -68,6 +68,7 @@ pub(crate) fn run(from: TaskRef, to: TaskRef) -> TaskRef {
 }
 
 /// Puts a task at the end of the queue of those that could run.
+#[inline]
 pub(crate) fn make_ready(task: TaskRef) {
     task.state.set(State::Ready);
     READY.0.push(task);
@@ -99,15 +100,26 @@ pub(crate) fn withdraw(task: TaskRef) {
 // ANCHOR: yield
 /// The current task lets the others run, each once. Returns the task to go on with.
 pub(crate) fn yield_now(task: TaskRef) -> TaskRef {
-    match READY.0.pop_peer(task) {
-        None => task,
-        Some(next) => {
-            make_ready(task);
-            run(task, next)
-        }
-    }
+    run(task, rotate(task))
+}
+
+/// The first of those who are as urgent as the current task, in whose place that one stands in the queue; the current task itself, where there
+/// is nobody.
+#[inline(always)]
+pub(crate) fn rotate(task: TaskRef) -> TaskRef {
+    READY.0.rotate(task).map_or(task, |next| {
+        task.state.set(State::Ready);
+        next
+    })
 }
 // ANCHOR_END: yield
+
+/// Takes the first of the tasks that are ready, if there is one.
+#[cfg(feature = "chapter7")]
+#[inline(always)]
+pub(crate) fn take_ready() -> Option<TaskRef> {
+    READY.0.pop()
+}
 
 // ANCHOR: settle
 /// Tasks have become ready: the current one goes on, unless one of them is more urgent.
@@ -119,20 +131,35 @@ pub(crate) fn settle(task: TaskRef) -> TaskRef {
     run(task, pop())
 }
 
-/// What interrupts have brought is dealt with: sleepers wake, handlers are called, a time slice may be over.
+/// What interrupts have brought is dealt with: sleepers wake, handlers begin, a time slice may be over.
+#[inline(always)]
 pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
     let slice_is_over = later::tick();
-    let have_interrupts = later::have_interrupts();
-    if !slice_is_over && !have_interrupts {
-        return settle(task);
-    }
+    let Some(handler) = later::next_handler() else {
+        return if slice_is_over { end_slice(task) } else { settle(task) };
+    };
     if slice_is_over {
         make_ready(task);
     } else {
         make_ready_first(task);
     }
-    // Handlers come before those who are as urgent.
-    later::deliver_interrupts();
+    while let Some(other) = later::next_handler() {
+        make_ready_first(other);
+    }
+    // A handler comes before those who are as urgent.
+    next_after(task, handler)
+}
+
+/// The same after long work in the kernel.
+#[inline(never)]
+pub(crate) fn catch_up_late(task: TaskRef) -> TaskRef {
+    catch_up(task)
+}
+
+/// The current task has used up its time slice.
+#[inline(never)]
+fn end_slice(task: TaskRef) -> TaskRef {
+    make_ready(task);
     run(task, pop())
 }
 // ANCHOR_END: settle
@@ -141,6 +168,17 @@ pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
 #[cfg(feature = "chapter6")]
 pub(crate) fn next(task: TaskRef) -> TaskRef {
     run(task, pop())
+}
+
+/// The current task does not go on; another one can, which stands in no queue. It does, unless somebody is more urgent.
+#[inline(always)]
+pub(crate) fn next_after(task: TaskRef, other: TaskRef) -> TaskRef {
+    if READY.0.is_above(other) {
+        make_ready_first(other);
+        run(task, pop())
+    } else {
+        run(task, other)
+    }
 }
 
 // ANCHOR: idle
@@ -156,7 +194,9 @@ fn pop() -> TaskRef {
         floating_point::put_away();
         arch::interrupts::rest();
         later::tick();
-        later::deliver_interrupts();
+        while let Some(handler) = later::next_handler() {
+            make_ready_first(handler);
+        }
     }
 }
 // ANCHOR_END: idle

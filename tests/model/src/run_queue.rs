@@ -22,7 +22,7 @@ type Task = usize;
 /// Something that is done to the queue.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// These three are left out where they are not allowed: on a task that is in the queue, or for the last that is not.
+    /// These four are left out where they are not allowed: on a task that is in the queue, or for the last that is not.
     Push(Task),
     /// As `Push`.
     PushFirst(Task),
@@ -32,8 +32,8 @@ pub enum Operation {
     Remove(Task),
     /// Takes the first.
     Pop,
-    /// Takes the first that is as urgent as this one.
-    PopPeer(Task),
+    /// As `Push`: it comes behind the others that are as urgent, and the first of them is taken; without others nothing is done.
+    Rotate(Task),
     /// Time passes.
     Tick(u64),
 }
@@ -48,7 +48,7 @@ pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
         4 => (task(), priority).prop_map(|(task, priority)| Operation::SetPriority(task, priority)),
         3 => task().prop_map(Operation::Remove),
         3 => Just(Operation::Pop),
-        2 => task().prop_map(Operation::PopPeer),
+        2 => task().prop_map(Operation::Rotate),
         2 => (0..14_u64).prop_map(Operation::Tick),
     ];
     prop::collection::vec(operation, 1..200)
@@ -60,7 +60,8 @@ struct Model {
     priorities: Vec<u8>,
     slices: Vec<u64>,
     now: u64,
-    slice_end: u64,
+    /// What is left of the time slice that is used now.
+    left: u64,
 }
 
 impl Model {
@@ -73,7 +74,7 @@ impl Model {
     }
 
     fn begin(&mut self, task: Option<Task>) -> Option<Task> {
-        self.slice_end = task.map_or(self.slice_end, |task| self.now + self.slices[task]);
+        self.left = task.map_or(self.left, |task| self.slices[task]);
         task
     }
 
@@ -93,7 +94,7 @@ pub fn compare(operations: &[Operation]) -> Result<(), TestCaseError> {
     let (_running, tasks) = fresh_tasks(TASKS);
     let queue = ReadyTasks::new();
     let mut model =
-        Model { queues: BTreeMap::new(), priorities: vec![0; TASKS], slices: vec![0; TASKS], now: 0, slice_end: 0 };
+        Model { queues: BTreeMap::new(), priorities: vec![0; TASKS], slices: vec![0; TASKS], now: 0, left: 0 };
     let number = |task: TaskRef| tasks.iter().position(|&other| other == task);
     for &operation in operations {
         match operation {
@@ -104,8 +105,7 @@ pub fn compare(operations: &[Operation]) -> Result<(), TestCaseError> {
             }
             Operation::PushFirst(task) if !model.is_queued(task) => {
                 queue.push_first(tasks[task]);
-                // It may be its last tick, so one is always left.
-                model.slices[task] = model.slice_end.saturating_sub(model.now).clamp(1, WHOLE_SLICE);
+                model.slices[task] = model.left;
                 model.queue_of(task).push_front(task);
             }
             Operation::SetPriority(task, priority) if !model.is_queued(task) => {
@@ -116,21 +116,26 @@ pub fn compare(operations: &[Operation]) -> Result<(), TestCaseError> {
                 queue.remove(tasks[task]);
                 model.queue_of(task).retain(|&other| other != task);
             }
-            Operation::Push(_) | Operation::PushFirst(_) | Operation::SetPriority(..) | Operation::Remove(_) => {}
             Operation::Pop => prop_assert_eq!(queue.pop().and_then(number), model.pop(), "the first"),
-            Operation::PopPeer(task) => {
+            Operation::Rotate(task) if !model.is_queued(task) => {
                 let peer = model.queue_of(task).pop_front();
-                prop_assert_eq!(
-                    queue.pop_peer(tasks[task]).and_then(number),
-                    model.begin(peer),
-                    "the peer of {}",
-                    task
-                );
+                if peer.is_some() {
+                    model.queue_of(task).push_back(task);
+                    model.slices[task] = WHOLE_SLICE;
+                }
+                prop_assert_eq!(queue.rotate(tasks[task]).and_then(number), model.begin(peer), "the peer of {}", task);
             }
             Operation::Tick(ticks) => {
                 model.now += ticks;
+                model.left = model.left.saturating_sub(ticks);
                 timer::set_ticks(model.now);
+                prop_assert_eq!(host::tick(), ticks > 0 && model.left == 0, "the time slice is over");
             }
+            Operation::Push(_)
+            | Operation::PushFirst(_)
+            | Operation::SetPriority(..)
+            | Operation::Remove(_)
+            | Operation::Rotate(_) => {}
         }
         check(&queue, &model, &tasks)?;
     }

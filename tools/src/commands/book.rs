@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use flatmk_tools::{cache, reference, workspace};
+use flatmk_tools::{LAST_CHAPTER, c_header, cache, fast_path, reference, workspace};
 
 /// Build the book, or show it in a browser
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ pub(crate) fn book(arguments: &Arguments) -> Result<ExitCode> {
         Action::Serve => "serve",
     };
     reference::update(workspace::root()).context("cannot write the reference of system calls")?;
+    c_header::update(workspace::root())?;
+    fast_path::update(workspace::root(), &workspace::build_kernel(LAST_CHAPTER)?)
+        .context("cannot write the listing of the fast path")?;
     let status = Command::new(cache::mdbook()).arg(action).arg("book").current_dir(workspace::root()).status();
     let status = status.context("cannot run mdbook: ./x doctor says what is missing")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

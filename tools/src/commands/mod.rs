@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+pub(crate) mod bench;
 pub(crate) mod book;
 pub(crate) mod boot;
 pub(crate) mod image;

@@ -56,17 +56,19 @@ pub enum Problem {
         /// Its name.
         name: String,
     },
-    /// A Rust block is not one include.
-    #[error("the Rust block is not a single include: show code from a file that is compiled")]
+    /// A block of Rust or C is not one include.
+    #[error("the block of code is not a single include: show code from a file that is compiled")]
     LooseBlock,
-    /// A Rust block includes a whole file.
-    #[error("the Rust block includes all of {path}: name an anchor")]
+    /// Such a block includes a whole file.
+    #[error("the block of code includes all of {path}: name an anchor")]
     BlockWithoutAnchor {
         /// The file as the page names it.
         path: String,
     },
-    /// A Rust block includes something that no build compiles.
-    #[error("the Rust block includes {path}, which is not one of the Rust sources and so is not compiled")]
+    /// Such a block includes something that no build compiles.
+    #[error(
+        "the block of code includes {path}, which is not one of the sources of its language and so is not compiled"
+    )]
     BlockNotCompiled {
         /// The file as the page names it.
         path: String,

@@ -1,4 +1,4 @@
-//! Includes, and the Rust blocks made of them.
+//! Includes, and the blocks of code made of them.
 
 use std::path::{Path, PathBuf};
 
@@ -40,15 +40,15 @@ impl Include {
     }
 }
 
-/// What is wrong with a Rust block: it must be one include, by anchor, of a Rust source.
-pub(super) fn block_problem(place: &Place, content: &str) -> Option<Problem> {
+/// What is wrong with a block of code: it must be one include, by anchor, of a source with one of its language's extensions.
+pub(super) fn block_problem(place: &Place, extensions: &[&str], content: &str) -> Option<Problem> {
     let content = content.trim();
     let directive = directive::find(content).next().filter(|directive| directive.range == (0..content.len()));
     let Some(Kind::Include { path, part }) = directive.map(|directive| directive.kind) else {
         return Some(Problem::LooseBlock);
     };
     let is_source = |file: &PathBuf| {
-        file.extension().is_some_and(|extension| extension == "rs")
+        file.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
             && SOURCES.iter().any(|folder| file.starts_with(folder))
     };
     if resolve(&place.file, &path).filter(is_source).is_none() {

@@ -1,10 +1,10 @@
 //! Checks the book against the sources it shows.
 //!
-//! Every Rust block in the book is included, by anchor, from a file that is compiled and tested. So a listing cannot be
+//! Every block of Rust or C in the book is included, by anchor, from a file that is compiled and tested. So a listing cannot be
 //! wrong without a build failing, as long as these hold, which is what [`check`] finds out:
 //!
 //! - every include names a file and an anchor that exist, and every anchor in the sources is shown on some page;
-//! - every Rust block is one include from the sources and nothing else;
+//! - every such block is one include from the sources and nothing else;
 //! - links lead to pages and headings that exist, every page is in `SUMMARY.md`, every image has alternative text.
 //!
 //! Pages are read with the Markdown parser of the book tool itself.
@@ -41,7 +41,7 @@ const PAGES: &str = "book/src";
 const SOURCES: [&str; 5] = ["kernel", "userland", "chapters", "tests", "tools"];
 
 /// Which files there may have anchors.
-const SOURCE_EXTENSIONS: [&str; 3] = ["rs", "s", "toml"];
+const SOURCE_EXTENSIONS: [&str; 5] = ["c", "h", "rs", "s", "toml"];
 
 /// Why the check could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -62,7 +62,8 @@ enum ElementKind {
     /// A heading, with the name the author gave it.
     Heading(Option<String>),
     Image(String),
-    RustBlock,
+    /// A block of a language that is compiled, with the extensions of its sources.
+    Code(&'static [&'static str]),
 }
 
 impl Reader<'_> {
@@ -72,8 +73,10 @@ impl Reader<'_> {
                 self.open(place, ElementKind::Heading(id.map(|id| id.to_string())));
             }
             Event::Start(Tag::DefinitionListTitle) => self.open(place, ElementKind::Heading(None)),
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_rust(&info) => {
-                self.open(place, ElementKind::RustBlock);
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                if let Some(extensions) = compiled(&info) {
+                    self.open(place, ElementKind::Code(extensions));
+                }
             }
             Event::Start(Tag::Link { dest_url, .. }) => self.add_link(place, &dest_url),
             Event::Start(Tag::Image { dest_url, .. }) => {
@@ -110,7 +113,7 @@ impl Reader<'_> {
                 None
             }
             ElementKind::Image(image) => text.trim().is_empty().then_some(Problem::ImageWithoutText { image }),
-            ElementKind::RustBlock => block_problem(&place, &text),
+            ElementKind::Code(extensions) => block_problem(&place, extensions, &text),
         };
         self.page.findings.extend(problem.map(|problem| place.finding(problem)));
     }
@@ -150,8 +153,12 @@ impl Reader<'_> {
     }
 }
 
-/// Whether the words behind the fence of a block say that it is Rust.
-fn is_rust(info: &str) -> bool {
+/// The extensions of the sources of the language that the words behind the fence of a block name; none if it is not compiled here.
+fn compiled(info: &str) -> Option<&'static [&'static str]> {
     let mut words = info.split(|letter: char| letter == ',' || letter.is_whitespace());
-    words.any(|word| word.eq_ignore_ascii_case("rust") || word.eq_ignore_ascii_case("rs"))
+    words.find_map(|word| match word.to_ascii_lowercase().as_str() {
+        "rust" | "rs" => Some(&["rs"][..]),
+        "c" => Some(&["c", "h"][..]),
+        _ => None,
+    })
 }

@@ -144,6 +144,7 @@ fn a_loose_rust_block_is_found() {
         "```rust\nfn more() {}\n{{#include ../../kernel/src/lib.rs:first}}\n```\n",
         "```rust\n{{#include ../../kernel/src/lib.rs:first}}\n{{#include ../../kernel/src/lib.rs:first}}\n```\n",
         "```rust\n\\{{#include ../../kernel/src/lib.rs:first}}\n```\n",
+        "```c\nint loose;\n```\n",
         "```rust\nfn never_closed() {}\n",
         "> ```rust\n> fn in_a_quotation() {}\n> ```\n",
         "- ```rust\n  fn in_a_list() {}\n  ```\n",
@@ -182,12 +183,23 @@ fn a_rust_block_from_a_file_that_is_not_compiled_is_found() {
         ("listing.rs", "book/src/listing.rs"),
         ("../../kernel/notes.txt", "kernel/notes.txt"),
         ("../../kernel/x.s", "kernel/x.s"),
+        ("../../kernel/x.c", "kernel/x.c"),
     ] {
         let problem = Problem::BlockNotCompiled { path: path.into() };
         Repository::with_text(&format!("```rust\n{{{{#include {path}:first}}}}\n```\n"))
             .with(file, SOURCE)
             .assert_finding("book/src/one.md", 5, problem);
     }
+}
+
+#[test]
+fn a_block_of_c_is_from_a_source_in_c() {
+    let block = |path: &str| Repository::with_text(&format!("```c\n{{{{#include ../../{path}:in_c}}}}\n```\n"));
+    let source = "// ANCHOR: in_c\nint first;\n// ANCHOR_END: in_c\n";
+    block("userland/hello/main.c").with("userland/hello/main.c", source).assert_good();
+    let problem = Problem::BlockNotCompiled { path: "../../kernel/src/other.rs".into() };
+    let other = block("kernel/src/other.rs").with("kernel/src/other.rs", source);
+    other.assert_finding("book/src/one.md", 5, problem);
 }
 
 #[test]
@@ -200,6 +212,7 @@ fn an_unused_anchor_is_found_in_every_kind_of_source() {
         ("chapters/01-boot/tests/boot.rs", "//"),
         ("tests/boot.rs", "//"),
         ("tools/src/main.rs", "//"),
+        ("userland/hello/main.c", "//"),
         ("kernel/src/entry.s", "#"),
         ("kernel/src/entry.s", "//"),
         ("kernel/Cargo.toml", "#"),
@@ -406,7 +419,7 @@ fn findings_are_sentences_with_a_place() {
     let sentences = findings.iter().map(ToString::to_string).collect::<Vec<_>>();
     let expected = [
         "book/src/one.md:5: the link to gone.md leads nowhere: there is no such file",
-        "book/src/one.md:7: the Rust block is not a single include: show code from a file that is compiled",
+        "book/src/one.md:7: the block of code is not a single include: show code from a file that is compiled",
     ];
     assert_eq!(sentences, expected);
 }

@@ -89,6 +89,16 @@ pub enum Clock {
     Host,
 }
 
+/// Whether what programs measure is counted by kind of instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Counting {
+    /// No.
+    #[default]
+    Off,
+    /// Yes; see [`counts`](crate::counts). QEMU only.
+    On,
+}
+
 /// What stands in the boot ramdisk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ramdisk {
@@ -165,6 +175,7 @@ pub struct Machine {
     serial: Serial,
     display: Display,
     clock: Clock,
+    counting: Counting,
     ramdisk: Ramdisk,
     boot_options: BootOptions,
 }
@@ -183,6 +194,7 @@ impl Machine {
             serial: Serial::default(),
             display: Display::default(),
             clock: Clock::default(),
+            counting: Counting::default(),
             ramdisk: Ramdisk::default(),
             boot_options: BootOptions::new(),
         }
@@ -239,6 +251,12 @@ impl Machine {
     /// How its time passes.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Whether instructions are counted. Makes the machine slower, and no difference inside it.
+    pub fn counting(mut self, counting: Counting) -> Self {
+        self.counting = counting;
         self
     }
 

@@ -7,10 +7,12 @@ use std::process::{Command, Stdio};
 
 use super::process::{Process, Tail};
 use super::running::{Running, Wires, start_error};
-use super::{Clock, Display, Machine, MachineError, MachineType, Serial, need_program};
+use super::{Clock, Counting, Display, Machine, MachineError, MachineType, Serial, need_program};
 use crate::cleanup::TemporaryFolder;
+use crate::counts;
 use crate::disk::{Firmware, ImageError};
 use crate::kernel_file::KernelFile;
+use crate::workspace;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 
@@ -61,6 +63,13 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         Clock::Interactive => command.args(["-icount", "shift=0,sleep=on"]),
         Clock::Host => &mut command,
     };
+    if machine.counting == Counting::On {
+        let plugin = workspace::build_counter()?;
+        let file = option(",out=", &folder.path().join(counts::FILE));
+        let mut plugin = option("file=", &plugin);
+        plugin.push(file);
+        command.arg("-plugin").arg(plugin);
+    }
     if machine.display == Display::Hidden {
         command.args(["-display", "none"]);
     }

@@ -13,6 +13,7 @@ use super::process::{Process, Tail};
 use super::qmp::{self, Qmp, QmpError};
 use super::{Emulator, ExitReason, Machine, MachineError, Serial, bochs, exit};
 use crate::cleanup::TemporaryFolder;
+use crate::counts;
 use crate::disk::{Firmware, LoaderLog};
 use crate::kernel_file::KernelFile;
 use crate::protocol::Parser;
@@ -59,6 +60,8 @@ pub struct Outcome {
     pub protocol: Parser,
     /// The emulator's own log: QEMU's last interrupts and resets, or Bochs's messages.
     pub log: String,
+    /// What the instruction counter wrote; nothing if nothing was counted.
+    pub counted: String,
     /// The registers of a machine that was stopped, in the emulator's words.
     pub registers: Option<String>,
     /// Its stack, likewise.
@@ -276,13 +279,14 @@ impl Running {
             Emulator::Qemu => self.log.finish(),
             Emulator::Bochs => bochs::messages(self.folder.path()),
         };
+        let counted = std::fs::read_to_string(self.folder.path().join(counts::FILE)).unwrap_or_default();
         let State { registers, stack } = state;
         let kernel = self.kernel.clone();
         let protocol = std::mem::take(&mut self.parser);
         // A machine without a serial port does not say how far it came.
         let silent = self.serial == Serial::Present && !protocol.text().contains(BANNER);
         let reason = if silent { reason.before_kernel(self.memory_mib) } else { reason };
-        Outcome { kernel, emulator: self.emulator, reason, protocol, log, registers, stack }
+        Outcome { kernel, emulator: self.emulator, reason, protocol, log, counted, registers, stack }
     }
 
     fn qemu_state(&mut self) -> Result<State, QmpError> {

@@ -6,12 +6,12 @@
 use flatmk_abi::slots::{self, nested};
 use flatmk_abi::{Access, Error, Kind, Operation, Rights};
 use flatmk_runtime::object::{Done, Frame, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
-use flatmk_runtime::{invoke, println, time_stamp};
+use flatmk_runtime::{invoke, marks, println, time_stamp};
 
 use crate::{BATCHES, Row};
 
 /// Memory of this program's own; the root task has put it there.
-const MEMORY: Memory = Memory(12);
+pub(crate) const MEMORY: Memory = Memory(12);
 
 /// Two tables for the capabilities that are measured, and what these are made from.
 const FIRST: Table = Table(13);
@@ -27,7 +27,7 @@ const ADDRESS: u64 = 0x2000_0000;
 
 /// Measures all rows and prints them.
 pub(crate) fn show() {
-    println!("{:<18} {:>8} {:>8} {:>8}  ticks", "operation", "min", "median", "max");
+    println!("{:<24} {:>8} {:>8} {:>8}  ticks", "operation", "min", "median", "max");
     if let Err(error) = prepare().and_then(|()| measure()) {
         println!("capabilities failed: {error}");
     }
@@ -92,8 +92,8 @@ fn pair(
     let mut rows = [Row::default(), Row::default()];
     for batch in 0..BATCHES {
         let [first_row, second_row] = &mut rows;
-        first_row.set(batch, time(OBJECTS, &mut first)?);
-        second_row.set(batch, time(OBJECTS, &mut second)?);
+        first_row.set(batch, time(name, OBJECTS, OBJECTS, &mut first)?);
+        second_row.set(batch, time(second_name.unwrap_or(""), OBJECTS, OBJECTS, &mut second)?);
     }
     let [first_row, second_row] = rows;
     first_row.print(name);
@@ -103,13 +103,17 @@ fn pair(
     Ok(())
 }
 
+/// One batch. `share`: for how many operations all rounds together stand. Returns ticks for one operation.
 #[inline(always)]
-fn time(rounds: u64, operation: &mut impl FnMut(u64) -> Done) -> Result<u64, Error> {
+fn time(name: &str, rounds: u64, share: u64, operation: &mut impl FnMut(u64) -> Done) -> Result<u64, Error> {
+    marks::begin();
     let started = time_stamp();
     for slot in 1..=rounds {
         operation(slot)?;
     }
-    Ok((time_stamp() - started) / rounds)
+    let ticks = time_stamp() - started;
+    marks::end(name, share);
+    Ok(ticks / share)
 }
 
 /// What revocation costs for each capability that goes.
@@ -117,7 +121,7 @@ fn revoke() -> Done {
     let mut row = Row::default();
     for batch in 0..BATCHES {
         (1..=OBJECTS).try_for_each(|slot| FIRST.copy(slot, FRAME, Rights::all()))?;
-        row.set(batch, time(1, &mut |_| OWN_TABLE.revoke(FRAME))? / OBJECTS);
+        row.set(batch, time("revoke_each", 1, OBJECTS, &mut |_| OWN_TABLE.revoke(FRAME))?);
     }
     row.print("revoke_each");
     Ok(())
@@ -127,7 +131,7 @@ fn revoke() -> Done {
 fn large_frame() -> Done {
     let mut row = Row::default();
     for batch in 0..BATCHES {
-        match time(1, &mut |_| MEMORY.make(Kind::LargeFrame, 1, FIRST, 1)) {
+        match time("make_large_frame", 1, 1, &mut |_| MEMORY.make(Kind::LargeFrame, 1, FIRST, 1)) {
             Ok(ticks) => row.set(batch, ticks),
             Err(Error::OutOfMemory) => return Ok(()),
             Err(error) => return Err(error),

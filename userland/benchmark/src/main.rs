@@ -9,16 +9,18 @@ mod capabilities;
 mod threads;
 
 use flatmk_abi::{Error, Operation, slots};
-use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK};
+use flatmk_runtime::object::{Done, Endpoint, Interrupts, MissingCapability, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
-use flatmk_runtime::{invoke, println, time_stamp};
+use flatmk_runtime::sharing::Sharing;
+use flatmk_runtime::{invoke, marks, println, time_stamp};
 
 flatmk_runtime::entry!(main);
 flatmk_runtime::service!(fn run_entry = run);
 
 /// What the root task has put into this program's table.
 const ECHO: Endpoint = Endpoint(8);
-const THREADS: u64 = 9;
+const LINES: Interrupts = Interrupts(9);
+const SHARING: Sharing = Sharing(Endpoint(10));
 
 const REPEATS: u64 = 1000;
 const BATCHES: usize = 21;
@@ -33,7 +35,7 @@ fn main(_argument: u64, _words: [u64; 4]) {
 /// Measures all rows and prints the table.
 fn run(_context: u64, _message: &mut [u64; 4]) {
     capabilities::show();
-    println!("{:<18} {:>8} {:>8} {:>8}  ticks", "row", "min", "median", "max");
+    println!("{:<24} {:>8} {:>8} {:>8}  ticks", "row", "min", "median", "max");
     show("null_syscall", || invoke(slots::SELF, Operation::Identify, [0; 4]).map(|_| ()));
     show("yield_alone", || OWN_TASK.yield_now());
     match threads::start_echo() {
@@ -41,11 +43,53 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
         Err(error) => println!("call_same_space    failed: {error}"),
     }
     show("call_other_space", || call(ECHO));
-    match threads::start_yielder() {
-        // Each of the two yields once a round.
-        Ok(()) => show_with("yield_pair", 2, || OWN_TASK.yield_now()),
-        Err(error) => println!("yield_pair         failed: {error}"),
+    show("call_sharing_daemon", || SHARING.query().map(|_| ()));
+    let shown = show_yield_pair().and_then(|()| show_fault()).and_then(|()| show_notification());
+    if let Err(error) = shown.and_then(|()| show_interrupt()) {
+        println!("a row failed: {error}");
     }
+}
+
+fn show_yield_pair() -> Done {
+    threads::start_yielder()?;
+    // Each of the two yields once a round.
+    show_with("yield_pair", 2, || OWN_TASK.yield_now());
+    threads::stop_yielder()
+}
+
+fn show_notification() -> Done {
+    match threads::start_pong() {
+        // A kernel of chapter 6 has none.
+        Err(Error::InvalidArgument | Error::UnknownOperation) => return Ok(()),
+        started => started?,
+    }
+    show("notification_round_trip", || {
+        threads::PING.signal(1)?;
+        threads::PONG_ANSWER.wait().map(|_| ())
+    });
+    Ok(())
+}
+
+fn show_fault() -> Done {
+    let pager = threads::start_pager()?;
+    OWN_TASK.set_fault_handler(Some(pager), MissingCapability::IsError)?;
+    show("fault_call", || {
+        threads::fault();
+        Ok(())
+    });
+    OWN_TASK.set_fault_handler(None, MissingCapability::IsError)
+}
+
+/// The timer's interrupt: it comes by itself.
+fn show_interrupt() -> Done {
+    const TIMER: u64 = 0;
+    LINES.bind(TIMER, Some(threads::start_handler()?))?;
+    let mut row = Row::default();
+    for batch in 0..BATCHES {
+        row.set(batch, threads::wait_for_interrupt());
+    }
+    row.print("interrupt_to_handler");
+    LINES.bind(TIMER, None)
 }
 
 #[inline(always)]
@@ -69,7 +113,7 @@ impl Row {
         self.0.sort_unstable();
         let [first, .., last] = self.0;
         let median = self.0.get(BATCHES / 2).copied().unwrap_or(last);
-        println!("{name:<18} {first:>8} {median:>8} {last:>8}");
+        println!("{name:<24} {first:>8} {median:>8} {last:>8}");
     }
 }
 
@@ -84,14 +128,17 @@ fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
 fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), Error>) {
     let mut row = Row::default();
     for batch in 0..BATCHES {
+        marks::begin();
         let started = time_stamp();
         for _ in 0..REPEATS {
             if let Err(error) = operation() {
-                println!("{name:<18} failed: {error}");
+                println!("{name:<24} failed: {error}");
                 return;
             }
         }
-        row.set(batch, (time_stamp() - started) / (REPEATS * share));
+        let ticks = time_stamp() - started;
+        marks::end(name, REPEATS * share);
+        row.set(batch, ticks / (REPEATS * share));
     }
     row.print(name);
 }

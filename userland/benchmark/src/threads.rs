@@ -1,60 +1,202 @@
 //! Threads of the benchmark program: tasks with its own address space and table.
 
-use flatmk_abi::Error;
-use flatmk_runtime::object::{Endpoint, OWN_SPACE, OWN_TABLE, Task};
+use core::arch::naked_asm;
+use core::cell::UnsafeCell;
 
-use crate::THREADS;
+use flatmk_abi::{Error, FaultAnswer, Kind, Operation};
+use flatmk_runtime::object::{Done, Endpoint, Notification, OWN_SPACE, OWN_TABLE, OWN_TASK, Task};
+
+use crate::capabilities::MEMORY;
 
 /// The stack of a thread.
 #[repr(C, align(4096))]
 struct Stack([u8; 4096]);
 
-static mut STACKS: [Stack; 2] = [const { Stack([0; 4096]) }; 2];
+const THREADS: usize = 5;
 
-const ECHO_TASK: Task = Task(THREADS);
-const YIELD_TASK: Task = Task(THREADS + 1);
-const ECHO_ENDPOINT: u64 = THREADS + 2;
+static mut STACKS: [Stack; THREADS] = [const { Stack([0; 4096]) }; THREADS];
 
-/// The top of a thread's stack.
-fn stack_top(index: u64) -> u64 {
-    (&raw const STACKS) as u64 + (index + 1) * size_of::<Stack>() as u64
+/// A thread, by the number of its stack. Its task and its endpoint have slots of their own.
+#[derive(Clone, Copy)]
+struct Thread(u64);
+
+const ECHO: Thread = Thread(0);
+const YIELDER: Thread = Thread(1);
+const PONG: Thread = Thread(2);
+const PAGER: Thread = Thread(3);
+const HANDLER: Thread = Thread(4);
+
+/// The slots of the notifications, of the threads' tasks, and of their endpoints.
+const PING_SLOT: u64 = 20;
+const FIRST_TASK: u64 = 22;
+const FIRST_ENDPOINT: u64 = 30;
+
+pub(crate) const PING: Notification = Notification(PING_SLOT);
+pub(crate) const PONG_ANSWER: Notification = Notification(PING_SLOT + 1);
+
+impl Thread {
+    fn task(self) -> Task {
+        Task(FIRST_TASK + self.0)
+    }
+
+    fn make(self) -> Done {
+        MEMORY.make(Kind::Task, 1, OWN_TABLE, self.task().0)?;
+        let stack_top = (&raw const STACKS) as u64 + (self.0 + 1) * size_of::<Stack>() as u64;
+        self.task().configure(OWN_TABLE, OWN_SPACE, stack_top)
+    }
+
+    fn start(self, entry: extern "C" fn()) -> Done {
+        self.make()?;
+        self.task().start(entry as usize as u64, 0)
+    }
+
+    /// Starts a thread that does nothing but wait for calls at this entry.
+    fn serve(self, entry: extern "C" fn()) -> Result<Endpoint, Error> {
+        self.start(finish_entry)?;
+        self.task().make_endpoint(entry, 0, OWN_TABLE, FIRST_ENDPOINT + self.0)?;
+        // It runs until it is ready to be called.
+        OWN_TASK.yield_now()?;
+        Ok(Endpoint(FIRST_ENDPOINT + self.0))
+    }
 }
 
 /// Starts a thread that returns each message, and gives its endpoint.
 pub(crate) fn start_echo() -> Result<Endpoint, Error> {
-    ECHO_TASK.configure(OWN_TABLE, OWN_SPACE, stack_top(0))?;
-    ECHO_TASK.make_endpoint(echo_entry, 0, OWN_TABLE, ECHO_ENDPOINT)?;
-    ECHO_TASK.start(finish_entry as *const () as u64, 0)?;
-    // It runs until it is ready to be called.
-    flatmk_runtime::object::OWN_TASK.yield_now()?;
-    Ok(Endpoint(ECHO_ENDPOINT))
+    ECHO.serve(echo_entry)
 }
 
 /// Starts a thread that yields for ever.
-pub(crate) fn start_yielder() -> Result<(), Error> {
-    YIELD_TASK.configure(OWN_TABLE, OWN_SPACE, stack_top(1))?;
-    YIELD_TASK.start(yield_entry as *const () as u64, 0)
+pub(crate) fn start_yielder() -> Done {
+    YIELDER.start(yield_entry)
+}
+
+pub(crate) fn stop_yielder() -> Done {
+    OWN_TABLE.delete(YIELDER.task().0)
+}
+
+/// Starts a thread that answers each signal with one.
+pub(crate) fn start_pong() -> Done {
+    MEMORY.make(Kind::Notification, 2, OWN_TABLE, PING_SLOT)?;
+    PONG.start(pong_entry)
+}
+
+/// Starts a thread that mends the faults of this task, which it does by passing over the instruction.
+pub(crate) fn start_pager() -> Result<Endpoint, Error> {
+    PAGER.serve(pager_entry)
+}
+
+/// Starts a thread that takes the time at which it is called.
+pub(crate) fn start_handler() -> Result<Endpoint, Error> {
+    HANDLER.serve(handler_entry)
 }
 
 /// The least that a callee can do: the message is in the registers of the answer already.
 #[unsafe(naked)]
 extern "C" fn echo_entry() {
-    core::arch::naked_asm!("xor edi, edi", "mov esi, 1", "syscall")
+    naked_asm!("xor edi, edi", "mov esi, {ret}", "syscall", ret = const Operation::Return as u64)
 }
 
 #[unsafe(naked)]
 extern "C" fn finish_entry() {
-    core::arch::naked_asm!("call {finish}", finish = sym flatmk_runtime::finish_start)
+    naked_asm!("call {finish}", finish = sym flatmk_runtime::finish_start)
 }
 
 #[unsafe(naked)]
 extern "C" fn yield_entry() {
-    core::arch::naked_asm!("call {run}", run = sym yield_for_ever)
+    naked_asm!("call {run}", run = sym yield_for_ever)
 }
 
 extern "C" fn yield_for_ever() -> ! {
     loop {
         // Refused only if the capability is not this thread's own.
-        YIELD_TASK.yield_now().expect("a thread may yield");
+        YIELDER.task().yield_now().expect("a thread may yield");
     }
 }
+
+#[unsafe(naked)]
+extern "C" fn pong_entry() {
+    naked_asm!("call {run}", run = sym answer_signals)
+}
+
+extern "C" fn answer_signals() -> ! {
+    loop {
+        // Refused only if the notifications are gone.
+        PING.wait().and_then(|bits| PONG_ANSWER.signal(bits)).expect("the notifications are there");
+    }
+}
+
+// ANCHOR: fault
+/// Reads from an address where nothing is mapped, which the pager passes over.
+#[inline(always)]
+pub(crate) fn fault() {
+    // SAFETY: the pager goes on behind the instruction; the register is not used for anything else.
+    unsafe { core::arch::asm!("mov al, byte ptr [rax]", inout("rax") 8_u64 => _, options(nostack, readonly)) }
+}
+
+/// The length of that instruction.
+const FAULT_LENGTH: u64 = 2;
+
+/// `r9` is where the task has faulted.
+#[unsafe(naked)]
+extern "C" fn pager_entry() {
+    naked_asm!(
+        "lea r10, [r9 + {length}]",
+        "mov edx, {resume_at}",
+        "xor edi, edi",
+        "mov esi, {ret}",
+        "syscall",
+        length = const FAULT_LENGTH,
+        resume_at = const FaultAnswer::ResumeAt as u64,
+        ret = const Operation::Return as u64,
+    )
+}
+// ANCHOR_END: fault
+
+/// When the benchmark last noted the time, in the lower half of the time stamp counter; how long after that the handler began; and whether it did.
+#[repr(C)]
+struct Stamps(UnsafeCell<[u32; 3]>);
+
+// SAFETY: only the instructions below touch it, each of which is one access.
+unsafe impl Sync for Stamps {}
+
+static STAMPS: Stamps = Stamps(UnsafeCell::new([0; 3]));
+
+// ANCHOR: interrupt
+/// Notes the time over and over until an interrupt comes. Returns the ticks from the last note to the first instruction of the handler.
+#[inline(never)]
+pub(crate) fn wait_for_interrupt() -> u64 {
+    let ticks: u32;
+    // SAFETY: changes the stamps only, and the registers that are named.
+    unsafe {
+        core::arch::asm!(
+            "mov dword ptr [{stamps} + 8], 0",
+            "2: rdtsc",
+            "mov dword ptr [{stamps}], eax",
+            "cmp dword ptr [{stamps} + 8], 0",
+            "je 2b",
+            "mov eax, dword ptr [{stamps} + 4]",
+            stamps = in(reg) &raw const STAMPS,
+            out("eax") ticks,
+            out("edx") _,
+            options(nostack),
+        );
+    }
+    ticks.into()
+}
+
+#[unsafe(naked)]
+extern "C" fn handler_entry() {
+    naked_asm!(
+        "rdtsc",
+        "lea rcx, [rip + {stamps}]",
+        "sub eax, dword ptr [rcx]",
+        "mov dword ptr [rcx + 4], eax",
+        "mov dword ptr [rcx + 8], 1",
+        "xor edi, edi",
+        "mov esi, {ret}",
+        "syscall",
+        stamps = sym STAMPS,
+        ret = const Operation::Return as u64,
+    )
+}
+// ANCHOR_END: interrupt

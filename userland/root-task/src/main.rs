@@ -8,7 +8,7 @@ use flatmk_abi::layout::ROOT_RAMDISK;
 use flatmk_abi::{Error, Rights, slots};
 use flatmk_image::Image;
 use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TASK, Power, identify};
-use flatmk_runtime::program::{Program, SERVICE, SLOTS_PER_PROGRAM};
+use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::{print, println};
 use tar_no_std::TarArchiveRef;
 
@@ -20,10 +20,28 @@ const FIRST_FREE_SLOT: u64 = 44;
 /// The program that is started, and the one it calls; see the benchmark for the slots they share.
 const BENCHMARK: &str = "benchmark";
 const ECHO: &str = "echo";
+const SHARING: &str = "sharing";
 
-/// Where the benchmark finds an endpoint of the echo server, and two tasks for threads of its own.
+/// The program in C, and how many pages of memory it is given: it must run out of them.
+const HELLO: &str = "hello-c";
+const HELLO_PAGES: u64 = 4;
+
+/// Where the benchmark finds an endpoint of the echo server, and the interrupt line of the timer.
 const BENCHMARK_ECHO: u64 = 8;
-const BENCHMARK_THREADS: u64 = 9;
+const BENCHMARK_LINES: u64 = 9;
+
+/// Where it finds an endpoint of the memory-sharing daemon, as which client.
+const BENCHMARK_SHARING: u64 = 10;
+const BENCHMARK_CLIENT: u64 = 1;
+
+/// What a client may do with its endpoint of the daemon: call it, with capabilities.
+const CLIENT_RIGHTS: Rights = Rights::CALL.union(Rights::TRANSFER);
+
+/// How many pages the daemon has to hand out.
+const SHARING_PAGES: u64 = 64;
+
+/// The timer's line, as a bit.
+const TIMER_LINE: u64 = 1;
 
 /// Where it finds memory of its own, and how many pages that has at most: enough for a large frame, which must be aligned.
 const BENCHMARK_MEMORY: u64 = 12;
@@ -38,7 +56,7 @@ fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
     let ramdisk = unsafe { slice::from_raw_parts(ROOT_RAMDISK as *const u8, ramdisk_bytes as usize) };
     let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program in the archive");
     let outcome = if calls_are_there() {
-        run_benchmark(&archive, memory)
+        run_benchmark(&archive, memory).and_then(|()| run_hello(&archive, memory))
     } else {
         println!("root task: this kernel has no calls between tasks yet, so there is nobody else to start");
         OWN_TASK.yield_now()
@@ -56,15 +74,20 @@ fn calls_are_there() -> bool {
     Endpoint(slots::CONSOLE).call([0; 4]) != Err(Error::UnknownOperation)
 }
 
-/// Loads the echo server and the benchmark program, lets the second call the first, and waits until it is done.
+/// Loads the servers and the benchmark program, lets that call them, and waits until it is done.
 fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
     let echo = load(archive, ECHO, memory, FIRST_FREE_SLOT)?;
-    let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + SLOTS_PER_PROGRAM)?;
-    println!("root task: starts {ECHO} and {BENCHMARK}");
-    echo.start(0)?;
-    wait_for_service(echo)?;
+    let sharing = load(archive, SHARING, memory, FIRST_FREE_SLOT + 1)?;
+    let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + 2)?;
+    println!("root task: starts {ECHO}, {SHARING} and {BENCHMARK}");
+    memory.split(SHARING_PAGES, sharing.table, slots::MEMORY)?;
+    for server in [echo, sharing] {
+        server.start(0)?;
+        wait_for_service(server)?;
+    }
     benchmark.table.copy(BENCHMARK_ECHO, echo.slot(SERVICE), Rights::CALL)?;
-    memory.make(flatmk_abi::Kind::Task, 2, benchmark.table, BENCHMARK_THREADS)?;
+    benchmark.table.mint(BENCHMARK_LINES, slots::INTERRUPTS, Rights::MANAGE, TIMER_LINE)?;
+    benchmark.table.mint(BENCHMARK_SHARING, sharing.slot(SERVICE), CLIENT_RIGHTS, BENCHMARK_CLIENT)?;
     let (free, _) = memory.measure()?;
     memory.split(BENCHMARK_PAGES.min(free / 2), benchmark.table, BENCHMARK_MEMORY)?;
     benchmark.start(0)?;
@@ -73,6 +96,19 @@ fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Erro
     println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
     Ok(())
 }
+
+// ANCHOR: hello
+/// Loads the program in C, and calls it once.
+fn run_hello(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
+    let hello = load(archive, HELLO, memory, FIRST_FREE_SLOT + 3)?;
+    memory.split(HELLO_PAGES, hello.table, slots::MEMORY)?;
+    hello.start(0)?;
+    wait_for_service(hello)?;
+    let [sum, weighted_sum, passed, checks] = Endpoint(hello.slot(SERVICE)).call([1, 2, 3, 5])?;
+    println!("root task: {HELLO} answers {sum} and {weighted_sum}; {passed} of its {checks} checks passed");
+    if [sum, weighted_sum, passed] == [11, 34, checks] { Ok(()) } else { Err(Error::InvalidState) }
+}
+// ANCHOR_END: hello
 
 fn load(archive: &TarArchiveRef<'_>, name: &str, memory: Memory, first_slot: u64) -> Result<Program, Error> {
     let file = archive.entries().find(|entry| entry.filename().as_str() == Ok(name));

@@ -69,6 +69,52 @@ macro_rules! service {
 }
 // ANCHOR_END: service
 
+/// What a service with capabilities is called with, and answers.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Request {
+    /// The message, and then the answer.
+    pub message: [u64; 4],
+    /// The slots of the window that have come, one bit each; and then those that go back.
+    pub window: u64,
+}
+
+/// The same for a function `fn(context: u64, request: &mut Request)`: capabilities in the window come and go with a [`Request`].
+#[macro_export]
+macro_rules! transfer_service {
+    ($visibility:vis fn $name:ident = $handler:path) => {
+        #[unsafe(naked)]
+        $visibility extern "C" fn $name() {
+            extern "C" fn handle(context: u64, request: &mut $crate::Request) {
+                let handler: fn(u64, &mut $crate::Request) = $handler;
+                handler(context, request);
+            }
+            core::arch::naked_asm!(
+                "sub rsp, 48",
+                "mov [rsp], rdx",
+                "mov [rsp + 8], r10",
+                "mov [rsp + 16], r8",
+                "mov [rsp + 24], r9",
+                "mov [rsp + 32], rsi",
+                "mov rsi, rsp",
+                "call {handle}",
+                "mov rdx, [rsp]",
+                "mov r10, [rsp + 8]",
+                "mov r8, [rsp + 16]",
+                "mov r9, [rsp + 24]",
+                "mov rsi, [rsp + 32]",
+                "shl rsi, {window_shift}",
+                "or rsi, 1",
+                "xor edi, edi",
+                "syscall",
+                "ud2",
+                handle = sym handle,
+                window_shift = const $crate::WINDOW_SHIFT,
+            )
+        }
+    };
+}
+
 // The entries above return with these numbers.
 const _: () = assert!(slots::REPLY == 0 && Operation::Return as u64 == 1);
 

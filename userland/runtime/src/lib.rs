@@ -7,14 +7,17 @@
 
 mod console;
 mod entry;
+pub mod marks;
 pub mod object;
 pub mod program;
+pub mod sharing;
 mod syscall;
 pub mod testing;
 
 pub use console::write_line;
-pub use entry::{finish_start, panic};
-pub use syscall::{call, invoke};
+pub use entry::{Request, finish_start, panic};
+pub use flatmk_abi::WINDOW_SHIFT;
+pub use syscall::{call, call_with_window, invoke};
 
 /// The time stamp counter: instructions with exact instruction time, else the ticks of a constant clock.
 #[must_use]

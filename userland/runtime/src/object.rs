@@ -5,7 +5,7 @@
 
 use flatmk_abi::{Access, Error, FLAG_NO_WAIT, Kind, NO_TIMEOUT, Operation, Rights, Words, slots};
 
-use crate::syscall::{call, invoke};
+use crate::syscall::{call, call_with_window, invoke};
 
 macro_rules! objects {
     ($($(#[$attribute:meta])* $name:ident)+) => {$(
@@ -182,6 +182,11 @@ impl Endpoint {
     #[inline(always)]
     pub fn call(self, message: Words) -> Result<Words, Error> {
         call(self.0, 0, message)
+    }
+
+    /// The same, with the window: see [`call_with_window`].
+    pub fn call_with_window(self, message: Words, window: u64) -> Result<(Words, u64), Error> {
+        call_with_window(self.0, message, window)
     }
 
     pub fn call_without_waiting(self, message: Words) -> Result<Words, Error> {

@@ -23,8 +23,13 @@ const FRAME_TABLES: u64 = 4;
 /// The slot in a program's table in which it offers its service, an endpoint, once it has started.
 pub const SERVICE: u64 = 6;
 
-/// How many slots of its own table the loader needs for one program.
-pub const SLOTS_PER_PROGRAM: u64 = 4 + FRAME_TABLES;
+/// What is in the table that holds everything of a program: its objects, a frame while it is filled, and the tables of its frames.
+const TABLE: u64 = 1;
+const SPACE: u64 = 2;
+const TASK: u64 = 3;
+const SCRATCH: u64 = 4;
+/// The first of the tables of its frames.
+pub const FIRST_FRAME_TABLE: u64 = 5;
 
 /// A program that was loaded and not started yet, by its objects.
 #[derive(Clone, Copy, Debug)]
@@ -42,27 +47,28 @@ pub struct Program {
 struct Loader {
     memory: Memory,
     space: AddressSpace,
-    scratch: u64,
-    first_frame_table: u64,
+    all: Table,
     frames: u64,
 }
 
 impl Program {
     // ANCHOR: load
-    /// Loads a program. Uses [`SLOTS_PER_PROGRAM`] empty slots of the caller's table from `first_slot` on. The program gets its
-    /// own task, table and space; everything else is put into its table by the caller.
+    /// Loads a program. Everything of it is in a table in an empty slot of the caller's: deleting that ends the program. The program gets its
+    /// own task, table and space; whatever else it is to have is put into its table by the caller.
     ///
     /// # Errors
     ///
     /// What the kernel says: mostly [`Error::OutOfMemory`]; also [`Error::OutOfMemory`] for a program with more pages than
-    /// the slots for its frames. What was made until then stays in the slots.
-    pub fn load(image: &Image<'_>, memory: Memory, first_slot: u64) -> Result<Self, Error> {
-        let (table, space, task) = (Table(first_slot), AddressSpace(first_slot + 1), Task(first_slot + 2));
-        memory.make(Kind::Table, 1, OWN_TABLE, table.0)?;
-        memory.make(Kind::AddressSpace, 1, OWN_TABLE, space.0)?;
-        memory.make(Kind::Task, 1, OWN_TABLE, task.0)?;
-        let mut loader =
-            Loader { memory, space, scratch: first_slot + 3, first_frame_table: first_slot + 4, frames: 0 };
+    /// the slots for its frames. What was made until then stays in the slot.
+    pub fn load(image: &Image<'_>, memory: Memory, slot: u64) -> Result<Self, Error> {
+        let all = Table(slot);
+        memory.make(Kind::Table, 1, OWN_TABLE, all.0)?;
+        memory.make(Kind::Table, 1, all, TABLE)?;
+        memory.make(Kind::AddressSpace, 1, all, SPACE)?;
+        memory.make(Kind::Task, 1, all, TASK)?;
+        let table = Table(nested(all.0, TABLE));
+        let (space, task) = (AddressSpace(nested(all.0, SPACE)), Task(nested(all.0, TASK)));
+        let mut loader = Loader { memory, space, all, frames: 0 };
         for segment in image.segments() {
             for page in segment.pages() {
                 loader.load_page(&page, segment.access())?;
@@ -100,23 +106,24 @@ impl Loader {
     /// Makes a frame; its capability goes into the next slot of the program's frame tables.
     fn make_frame(&mut self) -> Result<Frame, Error> {
         const USABLE: u64 = SLOTS_PER_TABLE - 1;
-        let (table, slot) = (self.first_frame_table + self.frames / USABLE, 1 + self.frames % USABLE);
+        let (table, slot) = (FIRST_FRAME_TABLE + self.frames / USABLE, 1 + self.frames % USABLE);
         if self.frames == FRAME_TABLES * USABLE {
             return Err(Error::OutOfMemory);
         }
         if slot == 1 {
-            self.memory.make(Kind::Table, 1, OWN_TABLE, table)?;
+            self.memory.make(Kind::Table, 1, self.all, table)?;
         }
-        self.memory.make(Kind::Frame, 1, Table(table), slot)?;
+        let table = Table(nested(self.all.0, table));
+        self.memory.make(Kind::Frame, 1, table, slot)?;
         self.frames += 1;
-        Ok(Frame(nested(table, slot)))
+        Ok(Frame(nested(table.0, slot)))
     }
 
     /// A frame is mapped by one capability in one place: it is filled through a copy, then mapped by the original.
     fn load_page(&mut self, page: &Page<'_>, access: Access) -> Result<(), Error> {
         let frame = self.make_frame()?;
-        OWN_TABLE.copy(self.scratch, frame.0, Rights::READ | Rights::WRITE)?;
-        OWN_SPACE.map(Frame(self.scratch), SCRATCH_ADDRESS, Access::ReadWrite)?;
+        self.all.copy(SCRATCH, frame.0, Rights::READ | Rights::WRITE)?;
+        OWN_SPACE.map(Frame(nested(self.all.0, SCRATCH)), SCRATCH_ADDRESS, Access::ReadWrite)?;
         // SAFETY: a writable page was just mapped there, and only this function knows of it; the plan keeps offset and length
         // within a page.
         unsafe {
@@ -126,7 +133,7 @@ impl Loader {
                 page.bytes.len(),
             );
         }
-        OWN_TABLE.delete(self.scratch)?;
+        self.all.delete(SCRATCH)?;
         self.space.map(frame, page.address, access)
     }
 }

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use flatmk_abi::{Error, Operation, Words};
+use flatmk_abi::{Error, FLAGS_WINDOW, Operation, WINDOW_SHIFT, Words};
 
 // ANCHOR: invoke
 /// Invokes an operation on the capability behind a pointer.
@@ -18,6 +18,13 @@ pub fn invoke(pointer: u64, operation: Operation, arguments: Words) -> Result<Wo
 /// The same, with flags.
 #[inline(always)]
 fn invoke_with_flags(pointer: u64, operation: Operation, flags: u64, arguments: Words) -> Result<Words, Error> {
+    invoke_with_window(pointer, operation, flags, arguments).map(|(words, _)| words)
+}
+
+/// The same. Tells also which slots of the window have come with the answer.
+#[inline(always)]
+fn invoke_with_window(pointer: u64, operation: Operation, flags: u64, arguments: Words) -> Result<(Words, u64), Error> {
+    let window: u64;
     let [mut rdx, mut r10, mut r8, mut r9] = arguments;
     let status: i64;
     // SAFETY: a system call changes no memory of this program but what its capabilities say, and keeps the registers that are
@@ -26,7 +33,7 @@ fn invoke_with_flags(pointer: u64, operation: Operation, flags: u64, arguments: 
         asm!(
             "syscall",
             inlateout("rdi") pointer => _,
-            inlateout("rsi") operation as u64 | flags => _,
+            inlateout("rsi") operation as u64 | flags => window,
             inlateout("rdx") rdx,
             inlateout("r10") r10,
             inlateout("r8") r8,
@@ -38,12 +45,22 @@ fn invoke_with_flags(pointer: u64, operation: Operation, flags: u64, arguments: 
         );
     }
     match status {
-        0 => Ok([rdx, r10, r8, r9]),
+        0 => Ok(([rdx, r10, r8, r9], window)),
         // A status that is neither 0 nor an error would be a mistake in the kernel; it must not pass for success.
         _ => Err(Error::from_status(status).unwrap_or(Error::UnknownOperation)),
     }
 }
 // ANCHOR_END: invoke
+
+/// Calls the endpoint behind a pointer; the capabilities in these slots of the window, one bit each, move to the callee. Returns the answer and
+/// which slots of the window have come with it.
+///
+/// # Errors
+///
+/// Those of [`Operation::Call`].
+pub fn call_with_window(endpoint: u64, message: Words, window: u64) -> Result<(Words, u64), Error> {
+    invoke_with_window(endpoint, Operation::Call, window << WINDOW_SHIFT & FLAGS_WINDOW, message)
+}
 
 /// Calls the endpoint behind a pointer, with flags.
 ///

@@ -3,10 +3,11 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::layout::{PAGE_SIZE, ROOT_RAMDISK};
-use flatmk_abi::{Access, Error, Kind, Rights, slots};
+use flatmk_abi::slots::{self, SLOTS_PER_TABLE};
+use flatmk_abi::{Access, Error, Kind, Rights};
 use flatmk_image::Image;
 use flatmk_runtime::object::{AddressSpace, Frame, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
-use flatmk_runtime::program::{Program, SLOTS_PER_PROGRAM};
+use flatmk_runtime::program::Program;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 use tar_no_std::TarArchiveRef;
@@ -34,7 +35,6 @@ pub(crate) fn set_ramdisk_length(length: u64) {
 
 /// The slots of a child program in this program's table.
 pub(crate) const CHILD: u64 = FIRST_FREE + 1;
-const LAST_SLOT_OF_CHILD: u64 = CHILD + SLOTS_PER_PROGRAM - 1;
 
 /// Where a child may have a second capability to its table.
 const SECOND_TABLE: u64 = 7;
@@ -128,9 +128,7 @@ pub(crate) fn clean_up(child: Program) {
     for slot in [slots::SELF, slots::TABLE, slots::SPACE, SECOND_TABLE] {
         child.table.delete(slot).unwrap_or_default();
     }
-    for slot in CHILD..=LAST_SLOT_OF_CHILD {
-        OWN_TABLE.delete(slot).unwrap_or_default();
-    }
+    OWN_TABLE.delete(CHILD).unwrap_or_default();
 }
 
 fn a_second_program_runs_in_a_space_of_its_own() {
@@ -178,8 +176,8 @@ fn a_task_deletes_itself_its_table_and_its_space_in_every_order() {
                 let child = load_child();
                 child.table.copy(SECOND_TABLE, child.table.0, Rights::all()).expect("a free slot");
                 // The child alone holds its task and its space now.
-                OWN_TABLE.delete(child.task.0).expect("the task is there");
-                OWN_TABLE.delete(child.space.0).expect("the space is there");
+                Table(CHILD).delete(child.task.0 % SLOTS_PER_TABLE).expect("the task is there");
+                Table(CHILD).delete(child.space.0 % SLOTS_PER_TABLE).expect("the space is there");
                 let task = child.slot(slots::SELF);
                 let argument = Child::Delete([through, first, second, third]).to_argument();
                 flatmk_runtime::object::Task(task).start(entry_of_this_program(), argument).expect("not started yet");
@@ -205,13 +203,11 @@ fn a_task_takes_all_that_it_alone_holds_with_it() {
         });
         child.start(Child::Delete([SECOND_TABLE, 60, 1, 61]).to_argument()).expect("a loaded program can be started");
         for object in [child.task.0, child.space.0, child.table.0] {
-            OWN_TABLE.delete(object).expect("the object is there");
+            Table(CHILD).delete(object % SLOTS_PER_TABLE).expect("the object is there");
         }
         yield_once();
         yield_once();
-        for slot in CHILD..=LAST_SLOT_OF_CHILD {
-            OWN_TABLE.delete(slot).unwrap_or_default();
-        }
+        OWN_TABLE.delete(CHILD).expect("the frames are there");
     });
 }
 

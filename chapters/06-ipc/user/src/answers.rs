@@ -5,17 +5,18 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::{Error, Kind, Operation, Rights, slots};
 use flatmk_runtime::object::{OWN_TABLE, Task};
-use flatmk_runtime::program::{SERVICE, SLOTS_PER_PROGRAM};
+use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
-use crate::harness::{FIRST_FREE, SCRATCH, at, make, stack_top, with_scratch, yield_once};
+use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, at, make, stack_top, with_scratch, yield_once};
 use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
 use crate::servers::{CALL, load, make_server, server, start_server};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_call_carries_the_context_and_four_words,
     a_call_reaches_another_space,
+    a_program_in_c_is_called_like_any_other,
     a_callee_sees_nothing_of_its_caller_but_the_message,
     calls_nest_as_deep_as_there_are_tasks,
     a_minted_endpoint_has_a_context_of_its_own,
@@ -64,10 +65,35 @@ fn a_call_reaches_another_space() {
             assert_eq!(system_call(echo.slot(SERVICE), CALL, message), Ok(message));
         }
         OWN_TABLE.delete(43).expect("the copy is there");
-        [SERVICE, slots::SELF, slots::TABLE, slots::SPACE].into_iter().for_each(|slot| {
-            echo.table.delete(slot).expect("the program has it");
-        });
-        (first..first + SLOTS_PER_PROGRAM).for_each(|slot| OWN_TABLE.delete(slot).unwrap_or_default());
+        end_program(echo, first);
+    });
+}
+
+/// Destroys a program that was loaded into the slots from `first` on.
+fn end_program(program: Program, first: u64) {
+    [SERVICE, slots::SELF, slots::TABLE, slots::SPACE].into_iter().for_each(|slot| {
+        program.table.delete(slot).expect("the program has it");
+    });
+    OWN_TABLE.delete(first).expect("the program is there");
+}
+
+fn a_program_in_c_is_called_like_any_other() {
+    with_scratch(|| {
+        let first = FIRST_FREE + 1;
+        let hello = load("hello-c", first);
+        MEMORY.split(4, hello.table, slots::MEMORY).expect("a free slot");
+        hello.start(0).expect("a loaded program can be started");
+        yield_once();
+        for message in [[1, 2, 3, 5], [u64::MAX, 1, 0, 0], [1 << 63, 1 << 62, 1 << 1, 1 << 0], [0; 4]] {
+            let sum = message.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
+            let weighted_sum =
+                (1..).zip(message).fold(0, |sum: u64, (weight, word)| sum.wrapping_add(word.wrapping_mul(weight)));
+            let [answer @ .., passed, checks] =
+                system_call(hello.slot(SERVICE), CALL, message).expect("it offers its service");
+            assert_eq!(answer, [sum, weighted_sum]);
+            assert!(passed == checks && checks > 10, "{passed} of {checks} checks");
+        }
+        end_program(hello, first);
     });
 }
 

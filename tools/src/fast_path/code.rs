@@ -1,0 +1,144 @@
+//! The kernel's machine code: its symbols, and functions as instructions.
+
+use iced_x86::{
+    Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic, SymbolResolver, SymbolResult,
+};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+use super::{ListingError, kernel_error};
+use crate::symbols::demangle;
+
+/// A kernel's file.
+pub(super) struct Binary<'data> {
+    text: &'data [u8],
+    text_address: u64,
+    /// By address.
+    symbols: Vec<Symbol>,
+}
+
+#[derive(Clone)]
+struct Symbol {
+    address: u64,
+    /// 0 for those of the assembler.
+    size: u64,
+    name: String,
+}
+
+/// An instruction.
+pub(super) struct Line {
+    pub(super) address: u64,
+    /// From the beginning of the function.
+    pub(super) offset: u64,
+    pub(super) instruction: Instruction,
+    pub(super) text: String,
+}
+
+impl<'data> Binary<'data> {
+    pub(super) fn parse(bytes: &'data [u8]) -> Result<Self, ListingError> {
+        let file = object::File::parse(bytes).map_err(kernel_error)?;
+        let section = file.section_by_name(".text").ok_or_else(|| kernel_error("no .text"))?;
+        let symbols = file.symbols().filter(|symbol| {
+            let is_place = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data | SymbolKind::Unknown);
+            is_place && symbol.is_definition() && symbol.address() != 0
+        });
+        let symbols = symbols.filter_map(|symbol| {
+            Some(Symbol { address: symbol.address(), size: symbol.size(), name: demangle(symbol.name().ok()?) })
+        });
+        let mut symbols: Vec<Symbol> = symbols.filter(|symbol| !symbol.name.is_empty()).collect();
+        symbols.sort_by(|left, right| (left.address, &left.name).cmp(&(right.address, &right.name)));
+        Ok(Self { text: section.data().map_err(kernel_error)?, text_address: section.address(), symbols })
+    }
+
+    /// The instructions of a function.
+    pub(super) fn disassemble(&self, name: &str) -> Result<Vec<Line>, ListingError> {
+        let missing = || ListingError::NoSymbol(name.to_owned());
+        let symbol = self.symbols.iter().find(|symbol| symbol.name == name).ok_or_else(missing)?;
+        let start = symbol.address.checked_sub(self.text_address).ok_or_else(missing)? as usize;
+        let end = start + self.size(symbol) as usize;
+        let bytes = self.text.get(start..end.min(self.text.len())).ok_or_else(missing)?;
+        let mut lines: Vec<Line> = Decoder::with_ip(64, bytes, symbol.address, DecoderOptions::NONE)
+            .into_iter()
+            .map(|instruction| Line {
+                address: instruction.ip(),
+                offset: instruction.ip() - symbol.address,
+                instruction,
+                text: self.format(symbol, &instruction),
+            })
+            .collect();
+        // What fills the space up to the next function.
+        let is_filler = |line: &Line| matches!(line.instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop);
+        let count = lines.iter().rposition(|line| !is_filler(line)).map_or(0, |last| last + 1);
+        lines.truncate(count);
+        Ok(lines)
+    }
+
+    /// The functions that are called there, in order, each once.
+    pub(super) fn callees(&self, code: &[Line]) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let calls = code.iter().filter(|line| line.instruction.is_call_near());
+        let targets = calls.map(|line| line.instruction.near_branch_target());
+        for symbol in targets.filter_map(|target| self.symbols.iter().find(|symbol| symbol.address == target)) {
+            if !names.contains(&symbol.name) {
+                names.push(symbol.name.clone());
+            }
+        }
+        names
+    }
+
+    /// Up to the next symbol where the file does not say.
+    fn size(&self, symbol: &Symbol) -> u64 {
+        let next = self.symbols.iter().find(|next| next.address > symbol.address);
+        let room = next.map_or(0, |next| next.address - symbol.address);
+        if symbol.size == 0 { room } else { symbol.size }
+    }
+
+    fn format(&self, function: &Symbol, instruction: &Instruction) -> String {
+        let end = function.address + self.size(function);
+        let names = Names { symbols: self.symbols.clone(), function: function.address..end };
+        let mut formatter = IntelFormatter::with_options(Some(Box::new(names)), None);
+        let options = formatter.options_mut();
+        options.set_hex_prefix("0x");
+        options.set_hex_suffix("");
+        options.set_uppercase_hex(false);
+        options.set_small_hex_numbers_in_decimal(true);
+        options.set_space_after_operand_separator(true);
+        options.set_space_between_memory_add_operators(true);
+        options.set_show_branch_size(false);
+        let mut text = String::new();
+        formatter.format(instruction, &mut text);
+        text
+    }
+}
+
+/// Names in place of addresses.
+struct Names {
+    symbols: Vec<Symbol>,
+    /// The function that is being disassembled.
+    function: std::ops::Range<u64>,
+}
+
+impl SymbolResolver for Names {
+    fn symbol(
+        &mut self,
+        _instruction: &Instruction,
+        _operand: u32,
+        _instruction_operand: Option<u32>,
+        address: u64,
+        _address_size: u32,
+    ) -> Option<SymbolResult<'_>> {
+        if self.function.contains(&address) {
+            return Some(SymbolResult::with_string(address, format!("+{:x}", address - self.function.start)));
+        }
+        let symbol = self.symbols.iter().find(|symbol| {
+            // Those without a size are one address.
+            (symbol.address..symbol.address + symbol.size.max(1)).contains(&address)
+        })?;
+        // The formatter adds how far the address is from there.
+        Some(SymbolResult::with_string(symbol.address, short(&symbol.name).to_owned()))
+    }
+}
+
+/// A name without its path.
+pub(super) fn short(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name)
+}

@@ -1,0 +1,83 @@
+//! The memory-sharing daemon: hands out frames by capability transfer, maps them into its clients, and takes them back when a client is gone. What it
+//! is asked is described in [`flatmk_runtime::sharing`].
+//!
+//! It is in user space and has no privilege: all it does, it does with the memory that it was given and the spaces that its clients have sent.
+#![no_std]
+#![no_main]
+
+mod client;
+mod region;
+
+use flatmk_abi::slots::WINDOW;
+use flatmk_abi::{Error, Words};
+use flatmk_runtime::Request;
+use flatmk_runtime::object::{OWN_TABLE, OWN_TASK};
+use flatmk_runtime::program::SERVICE;
+use flatmk_runtime::sharing::SharingRequest;
+
+use client::CLIENTS;
+use region::REGIONS;
+
+flatmk_runtime::entry!(main);
+flatmk_runtime::transfer_service!(fn serve_entry = serve);
+
+/// A table of the daemon. It is entered by one call after the other.
+pub(crate) struct Shared<T>(T);
+
+// SAFETY: the program is one task.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> core::ops::Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+fn main(_argument: u64, _words: Words) {
+    OWN_TASK.make_endpoint(serve_entry, 0, OWN_TABLE, SERVICE).expect("the service's slot is free");
+    client::prepare().expect("memory for a table");
+}
+
+/// The endpoint of a region has this bit in its context, and the region's number below; that of a client its number.
+pub(crate) const IS_REGION: u64 = 1 << 63;
+
+// ANCHOR: serve
+fn serve(context: u64, request: &mut Request) {
+    let [number, first, second, _] = request.message;
+    let request_kind = SharingRequest::from_number(number);
+    // The most frequent one does not look for clients that are gone.
+    if request_kind == Some(SharingRequest::Query) {
+        empty_window(request.window);
+        (request.message, request.window) = ([0, CLIENTS.frames_of(context), 0, 0], 0);
+        return;
+    }
+    CLIENTS.forget_the_dead();
+    let result = match request_kind {
+        Some(SharingRequest::Attach) => CLIENTS.attach(context).map(|()| 0),
+        Some(SharingRequest::Create) => CLIENTS.create(context, first, second).map(|()| FIRST),
+        Some(SharingRequest::Detach) => CLIENTS.detach(context).map(|()| 0),
+        Some(SharingRequest::Map) => REGIONS.map(context, first, second).map(|()| FIRST),
+        Some(SharingRequest::Frame) => REGIONS.give_frame(context, first).map(|()| FIRST),
+        _ => Err(Error::InvalidArgument),
+    };
+    let goes_back = *result.as_ref().unwrap_or(&0);
+    empty_window((request.window | FIRST) & !goes_back);
+    request.window = goes_back;
+    request.message = [result.err().map_or(0, |error| error.status().cast_unsigned()), 0, 0, 0];
+}
+// ANCHOR_END: serve
+
+/// The first slot of the window, as a bit.
+pub(crate) const FIRST: u64 = 1;
+
+/// Whatever a client has sent and is not kept goes, so that the next one finds the window empty.
+fn empty_window(slots: u64) {
+    if slots == 0 {
+        return;
+    }
+    for slot in (0..4).filter(|slot| slots >> slot & 1 != 0) {
+        OWN_TABLE.delete(WINDOW + slot).unwrap_or_default();
+    }
+}
