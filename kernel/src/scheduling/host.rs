@@ -2,7 +2,6 @@
 
 use super::timer_queue::{self, Node};
 use super::{RunQueue, clock};
-use crate::interrupts::timer;
 use crate::task::TaskRef;
 
 /// Nobody waits for a time, and no time has passed.
@@ -11,10 +10,10 @@ pub fn reset() {
     clock::reset();
 }
 
-/// Time has passed up to this tick.
-pub fn pass_until(tick: u64) {
-    timer::set_ticks(tick);
-    clock::tick();
+/// The timer's ticks since the last time count. Tells whether the time slice is over.
+#[must_use]
+pub fn tick() -> bool {
+    clock::tick()
 }
 
 /// Sets the priority at which a task runs. It stands in no run queue.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use flatmk_abi::MAX_PRIORITY;
+use kernel::interrupts::timer;
 use kernel::scheduling::host::{self, ReadyTasks};
 use kernel::task::TaskRef;
 use proptest::prelude::*;
@@ -21,7 +22,7 @@ type Task = usize;
 /// Something that is done to the queue.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// These three are left out where they are not allowed: on a task that is in the queue, or for the last that is not.
+    /// These four are left out where they are not allowed: on a task that is in the queue, or for the last that is not.
     Push(Task),
     /// As `Push`.
     PushFirst(Task),
@@ -31,7 +32,7 @@ pub enum Operation {
     Remove(Task),
     /// Takes the first.
     Pop,
-    /// Takes the first that is as urgent as this one, which stands at the end then. Left out for a task that is in the queue.
+    /// As `Push`: it comes behind the others that are as urgent, and the first of them is taken; without others nothing is done.
     Rotate(Task),
     /// Time passes.
     Tick(u64),
@@ -59,7 +60,7 @@ struct Model {
     priorities: Vec<u8>,
     slices: Vec<u64>,
     now: u64,
-    /// What is left of the time slice that is used.
+    /// What is left of the time slice that is used now.
     left: u64,
 }
 
@@ -115,26 +116,26 @@ pub fn compare(operations: &[Operation]) -> Result<(), TestCaseError> {
                 queue.remove(tasks[task]);
                 model.queue_of(task).retain(|&other| other != task);
             }
+            Operation::Pop => prop_assert_eq!(queue.pop().and_then(number), model.pop(), "the first"),
             Operation::Rotate(task) if !model.is_queued(task) => {
                 let peer = model.queue_of(task).pop_front();
                 if peer.is_some() {
                     model.queue_of(task).push_back(task);
                     model.slices[task] = WHOLE_SLICE;
                 }
-                let expected = model.begin(peer);
-                prop_assert_eq!(queue.rotate(tasks[task]).and_then(number), expected, "the peer of {}", task);
+                prop_assert_eq!(queue.rotate(tasks[task]).and_then(number), model.begin(peer), "the peer of {}", task);
+            }
+            Operation::Tick(ticks) => {
+                model.now += ticks;
+                model.left = model.left.saturating_sub(ticks);
+                timer::set_ticks(model.now);
+                prop_assert_eq!(host::tick(), ticks > 0 && model.left == 0, "the time slice is over");
             }
             Operation::Push(_)
             | Operation::PushFirst(_)
             | Operation::SetPriority(..)
             | Operation::Remove(_)
             | Operation::Rotate(_) => {}
-            Operation::Pop => prop_assert_eq!(queue.pop().and_then(number), model.pop(), "the first"),
-            Operation::Tick(ticks) => {
-                model.now += ticks;
-                model.left = model.left.saturating_sub(ticks);
-                host::pass_until(model.now);
-            }
         }
         check(&queue, &model, &tasks)?;
     }
