@@ -8,6 +8,7 @@ mod harness;
 #[path = "../../user/src/random.rs"]
 mod random;
 #[path = "../../user/src/registers.rs"]
+#[expect(dead_code, reason = "shared with the other tests of chapter 5 and 6")]
 mod registers;
 
 use flatmk_runtime::testing::{self, Test};

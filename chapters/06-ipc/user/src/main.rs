@@ -3,6 +3,7 @@
 #![no_main]
 
 mod answers;
+mod bindings;
 mod chains;
 mod debugging;
 mod devices;
@@ -23,9 +24,11 @@ mod random;
 mod registers;
 mod replies;
 mod servers;
+mod settings;
 mod stopping;
 mod victims;
 mod window;
+mod window_later;
 
 use flatmk_abi::Operation;
 use flatmk_runtime::testing;
@@ -41,11 +44,14 @@ fn main(ramdisk_bytes: u64, _: [u64; 4]) {
         endings::TESTS,
         replies::TESTS,
         window::TESTS,
+        window_later::TESTS,
         faults::TESTS,
+        settings::TESTS,
         handlers::TESTS,
         debugging::TESTS,
         ports::TESTS,
         interrupts::TESTS,
+        bindings::TESTS,
         chains::TESTS,
         of_chapter_7,
         random::TESTS,
