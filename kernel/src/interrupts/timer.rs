@@ -10,11 +10,18 @@ use super::{Line, set_handler, unmask};
 /// The frequency of the timer's input clock, in hertz, by the convention of the PC.
 const INPUT_HZ: u32 = 1_193_182;
 
-/// How often the timer interrupts.
+/// How often the timer interrupts, to the nearest whole number.
+#[cfg(not(feature = "chapter7"))]
 pub const TICKS_PER_SECOND: u32 = 100;
+/// How often the timer interrupts, to the nearest whole number. From chapter 7 on tasks sleep, and share the processor, by it.
+#[cfg(feature = "chapter7")]
+pub const TICKS_PER_SECOND: u32 = 1000;
 
 /// What the counter starts from: the input divided by the rate, rounded to the nearest.
 const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;
+
+/// From one tick to the next, in nanoseconds, rounded down. The counter starts from a whole number, so this is not quite what the rate says.
+pub const TICK_NS: u64 = DIVISOR as u64 * 1_000_000_000 / INPUT_HZ as u64;
 
 /// Channel 0, low byte then high byte, mode 2 (rate generator), binary (Intel 8254 data sheet, "Control Word Format").
 const CONTROL_WORD: u8 = 0b0011_0100;

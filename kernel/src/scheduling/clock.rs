@@ -14,8 +14,6 @@ const SLICE_TICKS: u8 = 10;
 /// How many tasks wake before interrupts are let in.
 const PER_STEP: usize = 16;
 
-const TICK_NS: u64 = 1_000_000_000 / timer::TICKS_PER_SECOND as u64;
-
 struct Clock {
     /// The last tick that was dealt with.
     seen: Cell<u64>,
@@ -88,7 +86,7 @@ pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
 
 /// Lets the timer wake a task.
 pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
-    let ticks = time_ns.div_ceil(TICK_NS) + 1;
+    let ticks = time_ns.div_ceil(timer::TICK_NS) + 1;
     timer_queue::insert(task, timer::ticks().saturating_add(ticks));
 }
 // ANCHOR_END: sleep
