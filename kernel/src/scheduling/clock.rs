@@ -73,7 +73,7 @@ pub(crate) fn use_slice(task: TaskRef) {
 }
 
 // ANCHOR: sleep
-/// The current task rests. The tick that has begun does not count, so it never wakes too early.
+/// The current task rests.
 pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     if time_ns == 0 {
         task.context.set_result(Ok([0; 4]));
@@ -84,9 +84,9 @@ pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     scheduler::next(task)
 }
 
-/// Lets the timer wake a task.
+/// Lets the timer wake a task, with the first tick when this time is over.
 pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
-    let ticks = time_ns.div_ceil(timer::TICK_NS) + 1;
+    let ticks = time_ns.saturating_add(timer::since_tick_ns()).div_ceil(timer::TICK_NS);
     timer_queue::insert(task, timer::ticks().saturating_add(ticks));
 }
 // ANCHOR_END: sleep
