@@ -110,7 +110,7 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
 
 // ANCHOR: accept
 /// The task can be called: it begins with an interrupt that waits for it, or with the first of its waiters, or has nothing to do.
-pub(super) fn accept(task: TaskRef) {
+pub(crate) fn accept(task: TaskRef) {
     task.state.set(State::Accepting);
     if task.calls.has_more.replace(false) {
         begin_next(task);

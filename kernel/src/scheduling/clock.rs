@@ -15,8 +15,6 @@ pub(super) const SLICE_TICKS: u8 = 10;
 /// How many tasks wake before interrupts are let in.
 const PER_STEP: usize = 16;
 
-const TICK_NS: u64 = 1_000_000_000 / timer::TICKS_PER_SECOND as u64;
-
 struct Clock {
     /// The last tick that was dealt with.
     seen: Cell<u64>,
@@ -85,7 +83,7 @@ pub(crate) fn use_slice(task: TaskRef) {
 }
 
 // ANCHOR: sleep
-/// The current task rests. The tick that has begun does not count, so it never wakes too early.
+/// The current task rests.
 pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     if time_ns == 0 {
         task.context.set_result(Ok([0; 4]));
@@ -96,9 +94,10 @@ pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     scheduler::next(task)
 }
 
-/// Lets the timer wake a task.
+/// Lets the timer wake a task, with the first tick when this time is over.
 pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
-    let ticks = time_ns.div_ceil(TICK_NS) + u64::from(!planted(Bug::WakesEarly));
+    let ticks = time_ns.saturating_add(timer::since_tick_ns()).div_ceil(timer::TICK_NS);
+    let ticks = ticks - u64::from(planted(Bug::WakesEarly));
     timer_queue::insert(task, timer::ticks().saturating_add(ticks));
 }
 // ANCHOR_END: sleep

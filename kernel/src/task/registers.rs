@@ -102,6 +102,9 @@ pub(crate) fn write(task: TaskRef, number: u64, value: u64) -> Result<(), Error>
     };
     if let Some(register) = numbered(of(&task)?).get(number as usize) {
         register.set(value);
+        // Whoever writes registers wants it to go on with them.
+        #[cfg(feature = "chapter7")]
+        task.was_accepting.set(false);
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ const FIRST_NOTIFICATION: u64 = 4;
 const FIRST_TASK: u64 = 10;
 const FIRST_ENDPOINT: u64 = 20;
 
-const TICK_NS: u64 = 1_000_000_000 / timer::TICKS_PER_SECOND as u64;
+const TICK_NS: u64 = timer::TICK_NS;
 
 /// A task by its number.
 type Task = usize;
