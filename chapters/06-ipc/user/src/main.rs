@@ -23,6 +23,7 @@ mod random;
 mod registers;
 mod replies;
 mod servers;
+mod sharing;
 mod stopping;
 mod victims;
 mod window;
@@ -33,6 +34,7 @@ use flatmk_runtime::testing;
 flatmk_runtime::entry!(main);
 
 fn main(ramdisk_bytes: u64, _: [u64; 4]) {
+    sharing::run_if_client(ramdisk_bytes);
     servers::prepare(ramdisk_bytes);
     let of_chapter_7 = if harness::kernel_knows(Operation::Stop) { stopping::TESTS } else { &[] };
     testing::run_groups(&[
@@ -48,6 +50,9 @@ fn main(ramdisk_bytes: u64, _: [u64; 4]) {
         interrupts::TESTS,
         chains::TESTS,
         of_chapter_7,
+        sharing::TESTS,
+        sharing::refusals::TESTS,
+        sharing::hostile::TESTS,
         random::TESTS,
     ]);
 }
