@@ -25,6 +25,7 @@ mod registers;
 mod replies;
 mod servers;
 mod settings;
+mod sharing;
 mod stopping;
 mod victims;
 mod window;
@@ -36,6 +37,7 @@ use flatmk_runtime::testing;
 flatmk_runtime::entry!(main);
 
 fn main(ramdisk_bytes: u64, _: [u64; 4]) {
+    sharing::run_if_client(ramdisk_bytes);
     servers::prepare(ramdisk_bytes);
     let of_chapter_7 = if harness::kernel_knows(Operation::Stop) { stopping::TESTS } else { &[] };
     testing::run_groups(&[
@@ -54,6 +56,9 @@ fn main(ramdisk_bytes: u64, _: [u64; 4]) {
         bindings::TESTS,
         chains::TESTS,
         of_chapter_7,
+        sharing::TESTS,
+        sharing::refusals::TESTS,
+        sharing::hostile::TESTS,
         random::TESTS,
     ]);
 }
