@@ -26,10 +26,14 @@
 //!
 //! # The way of a system call
 //!
-//! `syscall` jumps to the stub in `arch::syscall`, which is all that stands between user mode and Rust. A call to an endpoint and a
-//! return from one take the fast path, `ipc::fast_path`: a list of checks, then straight to the other task. All
-//! else goes to `syscall`, which looks up the capability. Each operation there is two functions: *decode* reads and checks and
-//! has no side effect; *perform* acts and cannot fail. The answer is a status and four words in registers.
+//! `syscall` jumps to a stub, which is all that stands between user mode and Rust. That of `ipc::fast_path` has the few operations that
+//! are to be fast, a call to an endpoint and the return from one before all others: a list of checks, then straight to the other task. All
+//! else goes on at the stub in `arch::syscall`, and from there to `syscall`, which looks up the capability. Each operation there is two
+//! functions: *decode* reads and checks and has no side effect; *perform* acts and cannot fail. The answer is a status and four words in
+//! registers.
+//!
+//! Faults and interrupts of user mode come through `arch::interrupts` to `task`, which decides with whom to go on. From chapter 6 on they
+//! are calls, which the kernel makes.
 // ANCHOR_END: front_page
 #![no_std]
 #![deny(unsafe_code)]

@@ -67,11 +67,15 @@ fn what_is_counted_is_what_the_benchmark_prints() {
     let Counted { rows, serial } = benchmark();
     let mut printed = figures::read(serial).expect("there is a table");
     printed.extend(figures::read_operations(serial).expect("there is a table"));
+    printed.remove(figures::INTERRUPT);
     for (name, row) in printed {
         let counted = rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} was not counted"));
         let samples = counted.samples();
         let ends = [samples.first(), samples.last()].map(Option::<&u64>::copied);
-        assert_eq!(ends, [Some(row.minimum), Some(row.maximum)], "{name}: counted, then printed");
+        // An instruction that faults is begun, which is counted, and not finished: the time stamp has not moved.
+        let unfinished = u64::from(name == "fault_call");
+        let printed = [row.minimum, row.maximum].map(|ticks| Some(ticks + unfinished));
+        assert_eq!(ends, printed, "{name}: counted, then printed");
     }
 }
 
@@ -107,7 +111,7 @@ fn one_page_is_flushed(row: &str) {
 fn the_json_has_every_row_and_every_kind() {
     let json = bench::json(&BTreeMap::new(), &benchmark().rows);
     let rows = json.pointer("/rows").and_then(|rows| rows.as_array()).expect("there are rows");
-    for name in figures::ROWS.iter().chain(figures::OPERATIONS) {
+    for &name in figures::ROWS.iter().chain(figures::OPERATIONS).filter(|&&name| name != figures::INTERRUPT) {
         let row = rows.iter().find(|row| row.get("id").is_some_and(|id| id == name));
         let row = row.unwrap_or_else(|| panic!("{name} is missing"));
         for kind in ["cr_accesses", "msr_accesses", "segment_base_writes", "locked", "iretq", "tlb_flushes"] {
