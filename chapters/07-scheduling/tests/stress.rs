@@ -1,5 +1,5 @@
 //! A thousand tasks call, stop, resume, destroy and signal each other at random for a minute, and everything in the kernel is in order at any time.
-//! The tasks are made by `test-stress`. Meanwhile the timer interrupts them four times as often as usual, long system calls included, and every now
+//! The tasks are made by `test-stress`. Meanwhile the timer interrupts them twice as often as usual, long system calls included, and every now
 //! and then the kernel looks at all pages, slots and page tables.
 #![no_std]
 #![no_main]
@@ -13,13 +13,13 @@ use x86_64::instructions::port::Port;
 
 kernel::entry!(main, "kind=test\nroot=test-stress\n");
 
-/// From one interrupt to the next, in ticks of the timer's input: a quarter of a millisecond.
-const INTERVAL: u16 = 298;
+/// From one interrupt to the next, in ticks of the timer's input: half a millisecond.
+const INTERVAL: u16 = 597;
 /// Each of so many is a tick for the kernel.
-const INTERRUPTS_PER_TICK: u64 = 4;
+const INTERRUPTS_PER_TICK: u64 = 2;
 
 /// From one look to the next, in interrupts: a second, and one more, so that it comes between two ticks, too.
-const INTERRUPTS_BETWEEN: u64 = 4001;
+const INTERRUPTS_BETWEEN: u64 = 2001;
 
 /// What counts the ticks.
 static TICK: Exclusive<Option<Handler>> = Exclusive::new(None);

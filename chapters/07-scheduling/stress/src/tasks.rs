@@ -81,7 +81,7 @@ extern "C" fn live_for_a_while(argument: u64) {
     let (own, seed) = (argument >> 32, argument & 0xffff_ffff);
     of(&CALLING, own).store(0, Relaxed);
     let mut random = Random(seed << 10 | own | 1 << 63);
-    let mut turns = 20 + random.below(200);
+    let mut turns = 5 + random.below(40);
     while turns > 0 && DRAINING.load(Relaxed) == 0 {
         with_own_state(own, || act(own, &mut random));
         turns -= 1;
@@ -161,7 +161,7 @@ fn call_somebody(own: u64, random: &mut Random) {
     let callee = HANDLERS + random.below(TASKS - HANDLERS);
     let near = NEAR + random.below(NEAR_ENDPOINTS);
     let pointer = if random.below(2) == 0 { near } else { endpoint(OF_TASK, callee).0 };
-    let mut flags = if random.below(4) == 0 { FLAG_NO_WAIT } else { 0 };
+    let mut flags = if random.below(4) == 0 { 0 } else { FLAG_NO_WAIT };
     let in_window = random.below(3) == 0;
     if in_window {
         let slot = random.below(slots::WINDOW_SLOTS);
