@@ -4,7 +4,7 @@ use flatmk_abi::slots::{self, nested};
 use flatmk_abi::{Kind, Rights};
 use flatmk_runtime::object::{Endpoint, Memory, MissingCapability, Notification, OWN_SPACE, OWN_TABLE, Table, Task};
 
-use crate::tasks::{finish, forget, handle_fault_entry, live, serve_entry};
+use crate::tasks::{forget, handle_fault_entry, live, only_serve, serve_entry};
 
 /// How many tasks there are.
 pub(crate) const TASKS: u64 = 1000;
@@ -147,7 +147,7 @@ pub(crate) fn has_floating_point(task: u64) -> bool {
 
 /// Starts a task, if it is stopped: as a server at once, or after it has lived for a while.
 pub(crate) fn let_live(number: u64, random: &mut Random) {
-    let entry = if number < HANDLERS || random.below(4) == 0 { finish as *const () as u64 } else { live() };
+    let entry = if number < HANDLERS || random.below(4) == 0 { only_serve() } else { live() };
     task(OF_ROOT, number).start(entry, number << 32 | random.next() >> 32).unwrap_or_default();
 }
 

@@ -71,10 +71,19 @@ extern "C" fn live_entry() {
     naked_asm!("call {live}", "ud2", live = sym live_for_a_while)
 }
 
-/// The end of a task's start.
+/// The address at which a task begins that only serves.
+pub(crate) fn only_serve() -> u64 {
+    serving_entry as *const () as u64
+}
+
 #[unsafe(naked)]
-pub(crate) extern "C" fn finish() {
-    naked_asm!("call {finish}", "ud2", finish = sym flatmk_runtime::finish_start)
+extern "C" fn serving_entry() {
+    naked_asm!("call {begin}", "ud2", begin = sym begin_serving)
+}
+
+extern "C" fn begin_serving(argument: u64) {
+    of(&CALLING, argument >> 32).store(0, Relaxed);
+    flatmk_runtime::finish_start();
 }
 
 extern "C" fn live_for_a_while(argument: u64) {
@@ -134,7 +143,7 @@ fn act(own: u64, random: &mut Random) {
         }
         15 => task(OF_TASK, other).resume().unwrap_or_default(),
         16 => {
-            let entry = if random.below(2) == 0 { live() } else { finish as *const () as u64 };
+            let entry = if random.below(2) == 0 { live() } else { only_serve() };
             if task(OF_TASK, other).start(entry, other << 32 | random.next() >> 32).is_ok() {
                 count(Counted::Starts);
             }
@@ -168,7 +177,7 @@ fn call_somebody(own: u64, random: &mut Random) {
         let source = notification(OF_TASK, random.below(NOTIFICATIONS)).0;
         // What has come with an earlier answer may be there still.
         OWN_TABLE.copy(slots::WINDOW + slot, source, Rights::all()).unwrap_or_default();
-        flags |= 1 << (WINDOW_SHIFT as u64 + slot);
+        flags |= 1 << (u64::from(WINDOW_SHIFT) + slot);
     }
     let message = random.next();
     of(&CALLING, own).store(1, Relaxed);
