@@ -89,6 +89,13 @@ const SCRATCH_OF_CHILD: u64 = 8;
 
 /// Loads a child program; makes another task in its space, with another table, which removes the part of the memory.
 fn start_remover(operation: Operation, program: Memory, table: Memory, task: Memory) -> Program {
+    let child = make_remover(program, table, task);
+    begin_removal(operation);
+    child
+}
+
+/// The same, but that it is not started.
+fn make_remover(program: Memory, table: Memory, task: Memory) -> Program {
     table.make(Kind::Table, 1, SCRATCH, TABLE).expect("a page");
     task.make(Kind::Task, 1, SCRATCH, TASK).expect("a page");
     let child = load_child_from(program);
@@ -97,9 +104,12 @@ fn start_remover(operation: Operation, program: Memory, table: Memory, task: Mem
     table.copy(SCRATCH_OF_CHILD, SCRATCH.0, Rights::all()).expect("a free slot");
     SCRATCH.copy(MARK, slots::SELF, Rights::all()).expect("a free slot");
     task.configure(table, child.space, CHILD_STACK).expect("a new task");
-    let argument = Child::Remove([operation as u64, SCRATCH_OF_CHILD, PART, MARK]).to_argument();
-    task.start(entry_of_this_program(), argument).expect("a configured task");
     child
+}
+
+fn begin_removal(operation: Operation) {
+    let argument = Child::Remove([operation as u64, SCRATCH_OF_CHILD, PART, MARK]).to_argument();
+    Task(at(TASK)).start(entry_of_this_program(), argument).expect("a configured task");
 }
 
 /// Deletes what is left of the task. It and its table hold each other, so they are revoked first.
@@ -158,9 +168,10 @@ fn a_task_takes_back_its_code_in_spite_of_interrupts() {
     with_scratch(|| {
         MEMORY.split(PART_PAGES, SCRATCH, PART).expect("enough pages");
         let part = Memory(at(PART));
-        let child = start_remover(Operation::Revoke, part, MEMORY, MEMORY);
-        // The first frame of the program is the last to go, and its copies go before it.
+        let child = make_remover(part, MEMORY, MEMORY);
+        // The first frame of the program is the last to go, and its copies go before it. Making them takes longer than a time slice.
         copy_often(nested(CHILD + 4, 1), 20..50);
+        begin_removal(Operation::Revoke);
         yield_once();
         yield_once();
         assert_eq!(part.measure(), Ok((PART_PAGES, PART_PAGES)));
