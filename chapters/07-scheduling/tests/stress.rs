@@ -18,8 +18,8 @@ const INTERVAL: u16 = 597;
 /// Each of so many is a tick for the kernel.
 const INTERRUPTS_PER_TICK: u64 = 2;
 
-/// From one look to the next, in interrupts: a second, and one more, so that it comes between two ticks, too.
-const INTERRUPTS_BETWEEN: u64 = 2001;
+/// From one look to the next, in interrupts: two seconds, and one more, so that it comes between two ticks, too.
+const INTERRUPTS_BETWEEN: u64 = 4001;
 
 /// What counts the ticks.
 static TICK: Exclusive<Option<Handler>> = Exclusive::new(None);

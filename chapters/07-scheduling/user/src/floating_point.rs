@@ -202,7 +202,7 @@ fn state_survives_yields() {
         (0..5).for_each(|thread| {
             start_with_page(thread, 20, keep_while_yielding, thread);
         });
-        let_run(10);
+        let_run(100);
         check_good(5, 20);
     });
 }
@@ -270,7 +270,7 @@ fn state_survives_calls_of_both_sides() {
             crate::threads::start_server(task(2));
             serve(3, 20, echo_entry, 0);
             start_with_page(0, 20, keep_while_calling, is_far << 8);
-            let_run(5);
+            let_run(50);
             let expected: [u64; 20] = core::array::from_fn(|index| GOOD + if index % 2 == 0 { 2 } else { 0 });
             check_log(&expected);
         });
@@ -292,7 +292,7 @@ fn state_survives_sleep_and_waiting() {
             start_with_page(thread, 20, keep_while_asleep, thread);
         });
         start_with_page(4, 10, overwrite, 4);
-        let_run(40);
+        let_run(100);
         check_good(4, 10);
     });
 }
@@ -325,7 +325,7 @@ fn state_survives_faults_and_their_handlers() {
             task.set_fault_handler(Some(far(5)), MissingCapability::IsError).expect("it may be called");
             task.start(entry(), 0).expect("it is configured");
         });
-        let_run(5);
+        let_run(100);
         check_good(3, 10);
     });
 }
