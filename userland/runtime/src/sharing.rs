@@ -51,6 +51,7 @@ fn outcome([status, word, ..]: Words) -> Result<u64, Error> {
 /// The first slot of the window, as a bit.
 const FIRST: u64 = 1;
 
+// ANCHOR: window
 /// Calls with a copy of the client's space in the window.
 fn call_with_space(endpoint: Endpoint, message: Words) -> Result<(), Error> {
     OWN_TABLE.copy(WINDOW, slots::SPACE, Rights::MANAGE | Rights::GRANT)?;
@@ -72,6 +73,7 @@ fn call_for(endpoint: Endpoint, message: Words, slot: u64) -> Result<(), Error> 
     outcome(answer)?;
     if window & FIRST == 0 { Err(Error::InvalidCapability) } else { OWN_TABLE.move_here(slot, WINDOW) }
 }
+// ANCHOR_END: window
 
 /// A client's endpoint to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

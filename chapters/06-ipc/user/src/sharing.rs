@@ -45,6 +45,7 @@ fn make_shared_region(daemon: &Daemon, frame_count: u64) -> (Client, Client) {
     (program, thread)
 }
 
+// ANCHOR: share
 fn two_clients_share_a_region() {
     with_daemon(MANY_PAGES, |daemon| {
         let (program, thread) = make_shared_region(daemon, 3);
@@ -65,6 +66,7 @@ fn two_clients_share_a_region() {
         daemon.look_for_the_dead();
     });
 }
+// ANCHOR_END: share
 
 fn a_mapping_that_is_read_only_faults_at_a_write() {
     with_daemon(MANY_PAGES, |daemon| {
