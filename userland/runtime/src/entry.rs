@@ -3,10 +3,10 @@
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
-use flatmk_abi::{Error, FaultAnswer, Operation, slots};
+use flatmk_abi::{FaultAnswer, Operation, slots};
 
 use crate::console::Line;
-use crate::object::{OWN_TABLE, Power};
+use crate::object::Power;
 use crate::syscall::{answer_with_window, invoke};
 
 /// Names the function in which a program begins: `fn(argument: u64, words: [u64; 4])`. When it returns, the task is ready to be called.
@@ -62,63 +62,47 @@ macro_rules! service {
                 "mov esi, 1",
                 "syscall",
                 // Only a return that is refused comes back.
-                "mov rdi, rax",
-                "xor esi, esi",
-                "call {replace}",
+                "call {refused}",
                 "ud2",
                 handle = sym handle,
-                replace = sym $crate::replace_answer,
+                refused = sym $crate::stop_faulting_caller,
             )
         }
     };
 }
 // ANCHOR_END: service
 
-/// What a service with capabilities is called with, and answers.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Request {
-    /// The message, and then the answer.
-    pub message: [u64; 4],
-    /// The slots of the window that have come, one bit each; and then those that go back.
-    pub window: u64,
-}
-
-/// The same for a function `fn(context: u64, request: &mut Request)`: capabilities in the window come and go with a [`Request`].
+/// The same for a function `fn(context: u64, message: &mut [u64; 4], window: u64)`, to which capabilities come along: `window` has a bit for each slot
+/// of the window that they are in. To answer with capabilities the function calls [`answer_with_window`].
 #[macro_export]
 macro_rules! transfer_service {
     ($visibility:vis fn $name:ident = $handler:path) => {
         #[unsafe(naked)]
         $visibility extern "C" fn $name() {
-            extern "C" fn handle(context: u64, request: &mut $crate::Request) {
-                let handler: fn(u64, &mut $crate::Request) = $handler;
-                handler(context, request);
+            extern "C" fn handle(context: u64, message: &mut [u64; 4], window: u64) {
+                let handler: fn(u64, &mut [u64; 4], u64) = $handler;
+                handler(context, message, window);
             }
             core::arch::naked_asm!(
-                "sub rsp, 48",
+                "sub rsp, 32",
                 "mov [rsp], rdx",
                 "mov [rsp + 8], r10",
                 "mov [rsp + 16], r8",
                 "mov [rsp + 24], r9",
-                "mov [rsp + 32], rsi",
+                "mov rdx, rsi",
                 "mov rsi, rsp",
                 "call {handle}",
                 "mov rdx, [rsp]",
                 "mov r10, [rsp + 8]",
                 "mov r8, [rsp + 16]",
                 "mov r9, [rsp + 24]",
-                "mov rsi, [rsp + 32]",
-                "shl rsi, {window_shift}",
-                "or rsi, 1",
                 "xor edi, edi",
+                "mov esi, 1",
                 "syscall",
-                "mov rdi, rax",
-                "mov rsi, [rsp + 32]",
-                "call {replace}",
+                "call {refused}",
                 "ud2",
                 handle = sym handle,
-                replace = sym $crate::replace_answer,
-                window_shift = const $crate::WINDOW_SHIFT,
+                refused = sym $crate::stop_faulting_caller,
             )
         }
     };
@@ -136,16 +120,11 @@ pub extern "C" fn finish_start() -> ! {
     }
 }
 
-/// What a service does when the kernel refuses its answer with a status: no caller may end it that way. A caller that has faulted, and for which that
-/// was no answer, is stopped. Another has no room for the capabilities, or is gone: they are deleted, and the answer is the status.
-pub extern "C" fn replace_answer(status: i64, window: u64) -> ! {
-    for slot in (0..slots::WINDOW_SLOTS).filter(|slot| window >> slot & 1 != 0) {
-        OWN_TABLE.delete(slots::WINDOW + slot).unwrap_or_default();
-    }
-    let is_no_answer_to_a_fault = status == Error::InvalidArgument.status();
-    let word = if is_no_answer_to_a_fault { FaultAnswer::Stop as u64 } else { status.cast_unsigned() };
-    let error = answer_with_window([word, 0, 0, 0], 0);
-    panic!("an answer without capabilities was refused: {error}")
+/// What a service does when its answer is refused. Without capabilities there is one reason: the caller has faulted, has made an endpoint of the
+/// service its fault handler, and this was no answer to a fault. That must not be the end of the service, so the caller is stopped.
+pub extern "C" fn stop_faulting_caller() -> ! {
+    let error = answer_with_window([FaultAnswer::Stop as u64, 0, 0, 0], 0);
+    panic!("an answer was refused: {error}")
 }
 
 /// What a program does when it panics: it says why, then executes an invalid instruction, at which the kernel stops it.

@@ -10,10 +10,10 @@ mod region;
 
 use flatmk_abi::slots::WINDOW;
 use flatmk_abi::{Error, Words};
+use flatmk_runtime::answer_with_window;
 use flatmk_runtime::object::{OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::SharingRequest;
-use flatmk_runtime::{Request, answer_with_window};
 
 use client::CLIENTS;
 use region::REGIONS;
@@ -44,16 +44,16 @@ fn main(_argument: u64, _words: Words) {
 pub(crate) const IS_REGION: u64 = 1 << 63;
 
 // ANCHOR: serve
-fn serve(context: u64, request: &mut Request) {
-    let [number, first, second, _] = request.message;
+fn serve(context: u64, message: &mut Words, window: u64) {
+    let [number, first, second, _] = *message;
     let request_kind = SharingRequest::from_number(number);
     // The most frequent one does not look for clients that are gone.
     if request_kind == Some(SharingRequest::Query) {
-        empty_window(request.window);
-        (request.message, request.window) = ([0, CLIENTS.frames_of(context), 0, 0], 0);
+        empty_window(window);
+        *message = [0, CLIENTS.frames_of(context), 0, 0];
         return;
     }
-    empty_window(request.window & !FIRST);
+    empty_window(window & !FIRST);
     CLIENTS.forget_the_dead();
     let result = match request_kind {
         Some(SharingRequest::Attach) => CLIENTS.attach(context),
@@ -65,8 +65,7 @@ fn serve(context: u64, request: &mut Request) {
     };
     // Whatever has come and is not kept goes, so that the next client finds the window empty.
     empty_window(FIRST);
-    request.message = [result.err().map_or(0, |error| error.status().cast_unsigned()), 0, 0, 0];
-    request.window = 0;
+    *message = [result.err().map_or(0, |error| error.status().cast_unsigned()), 0, 0, 0];
 }
 
 /// Answers with what is in the first slot of the window, which ends the work on this call. It comes back only where the kernel refuses that: the
