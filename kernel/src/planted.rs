@@ -30,11 +30,23 @@ pub enum Bug {
     FlushIsForgotten,
     /// A mapping for which there is too little memory leaves page tables behind.
     TableStaysAfterFailure,
+    /// A task that was put before those that are as urgent comes behind them.
+    FirstGoesLast,
+    /// The word of the run queue says that somebody is ready where nobody is.
+    OccupiedBitStays,
+    /// In the heap of those who wait for a time, ranks stay what they were when a task is taken out.
+    RankStays,
+    /// In this heap a task does not know the one above it after a merge.
+    ParentLinkIsLost,
+    /// The tick that has begun counts for a task that rests.
+    WakesEarly,
+    /// A task that is busy goes on at its own priority, whoever waits for it.
+    PriorityIsNotLent,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Bug; 11] = [
+    pub const ALL: [Bug; 17] = [
         Bug::CopyKeepsRights,
         Bug::ChildIsLost,
         Bug::BackLinkIsLost,
@@ -46,6 +58,12 @@ impl Bug {
         Bug::MappingStays,
         Bug::FlushIsForgotten,
         Bug::TableStaysAfterFailure,
+        Bug::FirstGoesLast,
+        Bug::OccupiedBitStays,
+        Bug::RankStays,
+        Bug::ParentLinkIsLost,
+        Bug::WakesEarly,
+        Bug::PriorityIsNotLent,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! What is said in two places is the same in both.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use flatmk_tests::built;
@@ -85,4 +86,38 @@ fn every_stop_code_has_its_heading_in_the_book_and_no_other() {
         .filter_map(|heading| heading.get(..2))
         .collect();
     assert_eq!(headings, codes, "headings of the book, then codes of the kernel");
+}
+
+/// Where the tests are that the specification names.
+const TESTS_OF_CALLS: &str = "chapters/06-ipc/user/src";
+
+/// The tests in a file: the names in its lists.
+fn listed_tests(text: &str) -> impl Iterator<Item = &str> {
+    text.split("tests![")
+        .skip(1)
+        .filter_map(|rest| rest.split(']').next())
+        .flat_map(|list| list.split(',').map(str::trim).filter(|name| !name.is_empty()))
+}
+
+#[test]
+fn every_sentence_of_the_specification_has_its_tests_and_every_test_its_sentence() {
+    let folder = workspace::root().join(TESTS_OF_CALLS);
+    let files: Vec<String> = fs::read_dir(&folder)
+        .expect("the folder is there")
+        .map(|entry| fs::read_to_string(entry.expect("an entry").path()).expect("a source file"))
+        .collect();
+    let tests: BTreeSet<&str> = files.iter().flat_map(|file| listed_tests(file)).collect();
+    let page = read("book/src/reference/calls.md");
+    let mut named = BTreeSet::new();
+    let is_sentence = |line: &&str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    for sentence in page.lines().filter(is_sentence) {
+        let (_, names) = sentence.rsplit_once(". `").unwrap_or_else(|| panic!("no test behind: {sentence}"));
+        for name in names.trim_end_matches('`').split("`, `") {
+            assert!(tests.contains(name), "there is no test `{name}`, which is to show: {sentence}");
+            named.insert(name);
+        }
+    }
+    assert!(named.len() > 100, "the specification has become short");
+    let without: Vec<_> = tests.difference(&named).collect();
+    assert!(without.is_empty(), "tests without a sentence: {without:?}");
 }

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use std::{fs, io};
 
 use cbindgen::{Bindings, Builder, Config, DocumentationStyle, EnumConfig, ExportConfig, Language, RenameRule, Style};
-use flatmk_abi::{Error, Kind, OPERATIONS, Rights};
+use flatmk_abi::{Error, FaultReason, Kind, OPERATIONS, Rights};
 use heck::{ToShoutySnakeCase, ToUpperCamelCase};
 use regex::{Captures, Regex};
 use tempfile::TempDir;
@@ -44,12 +44,14 @@ const HEAD: &str = "\
 const END: &str = "\n\n#endif /* FLATMK_H */";
 
 /// The types: their names in Rust and in C. Members of an enumeration are named after that in C, in capitals.
-const TYPES: [(&str, &str); 6] = [
+const TYPES: [(&str, &str); 8] = [
     ("Operation", "flatmk_operation"),
     ("Error", "flatmk_error"),
     ("Kind", "flatmk_kind"),
     ("Right", "flatmk_right"),
     ("Access", "flatmk_access"),
+    ("FaultReason", "flatmk_fault_reason"),
+    ("FaultAnswer", "flatmk_fault_answer"),
     ("SystemCallResult", "flatmk_result"),
 ];
 
@@ -128,6 +130,14 @@ fn plain_lists() -> String {
     enumeration(&mut text, "Error", "i64", "Why a system call failed. After an error nothing has changed.", errors);
     let kinds = Kind::ALL.map(|kind| (name(kind), kind as i64, kind.meaning()));
     enumeration(&mut text, "Kind", "u8", "What a capability refers to.", kinds);
+    let reasons = FaultReason::ALL.iter().map(|&reason| (name(reason), reason as i64, reason.meaning()));
+    enumeration(
+        &mut text,
+        "FaultReason",
+        "u64",
+        "Why a task has faulted: word 0 of the message to its handler.",
+        reasons,
+    );
     let rights = Rights::MEANINGS.iter().flat_map(|&(right, meaning)| {
         right.iter_names().map(move |(name, right)| (name.to_upper_camel_case(), right.bits().into(), meaning))
     });

@@ -72,10 +72,11 @@ fn section(info: &OperationInfo) -> String {
     // Writing to a string does not fail.
     let _ = writeln!(text, "Number {number}, on {on}; from chapter {chapter} on.");
     let rows = WORD_REGISTERS.iter().enumerate().filter_map(|(index, register)| {
-        let word = |words: &[&str]| words.get(index).map(|&word| word.to_owned());
-        let (argument, result) = (word(arguments), word(results));
-        (argument.is_some() || result.is_some())
-            .then(|| vec![code(register), argument.unwrap_or_default(), result.unwrap_or_default()])
+        let argument = arguments.get(index).map(|argument| argument.meaning);
+        let result = results.get(index).copied();
+        (argument.is_some() || result.is_some()).then(|| {
+            vec![code(register), argument.unwrap_or_default().to_owned(), result.unwrap_or_default().to_owned()]
+        })
     });
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {

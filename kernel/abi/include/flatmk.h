@@ -590,6 +590,128 @@ typedef uint8_t flatmk_access;
 #endif // __cplusplus
 
 /**
+ * Why a task has faulted: word 0 of the message to its handler.
+ */
+enum flatmk_fault_reason
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint64_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Division by zero, or a quotient that does not fit.
+     */
+    FLATMK_FAULT_REASON_DIVIDE = 0,
+    /**
+     * A single step, or a breakpoint of the debug registers.
+     */
+    FLATMK_FAULT_REASON_DEBUG = 1,
+    /**
+     * The instruction `int3`; `rip` is behind it.
+     */
+    FLATMK_FAULT_REASON_BREAKPOINT = 3,
+    /**
+     * The instruction `into`, which 64-bit programs cannot execute.
+     */
+    FLATMK_FAULT_REASON_OVERFLOW = 4,
+    /**
+     * The instruction `bound`, which 64-bit programs cannot execute.
+     */
+    FLATMK_FAULT_REASON_BOUND_RANGE = 5,
+    /**
+     * An instruction that does not exist, or not on this processor.
+     */
+    FLATMK_FAULT_REASON_INVALID_OPCODE = 6,
+    /**
+     * A floating-point instruction of a task that has no page for floating-point state.
+     */
+    FLATMK_FAULT_REASON_DEVICE_NOT_AVAILABLE = 7,
+    /**
+     * A task state segment that cannot be used.
+     */
+    FLATMK_FAULT_REASON_INVALID_TASK_STATE = 10,
+    /**
+     * A segment that is not there.
+     */
+    FLATMK_FAULT_REASON_SEGMENT_NOT_PRESENT = 11,
+    /**
+     * An address on the stack that is not canonical.
+     */
+    FLATMK_FAULT_REASON_STACK_SEGMENT = 12,
+    /**
+     * A privileged instruction, an address that is not canonical, and whatever else is forbidden.
+     */
+    FLATMK_FAULT_REASON_GENERAL_PROTECTION = 13,
+    /**
+     * An access to memory that is not mapped, or not for this use.
+     */
+    FLATMK_FAULT_REASON_PAGE = 14,
+    /**
+     * A floating-point error of the x87 instructions.
+     */
+    FLATMK_FAULT_REASON_FLOATING_POINT = 16,
+    /**
+     * An access to an address that is not aligned, where the program has asked for this check.
+     */
+    FLATMK_FAULT_REASON_ALIGNMENT = 17,
+    /**
+     * A floating-point error of the vector instructions.
+     */
+    FLATMK_FAULT_REASON_VECTOR_FLOATING_POINT = 19,
+    /**
+     * A violation that a hypervisor has asked for.
+     */
+    FLATMK_FAULT_REASON_VIRTUALIZATION = 20,
+    /**
+     * A return to an address that control-flow enforcement does not allow.
+     */
+    FLATMK_FAULT_REASON_CONTROL_PROTECTION = 21,
+    /**
+     * A system call has named no capability, and the task has asked for a fault then. Going on, it makes the call once more.
+     */
+    FLATMK_FAULT_REASON_MISSING_CAPABILITY = 256,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum flatmk_fault_reason flatmk_fault_reason;
+#else
+typedef uint64_t flatmk_fault_reason;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What becomes of a task that has faulted: word 0 of the handler's answer.
+ */
+enum flatmk_fault_answer
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint64_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It goes on where it was: the instruction is tried again, except after a breakpoint.
+     */
+    FLATMK_FAULT_ANSWER_RESUME = 0,
+    /**
+     * It goes on at the address in word 1.
+     */
+    FLATMK_FAULT_ANSWER_RESUME_AT = 1,
+    /**
+     * It goes on where it was, for one instruction; then it faults with `FLATMK_FAULT_REASON_DEBUG`.
+     */
+    FLATMK_FAULT_ANSWER_STEP = 2,
+    /**
+     * It is stopped, as without a handler.
+     */
+    FLATMK_FAULT_ANSWER_STOP = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum flatmk_fault_answer flatmk_fault_answer;
+#else
+typedef uint64_t flatmk_fault_answer;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What a system call returns.
  */
 struct flatmk_result {
@@ -802,7 +924,7 @@ static inline int64_t flatmk_revoke(uint64_t table, uint64_t slot)
  * @param answer_word_3 answer word 3
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `reply` names no capability; a slot of the window
- *     that is named is empty
+ *     that is named is empty, or holds the reply capability itself
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `reply` is of another kind than `Reply`
  * @retval FLATMK_ERROR_MISSING_RIGHT a capability in the window has no grant right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the caller has faulted, and word 0 is no answer to a fault

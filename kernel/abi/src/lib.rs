@@ -21,6 +21,7 @@
 mod access;
 mod error;
 mod fault;
+mod information;
 mod kind;
 pub mod layout;
 pub mod marks;
@@ -31,8 +32,9 @@ pub mod slots;
 pub use access::Access;
 pub use error::Error;
 pub use fault::{FaultAnswer, FaultReason};
+pub use information::{Argument, ArgumentSort, OperationInfo};
 pub use kind::Kind;
-pub use operation::{OPERATIONS, Operation, OperationInfo};
+pub use operation::{OPERATIONS, Operation};
 pub use rights::Rights;
 
 /// How many message words a call carries each way.

@@ -1,33 +1,13 @@
 //! Every operation: its number, the kind of capability it is invoked on, arguments, results and errors.
 
-use crate::{Error, Kind, Rights};
-
-/// One line of the list of operations.
-#[derive(Clone, Copy, Debug)]
-pub struct OperationInfo {
-    /// The operation.
-    pub operation: Operation,
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub description: &'static str,
-    /// The kinds that the capability in `rdi` may have; none where every kind will do.
-    pub kinds: &'static [Kind],
-    /// The rights that this capability must have.
-    pub rights: Rights,
-    /// Meaning of arguments 0 to 3.
-    pub arguments: &'static [&'static str],
-    /// Meaning of results 0 to 3.
-    pub results: &'static [&'static str],
-    /// Each error it can return, and when.
-    pub errors: &'static [(Error, &'static str)],
-}
+use crate::information::argument_sort;
+use crate::{Argument, Error, Kind, OperationInfo, Rights};
 
 macro_rules! operations {
     ($(
         $(#[doc = $doc:literal])+
         $name:ident = $number:literal on $kinds:expr, $rights:expr;
-        takes $arguments:expr; gives $results:expr;
+        takes [$($sort:ident $(($($of:tt)+))? $meaning:literal),* $(,)?]; gives $results:expr;
         fails { $($error:ident: $cause:literal,)* }
     )+) => {
         /// What a system call is asked to do; bits 0 to 7 of `rsi`. After operations up to
@@ -46,7 +26,7 @@ macro_rules! operations {
             description: concat!($($doc, "\n"),+),
             kinds: &$kinds,
             rights: $rights,
-            arguments: &$arguments,
+            arguments: &[$(Argument { sort: argument_sort!($sort $($($of)+)?), meaning: $meaning },)*],
             results: &$results,
             errors: &[$((Error::$error, $cause),)*],
         },)+];
@@ -96,7 +76,7 @@ operations! {
     /// context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results. The flags `WINDOW` name slots
     /// 60 to 63 of the caller's table whose capabilities move to the same slots of the callee's table; `rsi` tells either side what has come.
     Call = 0 on [Kind::Endpoint], Rights::CALL;
-    takes ["message word 0", "message word 1", "message word 2", "message word 3"];
+    takes [any "message word 0", any "message word 1", any "message word 2", any "message word 3"];
     gives ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
     fails {
         Busy: "the callee serves another call, and the flag `NO_WAIT` is set or the chain of tasks that it waits for is longer than 1000",
@@ -114,7 +94,7 @@ operations! {
     /// next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's own start, of the handling of an
     /// interrupt, or where the reply capability was moved away) it just becomes ready for calls. The flags `WINDOW` move capabilities as in a call.
     Return = 1 on [], Rights::empty();
-    takes ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
+    takes [any "answer word 0", any "answer word 1", any "answer word 2", any "answer word 3"];
     gives [];
     fails {
         InvalidCapability: "the capability pointer is not the reply slot, or a slot of the window that is named is empty",
@@ -133,7 +113,7 @@ operations! {
     /// an object, the object is destroyed and its page goes back to the memory it came from; a frame that was mapped by the capability is
     /// unmapped. With a memory capability everything goes that was made from it, and its pages go back to the memory it was split off.
     Delete = 3 on [Kind::Table], Rights::MANAGE;
-    takes ["slot"]; gives [];
+    takes [slot "slot"]; gives [];
     fails {
         InvalidArgument: "the slot is not 1 to 63",
         InvalidCapability: "the slot is empty",
@@ -142,7 +122,7 @@ operations! {
     /// Takes back everything that was derived from the capability in a slot of the table, wherever it is: copies and mints, the
     /// endpoints of a task, the objects and splits of a memory capability, which then has all its pages again.
     Revoke = 4 on [Kind::Table], Rights::MANAGE;
-    takes ["slot"]; gives [];
+    takes [slot "slot"]; gives [];
     fails {
         InvalidArgument: "the slot is not 1 to 63",
         InvalidCapability: "the slot is empty",
@@ -150,11 +130,11 @@ operations! {
     /// Returns to the caller of a reply capability that was moved into a table, with an answer of four words. The capability is used up; the
     /// invoker goes on, unless the caller is more urgent.
     Reply = 5 on [Kind::Reply], Rights::empty();
-    takes ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
+    takes [any "answer word 0", any "answer word 1", any "answer word 2", any "answer word 3"];
     gives [];
     fails {
         InvalidArgument: "the caller has faulted, and word 0 is no answer to a fault",
-        InvalidCapability: "a slot of the window that is named is empty",
+        InvalidCapability: "a slot of the window that is named is empty, or holds the reply capability itself",
         MissingRight: "a capability in the window has no grant right",
         SlotOccupied: "the slot of the caller's window is not empty",
         InvalidState: "memory would come into a table within its own pages",
@@ -168,7 +148,7 @@ operations! {
     }
     /// Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack.
     Start = 7 on [Kind::Task], Rights::MANAGE;
-    takes ["entry address", "argument"]; gives [];
+    takes [address "entry address", any "argument"]; gives [];
     fails {
         InvalidAddress: "the entry is not in user space",
         InvalidState: "the task is not configured, is not stopped, or has lost its table or space",
@@ -182,20 +162,20 @@ operations! {
     }
     /// Sets the priority of a task, at which it runs when it serves nobody. It serves its present caller at the priority it has.
     SetPriority = 9 on [Kind::Task], Rights::MANAGE;
-    takes ["priority, 0 to 63; 63 is the most urgent"]; gives [];
+    takes [number(0..=63) "priority, 0 to 63; 63 is the most urgent"]; gives [];
     fails {
         InvalidArgument: "the priority is above 63",
         MissingRight: "the priority is above the invoker's own",
     }
     /// Sets bits of a notification. If a task waits for it, the first one takes them all and goes on.
     Signal = 10 on [Kind::Notification], Rights::WRITE;
-    takes ["bits to set"]; gives [];
+    takes [any "bits to set"]; gives [];
     fails {
         InvalidArgument: "no bit is given",
     }
     /// Takes all bits of a notification; waits until there is one.
     Wait = 11 on [Kind::Notification], Rights::READ;
-    takes ["time-out in nanoseconds; 2^64 - 1 for none"]; gives ["the bits"];
+    takes [time "time-out in nanoseconds; 2^64 - 1 for none"]; gives ["the bits"];
     fails {
         TimedOut: "no bit was set in time",
         CalleeGone: "the notification was destroyed",
@@ -203,7 +183,7 @@ operations! {
     }
     /// Lets the caller rest, for the given time or up to one tick of the timer (1 ms) longer.
     Sleep = 12 on [Kind::Task], Rights::MANAGE;
-    takes ["nanoseconds"]; gives [];
+    takes [time "nanoseconds"]; gives [];
     fails {
         InvalidState: "the capability names a task other than the caller",
         Interrupted: "the task was stopped while it slept",
@@ -214,7 +194,7 @@ operations! {
     fails {}
     /// Copies a capability into an empty slot of the table, with fewer rights or the same.
     Copy = 17 on [Kind::Table], Rights::MANAGE;
-    takes ["destination slot", "source capability pointer", "rights to keep"]; gives [];
+    takes [slot "destination slot", pointer "source capability pointer", rights "rights to keep"]; gives [];
     fails {
         InvalidArgument: "the destination slot is not 1 to 63, or the rights have unknown bits",
         SlotOccupied: "the destination slot holds a capability",
@@ -224,7 +204,12 @@ operations! {
     }
     /// Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
     Mint = 18 on [Kind::Table], Rights::MANAGE;
-    takes ["destination slot", "source capability pointer", "rights to keep", "context word; for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16 to 31)"]; gives [];
+    takes [
+        slot "destination slot",
+        pointer(Endpoint | Interrupts | Ports) "source capability pointer",
+        rights "rights to keep",
+        any "context word; for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16 to 31)",
+    ]; gives [];
     fails {
         InvalidArgument: "the destination slot is not 1 to 63, the rights have unknown bits, or the source does not have all of the lines or ports",
         SlotOccupied: "the destination slot holds a capability",
@@ -235,7 +220,7 @@ operations! {
     /// Moves a capability into an empty slot of the table; the source slot is empty afterwards. The capability keeps its place in the
     /// tree of derivation and, for a frame, its mapping.
     Move = 19 on [Kind::Table], Rights::MANAGE;
-    takes ["destination slot", "source capability pointer"]; gives [];
+    takes [slot "destination slot", pointer "source capability pointer"]; gives [];
     fails {
         InvalidArgument: "the destination slot is not 1 to 63",
         SlotOccupied: "the destination slot holds a capability",
@@ -245,7 +230,12 @@ operations! {
     }
     /// Turns free pages into objects and puts their capabilities into consecutive slots of a table.
     Make = 20 on [Kind::Memory], Rights::MANAGE;
-    takes ["kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state", "count, 1 to 63", "destination table", "first destination slot"]; gives [];
+    takes [
+        kind "kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state",
+        number(1..=63) "count, 1 to 63",
+        pointer(Table) "destination table",
+        slot "first destination slot",
+    ]; gives [];
     fails {
         InvalidArgument: "the kind cannot be made, the count is 0, or the slots are not within 1 to 63",
         InvalidCapability: "the destination table pointer names no capability",
@@ -256,7 +246,11 @@ operations! {
     }
     /// Splits pages that were never handed out off a memory capability: a memory capability to them is put into a slot of a table.
     Split = 21 on [Kind::Memory], Rights::MANAGE;
-    takes ["how many pages", "destination table", "destination slot"]; gives [];
+    takes [
+        number(1..=0xffff_ffff) "how many pages",
+        pointer(Table) "destination table",
+        slot "destination slot",
+    ]; gives [];
     fails {
         InvalidCapability: "the destination table pointer names no capability",
         WrongKind: "the destination is not a table",
@@ -273,7 +267,11 @@ operations! {
     // ANCHOR: map
     /// Maps a frame, or a large frame. Page tables that are missing on the way come from the memory that the space was made from.
     Map = 23 on [Kind::AddressSpace], Rights::MANAGE;
-    takes ["frame capability pointer", "address", "access: 0 read, 1 read and write, 2 read and execute"];
+    takes [
+        pointer(Frame | LargeFrame) "frame capability pointer",
+        address "address",
+        access "access: 0 read, 1 read and write, 2 read and execute",
+    ];
     gives [];
     fails {
         InvalidCapability: "the frame pointer names no capability",
@@ -293,7 +291,7 @@ operations! {
     }
     /// Changes how the frame may be used where this capability has mapped it.
     Protect = 25 on [Kind::Frame, Kind::LargeFrame], Rights::empty();
-    takes ["access: 0 read, 1 read and write, 2 read and execute"]; gives [];
+    takes [access "access: 0 read, 1 read and write, 2 read and execute"]; gives [];
     fails {
         InvalidArgument: "the access is unknown",
         MissingRight: "the frame lacks a right that the access needs",
@@ -301,7 +299,11 @@ operations! {
     }
     /// Gives a task that was not started its capability table, address space and the stack at which each of its entries begins.
     Configure = 26 on [Kind::Task], Rights::MANAGE;
-    takes ["table capability pointer", "address space capability pointer", "stack address"]; gives [];
+    takes [
+        pointer(Table) "table capability pointer",
+        pointer(AddressSpace) "address space capability pointer",
+        address "stack address",
+    ]; gives [];
     fails {
         InvalidCapability: "the pointer to the table or to the space names no capability",
         WrongKind: "the one is not a table, or the other not an address space",
@@ -311,7 +313,10 @@ operations! {
     }
     /// Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
     SetFaultHandler = 27 on [Kind::Task], Rights::MANAGE;
-    takes ["endpoint capability pointer; 0 for none", "1: a system call that names no capability is a fault, too; else 0"]; gives [];
+    takes [
+        optional(Endpoint) "endpoint capability pointer; 0 for none",
+        number(0..=1) "1: a system call that names no capability is a fault, too; else 0",
+    ]; gives [];
     fails {
         InvalidCapability: "the endpoint pointer names no capability",
         WrongKind: "the endpoint pointer names something else",
@@ -321,7 +326,12 @@ operations! {
     /// Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
     /// task capability has, and is derived from it.
     MakeEndpoint = 28 on [Kind::Task], Rights::MANAGE;
-    takes ["entry address", "context word", "destination table", "destination slot"]; gives [];
+    takes [
+        address "entry address",
+        any "context word",
+        pointer(Table) "destination table",
+        slot "destination slot",
+    ]; gives [];
     fails {
         InvalidAddress: "the entry is not in user space",
         InvalidCapability: "the destination table pointer names no capability",
@@ -332,7 +342,7 @@ operations! {
     }
     /// Writes bytes to the console.
     Write = 29 on [Kind::Console], Rights::WRITE;
-    takes ["address of the bytes", "how many, at most 256"]; gives ["bytes written"];
+    takes [address "address of the bytes", number(0..=256) "how many, at most 256"]; gives ["bytes written"];
     fails {
         InvalidArgument: "more than 256 bytes",
         InvalidAddress: "part of the range is not mapped for the caller",
@@ -343,13 +353,15 @@ operations! {
     fails {}
     /// Switches the machine off. The argument is the result of the run as an emulator's host sees it.
     PowerOff = 31 on [Kind::Power], Rights::MANAGE;
-    takes ["0 for success, 1 for failure"]; gives [];
+    takes [number(0..=1) "0 for success, 1 for failure"]; gives [];
     fails {
         InvalidArgument: "the result is neither 0 nor 1",
     }
     /// Reads four registers of a task that is stopped, or waits for its fault handler.
     ReadRegisters = 32 on [Kind::Task], Rights::MANAGE;
-    takes ["the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags"];
+    takes [
+        number(0..=17) "the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags",
+    ];
     gives ["the first", "the second", "the third", "the fourth; registers from number 18 on read 0"];
     fails {
         InvalidArgument: "the first register is above 17",
@@ -358,7 +370,7 @@ operations! {
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
     /// change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
     WriteRegister = 33 on [Kind::Task], Rights::MANAGE;
-    takes ["which, see ReadRegisters", "value"]; gives [];
+    takes [number(0..=17) "which, see ReadRegisters", any "value"]; gives [];
     fails {
         InvalidArgument: "the register is above 17",
         InvalidAddress: "the register is rip, and the value is not in user space",
@@ -367,7 +379,7 @@ operations! {
     /// Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
     /// A page serves one task.
     SetFloatingPoint = 34 on [Kind::Task], Rights::MANAGE;
-    takes ["pointer of the floating-point capability; 0 for none"]; gives [];
+    takes [optional(FloatingPoint) "pointer of the floating-point capability; 0 for none"]; gives [];
     fails {
         InvalidCapability: "the pointer names no capability",
         WrongKind: "the pointer names something else",
@@ -381,7 +393,7 @@ operations! {
     /// Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
     /// it returns the line is masked.
     Bind = 36 on [Kind::Interrupts], Rights::MANAGE;
-    takes ["line, 0 to 15", "endpoint capability pointer; 0 for none"]; gives [];
+    takes [number(0..=15) "line, 0 to 15", optional(Endpoint) "endpoint capability pointer; 0 for none"]; gives [];
     fails {
         InvalidArgument: "the line is not one of the capability's",
         InvalidCapability: "the endpoint pointer names no capability",
@@ -391,13 +403,13 @@ operations! {
     }
     /// Reads from an I/O port.
     ReadPort = 37 on [Kind::Ports], Rights::READ;
-    takes ["port", "width in bytes: 1, 2 or 4"]; gives ["value"];
+    takes [number(0..=0xffff) "port", number(1..=4) "width in bytes: 1, 2 or 4"]; gives ["value"];
     fails {
         InvalidArgument: "the width is unknown, or part of the access is outside of the capability's ports",
     }
     /// Writes to an I/O port.
     WritePort = 38 on [Kind::Ports], Rights::WRITE;
-    takes ["port", "width in bytes: 1, 2 or 4", "value"]; gives [];
+    takes [number(0..=0xffff) "port", number(1..=4) "width in bytes: 1, 2 or 4", any "value"]; gives [];
     fails {
         InvalidArgument: "the width is unknown, the value does not fit, or part of the access is outside of the capability's ports",
     }

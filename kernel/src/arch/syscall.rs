@@ -49,6 +49,7 @@ global_asm!(
     .balign 64
     .global syscall_slow
     .global syscall_saved
+    .global resume_task
 syscall_entry:
     mov [rip + {user_stack}], rsp
     movabs rsp, {stack_top}

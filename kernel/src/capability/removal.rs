@@ -4,6 +4,7 @@
 //! any point, by anybody: what is to be done next is seen from the tree alone.
 
 use core::cell::Cell;
+use core::ptr::NonNull;
 
 use flatmk_abi::{Error, Kind};
 
@@ -86,6 +87,43 @@ impl<'a> Removal<'a> {
     /// Does all of it.
     pub fn perform(self) {
         while self.step() == Progress::More {}
+    }
+
+    // ANCHOR: suspend
+    /// Leaves it in the middle, so that something else can be done first. One removal can be left at a time; whoever wants another one takes this
+    /// one up before.
+    pub fn suspend(self) {
+        let slot = self.is_in_place().then(|| NonNull::from(self.slot));
+        SUSPENDED.slot.set(slot);
+        SUSPENDED.extent.set(self.extent);
+    }
+
+    /// Goes on with the one that was left. `None` where all that is left to do is to take objects apart.
+    pub fn take_up() -> Option<Removal<'static>> {
+        let slot = SUSPENDED.slot.take()?;
+        // SAFETY: the slot was in a table then. The table is there still, as nothing has been removed since; and if what the slot held was moved, this is
+        // where it is now.
+        Some(Removal { slot: unsafe { slot.as_ref() }, extent: SUSPENDED.extent.get(), has_begun: Cell::new(true) })
+    }
+    // ANCHOR_END: suspend
+}
+
+/// The removal that was left in the middle.
+struct Suspended {
+    slot: Cell<Option<NonNull<Slot>>>,
+    extent: Cell<Extent>,
+}
+
+// SAFETY: there is one processor, and capabilities are only handled with interrupts off or by the kernel's own thread at boot.
+unsafe impl Sync for Suspended {}
+
+static SUSPENDED: Suspended = Suspended { slot: Cell::new(None), extent: Cell::new(Extent::Itself) };
+
+/// What was in one slot is in another now.
+#[inline(always)]
+pub(super) fn note_move(from: &Slot, to: &Slot) {
+    if SUSPENDED.slot.get() == Some(NonNull::from(from)) {
+        SUSPENDED.slot.set(Some(NonNull::from(to)));
     }
 }
 

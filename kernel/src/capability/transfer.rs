@@ -6,7 +6,7 @@ use flatmk_abi::{Error, Kind, Rights};
 
 use super::slot::{Content, Slot};
 use super::table::Table;
-use super::{destroy, frame, memory};
+use super::{destroy, frame, memory, removal};
 use crate::planted::{Bug, planted};
 
 // ANCHOR: copy
@@ -112,6 +112,7 @@ impl<'a> MoveRequest<'a> {
     /// Does it.
     pub fn perform(self) {
         self.destination.take_over(self.source);
+        removal::note_move(self.source, self.destination);
         if !planted(Bug::OwnerIsNotNoted) {
             memory::note_owner(self.destination);
         }

@@ -117,11 +117,11 @@ pub fn claim(line: Line) {
     unmask(line);
 }
 
-/// The kernel has the line again: one that it has no handler for is masked.
+/// The kernel has the line again: one that it has no handler for is masked, except the one on which the second controller reports.
 pub fn hand_back(line: Line) {
     CLAIMS.claimed.set(CLAIMS.claimed.get() & !line.bit());
     CLAIMS.arrived.set(CLAIMS.arrived.get() & !line.bit());
-    if super::has_handler(line.vector()) {
+    if line.0 == CASCADE || super::has_handler(line.vector()) {
         unmask(line);
     } else {
         mask(line);
@@ -182,13 +182,25 @@ pub(super) fn serve(line: Line, handler: impl FnOnce(&mut TrapFrame) -> bool, fr
 /// Whether a controller says that a request of the line is being served (Intel 8259A data sheet, "Operation Command Word 3").
 fn is_in_service(line: Line) -> bool {
     const READ_IN_SERVICE: u8 = 0b0000_1011;
+    read_register(line, READ_IN_SERVICE)
+}
+
+/// Whether a controller says that a request of the line has come and is not served yet.
+#[cfg(feature = "chapter7")]
+pub(super) fn is_waiting(line: Line) -> bool {
+    const READ_REQUESTS: u8 = 0b0000_1010;
+    read_register(line, READ_REQUESTS)
+}
+
+/// The line's bit in one of the registers of its controller.
+fn read_register(line: Line, which: u8) -> bool {
     let mut command = Port::<u8>::new(if line.0 < 8 { FIRST_COMMAND_PORT } else { SECOND_COMMAND_PORT });
     // SAFETY: the controllers are this module's; the command chooses which register is read, and changes nothing else.
-    let served = unsafe {
-        command.write(READ_IN_SERVICE);
+    let register = unsafe {
+        command.write(which);
         command.read()
     };
-    served & 1 << (line.0 % 8) != 0
+    register & 1 << (line.0 % 8) != 0
 }
 
 /// Tells the controllers that the request of a line is served: a non-specific end of interrupt, to both where it came through both (Intel 8259A data

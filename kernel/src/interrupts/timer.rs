@@ -10,11 +10,18 @@ use super::{Line, set_handler, unmask};
 /// The frequency of the timer's input clock, in hertz, by the convention of the PC.
 const INPUT_HZ: u32 = 1_193_182;
 
-/// How often the timer interrupts.
+/// How often the timer interrupts, to the nearest whole number.
+#[cfg(not(feature = "chapter7"))]
 pub const TICKS_PER_SECOND: u32 = 100;
+/// How often the timer interrupts, to the nearest whole number. From chapter 7 on tasks sleep, and share the processor, by it.
+#[cfg(feature = "chapter7")]
+pub const TICKS_PER_SECOND: u32 = 1000;
 
 /// What the counter starts from: the input divided by the rate, rounded to the nearest.
 const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;
+
+/// From one tick to the next, in nanoseconds, rounded down. The counter starts from a whole number, so this is not quite what the rate says.
+pub const TICK_NS: u64 = DIVISOR as u64 * 1_000_000_000 / INPUT_HZ as u64;
 
 /// Channel 0, low byte then high byte, mode 2 (rate generator), binary (Intel 8254 data sheet, "Control Word Format").
 const CONTROL_WORD: u8 = 0b0011_0100;
@@ -22,12 +29,51 @@ const CONTROL_WORD: u8 = 0b0011_0100;
 const CHANNEL_0_PORT: u16 = 0x40;
 const CONTROL_PORT: u16 = 0x43;
 
+/// Latches the count of channel 0 (same place, "Counter Latch Command").
+#[cfg(feature = "chapter7")]
+const LATCH: u8 = 0;
+
 static TICKS: AtomicU64 = AtomicU64::new(0);
 
 /// Ticks since boot.
 pub fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
+
+/// Sets the time, on the host, where nothing ticks.
+#[cfg(not(target_os = "none"))]
+pub fn set_ticks(ticks: u64) {
+    TICKS.store(ticks, Ordering::Relaxed);
+}
+
+// ANCHOR: since_tick
+/// How long ago the last tick that counts was, in nanoseconds, rounded up. Called with interrupts off; one that waits does not count yet.
+#[cfg(all(feature = "chapter7", target_os = "none"))]
+pub fn since_tick_ns() -> u64 {
+    let counted = counted();
+    // A tick that came after the count was read may not be taken for one that came before.
+    let counted = if super::requests::is_waiting(Line::TIMER) { u64::from(DIVISOR) + self::counted() } else { counted };
+    (counted + 1) * 1_000_000_000 / u64::from(INPUT_HZ)
+}
+
+/// On the host, where there is no counter, as long as it can be.
+#[cfg(all(feature = "chapter7", not(target_os = "none")))]
+pub fn since_tick_ns() -> u64 {
+    TICK_NS
+}
+
+/// How far the counter has counted since it last was at its start.
+#[cfg(all(feature = "chapter7", target_os = "none"))]
+fn counted() -> u64 {
+    let mut channel = Port::<u8>::new(CHANNEL_0_PORT);
+    // SAFETY: the command keeps the count for the two reads that follow, and changes nothing else.
+    let left = unsafe {
+        Port::<u8>::new(CONTROL_PORT).write(LATCH);
+        u16::from_le_bytes([channel.read(), channel.read()])
+    };
+    DIVISOR.saturating_sub(left).into()
+}
+// ANCHOR_END: since_tick
 
 // ANCHOR: initialize
 /// Sets the rate and lets the interrupts through.

@@ -110,7 +110,7 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
 
 // ANCHOR: accept
 /// The task can be called: it begins with an interrupt that waits for it, or with the first of its waiters, or has nothing to do.
-pub(super) fn accept(task: TaskRef) {
+pub(crate) fn accept(task: TaskRef) {
     task.state.set(State::Accepting);
     if task.calls.has_more.replace(false) {
         begin_next(task);
@@ -129,7 +129,7 @@ fn begin_next(task: TaskRef) {
         match waiter.calls.window.get().check(waiter, task) {
             Ok(()) => {
                 begin(waiter, task);
-                later::lend_to_next(task, calls.waiters.is_empty());
+                later::lend_to_next(task);
                 scheduler::make_ready(task);
                 break;
             }

@@ -238,7 +238,10 @@ fast_entry:
     call {yield_now}
     pop r11
     pop rcx
-    cmp rax, rdx                    # another task goes on, or none this way
+    # Null: not this way.
+    test rax, rax
+    jz 7f
+    cmp rax, rdx                    # another task goes on
     jne 6f
     # Nobody else is ready: back, without an error and without results.
     xor eax, eax
@@ -251,11 +254,8 @@ fast_entry:
     mov rsp, [rip + {user_stack}]
     sysretq
 
-    # Null: not this way.
-6:  test rax, rax
-    jz 7f
     # The registers of the current task go into it: all that it is promised to keep, and where it goes on.
-    mov [rdx + {rbx}], rbx
+6:  mov [rdx + {rbx}], rbx
     mov [rdx + {rbp}], rbp
     mov [rdx + {r12}], r12
     mov [rdx + {r13}], r13

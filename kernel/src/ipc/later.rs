@@ -23,7 +23,7 @@ pub(super) fn lend_to_busy(_: TaskRef, _: TaskRef) {}
 
 /// A task has begun to serve one of those who waited for it.
 #[cfg(not(feature = "chapter7"))]
-pub(super) fn lend_to_next(_: TaskRef, _was_last: bool) {}
+pub(super) fn lend_to_next(_: TaskRef) {}
 
 /// The task runs for itself from now on.
 #[cfg(not(feature = "chapter7"))]

@@ -23,6 +23,8 @@ mod window;
 
 use core::cell::Cell;
 
+#[cfg(feature = "chapter7")]
+pub(crate) use call::accept;
 pub(crate) use call::{call, return_to_caller};
 pub(crate) use end::end_calls;
 pub use endpoint::EndpointRequest;
@@ -68,14 +70,19 @@ impl Calls {
         self.callee.get()
     }
 
+    /// The first of those who wait for it.
+    #[cfg(feature = "chapter7")]
+    pub(crate) fn first_waiter(&self) -> Option<TaskRef> {
+        self.waiters.first.get()
+    }
+
     /// Whether it serves a caller.
     #[cfg(feature = "chapter7")]
     pub(crate) fn has_caller(&self) -> bool {
         self.caller.get().is_some()
     }
 
-    /// Whether it has faulted, and its handler was called.
-    #[cfg(feature = "chapter7")]
+    /// Whether it has faulted, and waits for its handler.
     pub(crate) fn has_faulted(&self) -> bool {
         self.fault.get().is_some()
     }

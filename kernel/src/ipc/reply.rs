@@ -69,6 +69,10 @@ pub(crate) fn reply(task: TaskRef, request: &Request) -> Result<TaskRef, Error> 
     let caller = caller_of(slot).ok_or(Error::InvalidCapability)?;
     let window = Window::from_flags(request.operation);
     let answer = Answer::decode(caller, task, request.arguments, window)?;
+    // The capability is used up by the answer, so it cannot go along with it.
+    if window.moves(task, caller, slot) {
+        return Err(Error::InvalidCapability);
+    }
     forget_place(caller);
     task.context.set_result(Ok([0; 4]));
     answer.perform().into_iter().for_each(scheduler::make_ready);

@@ -3,7 +3,7 @@
 use flatmk_abi::slots::{WINDOW, WINDOW_SLOTS};
 use flatmk_abi::{Error, FLAGS_WINDOW, WINDOW_SHIFT};
 
-use crate::capability::{MoveRequest, Table};
+use crate::capability::{MoveRequest, Slot, Table};
 use crate::task::TaskRef;
 
 /// Which slots of the window are meant, one bit each.
@@ -28,7 +28,7 @@ impl Window {
         self.0
     }
 
-    fn slots(self) -> impl Iterator<Item = u64> {
+    fn slots(self) -> impl Iterator<Item = u64> + use<> {
         (0..WINDOW_SLOTS).filter(move |slot| self.0 >> slot & 1 != 0).map(|slot| WINDOW + slot)
     }
 
@@ -56,10 +56,19 @@ impl Window {
     }
 
     fn requests<'a>(self, from: &'a TaskRef, to: &'a TaskRef) -> impl Iterator<Item = Result<MoveRequest<'a>, Error>> {
-        // Within one table everything is in place already.
-        let is_one_table = core::ptr::eq::<Table>(from.table(), to.table());
-        let slots = if is_one_table { Window::EMPTY } else { self }.slots();
-        slots.map(|slot| MoveRequest::decode(to.table(), slot, from.table().lookup(slot)?))
+        self.slots_between(from, to).map(|slot| MoveRequest::decode(to.table(), slot, from.table().lookup(slot)?))
     }
     // ANCHOR_END: transfer
+
+    /// Whether what is in this slot would move.
+    pub(super) fn moves(self, from: TaskRef, to: TaskRef, slot: &Slot) -> bool {
+        self.slots_between(&from, &to)
+            .any(|index| from.table().lookup(index).is_ok_and(|named| core::ptr::eq(named, slot)))
+    }
+
+    fn slots_between(self, from: &TaskRef, to: &TaskRef) -> impl Iterator<Item = u64> + use<> {
+        // Within one table everything is in place already.
+        let is_one_table = core::ptr::eq::<Table>(from.table(), to.table());
+        if is_one_table { Window::EMPTY } else { self }.slots()
+    }
 }

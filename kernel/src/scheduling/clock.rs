@@ -6,6 +6,7 @@ use flatmk_abi::Error;
 
 use super::{notification, timer_queue};
 use crate::interrupts::{self, timer};
+use crate::planted::{Bug, planted};
 use crate::task::{State, TaskRef, scheduler};
 
 /// How long a task runs before others of its priority do, in ticks of the timer: 10 ms.
@@ -13,8 +14,6 @@ pub(super) const SLICE_TICKS: u8 = 10;
 
 /// How many tasks wake before interrupts are let in.
 const PER_STEP: usize = 16;
-
-const TICK_NS: u64 = 1_000_000_000 / timer::TICKS_PER_SECOND as u64;
 
 struct Clock {
     /// The last tick that was dealt with.
@@ -84,7 +83,7 @@ pub(crate) fn use_slice(task: TaskRef) {
 }
 
 // ANCHOR: sleep
-/// The current task rests. The tick that has begun does not count, so it never wakes too early.
+/// The current task rests.
 pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     if time_ns == 0 {
         task.context.set_result(Ok([0; 4]));
@@ -95,9 +94,18 @@ pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     scheduler::next(task)
 }
 
-/// Lets the timer wake a task.
+/// Lets the timer wake a task, with the first tick when this time is over.
 pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
-    let ticks = time_ns.div_ceil(TICK_NS) + 1;
+    let ticks = time_ns.saturating_add(timer::since_tick_ns()).div_ceil(timer::TICK_NS);
+    let ticks = ticks - u64::from(planted(Bug::WakesEarly));
     timer_queue::insert(task, timer::ticks().saturating_add(ticks));
 }
 // ANCHOR_END: sleep
+
+/// No time has passed.
+#[cfg(not(target_os = "none"))]
+pub(super) fn reset() {
+    timer::set_ticks(0);
+    CLOCK.seen.set(0);
+    CLOCK.slice.set(0);
+}

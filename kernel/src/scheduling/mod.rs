@@ -7,9 +7,12 @@
 //! - `priority`: whose priority a task runs at.
 //! - `timer_queue`: the tasks that wait for a time, by that time; `clock`: ticks, time slices, sleeping.
 //! - `notification`: words of bits that tasks signal and wait for; `fast_path`: the same, faster where nothing special is to be done.
+//! - `host`: what the tests on the host need to look into the queues.
 
 mod clock;
 mod fast_path;
+#[cfg(not(target_os = "none"))]
+pub mod host;
 mod notification;
 mod priority;
 mod run_queue;
@@ -35,7 +38,7 @@ pub(crate) struct Scheduling {
     base: Cell<u8>,
     /// The priority at which it runs, or would.
     pub(super) priority: Cell<u8>,
-    /// The highest priority of those who wait for this task, since last nobody did.
+    /// While somebody waits for this task: the highest priority of those who did, since last nobody did.
     waiters_priority: Cell<u8>,
     /// How many ticks are left of its time slice, while it is ready.
     slice: Cell<u8>,

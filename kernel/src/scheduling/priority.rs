@@ -3,6 +3,7 @@
 
 use flatmk_abi::{Error, MAX_PRIORITY};
 
+use crate::planted::{Bug, planted};
 use crate::task::{State, TaskRef, scheduler};
 
 /// How far a priority is lent, as far as the kernel looks for a deadlock.
@@ -17,7 +18,7 @@ pub(crate) fn inherit_priority(task: TaskRef) {
 
 /// The task runs for itself from now on. It stands in no queue.
 pub(crate) fn reset_priority(task: TaskRef) {
-    task.scheduling.priority.set(task.scheduling.base.get());
+    task.scheduling.priority.set(task.scheduling.base.get().max(lent_to(task)));
 }
 
 /// A callee runs at its caller's priority.
@@ -28,15 +29,27 @@ pub(crate) fn lend(caller: TaskRef, callee: TaskRef) {
 
 // ANCHOR: lend
 /// The caller waits for a task that is busy: that one, and those for whom it waits, become as urgent as the caller.
+///
+/// The caller stands in the callee's queue already.
 pub(crate) fn lend_to_busy(caller: TaskRef, callee: TaskRef) {
+    if callee.calls.first_waiter() == Some(caller) {
+        // Nobody else waits: what others have lent it before is over.
+        callee.scheduling.waiters_priority.set(0);
+    }
+    lend_on(caller, callee);
+}
+
+fn lend_on(caller: TaskRef, callee: TaskRef) {
     let priority = caller.scheduling.priority.get();
     let mut waiter = caller;
     for task in core::iter::successors(Some(callee), |task| task.calls.callee()).take(LONGEST_CHAIN) {
         if waiter.state() == State::Waiting {
+            // A caller that waits alone makes forget those who have given up waiting.
+            let is_alone = waiter == caller && caller.links.previous.get().is_none();
             let waiters = &task.scheduling.waiters_priority;
-            waiters.set(waiters.get().max(priority));
+            waiters.set(if is_alone { priority } else { waiters.get().max(priority) });
         }
-        if task.scheduling.priority.get() < priority {
+        if task.scheduling.priority.get() < priority && !planted(Bug::PriorityIsNotLent) {
             change(task, priority);
         }
         waiter = task;
@@ -44,13 +57,14 @@ pub(crate) fn lend_to_busy(caller: TaskRef, callee: TaskRef) {
 }
 
 /// The task serves one of those who waited for it. The others lend it their priority still.
-pub(crate) fn lend_to_next(task: TaskRef, was_last: bool) {
-    let waiters = &task.scheduling.waiters_priority;
-    if was_last {
-        waiters.set(0);
-    }
-    let scheduling = &task.scheduling;
-    scheduling.priority.set(scheduling.priority.get().max(waiters.get()));
+pub(crate) fn lend_to_next(task: TaskRef) {
+    let priority = &task.scheduling.priority;
+    priority.set(priority.get().max(lent_to(task)));
+}
+
+/// What those who wait for the task lend it; 0 where nobody does.
+fn lent_to(task: TaskRef) -> u8 {
+    task.calls.first_waiter().map_or(0, |_| task.scheduling.waiters_priority.get())
 }
 // ANCHOR_END: lend
 
@@ -79,7 +93,11 @@ pub(super) fn set(invoker: TaskRef, task: TaskRef, priority: u64) -> Result<(), 
     }
     task.scheduling.base.set(priority);
     if !task.calls.has_caller() {
-        change(task, priority);
+        // Those who wait for it lend it their priority still, and it lends its own to those for whom it waits.
+        change(task, priority.max(lent_to(task)));
+        if let Some(callee) = task.calls.callee() {
+            lend_on(task, callee);
+        }
     }
     Ok(())
 }

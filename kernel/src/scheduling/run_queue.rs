@@ -5,6 +5,7 @@ use core::cell::Cell;
 use flatmk_abi::MAX_PRIORITY;
 
 use super::{fill_slice, keep_slice, use_slice};
+use crate::planted::{Bug, planted};
 use crate::task::{Queue, TaskRef};
 
 const PRIORITIES: usize = MAX_PRIORITY as usize + 1;
@@ -12,8 +13,8 @@ const PRIORITIES: usize = MAX_PRIORITY as usize + 1;
 /// The tasks that are ready.
 pub(crate) struct RunQueue {
     /// Bit n is set where the queue of priority n is not empty.
-    occupied: Cell<u64>,
-    queues: [Queue; PRIORITIES],
+    pub(super) occupied: Cell<u64>,
+    pub(super) queues: [Queue; PRIORITIES],
 }
 
 // ANCHOR: run_queue
@@ -34,7 +35,8 @@ impl RunQueue {
     /// Puts a task before all that are as urgent. It keeps what is left of its time slice.
     pub(crate) fn push_first(&self, task: TaskRef) {
         keep_slice(task);
-        self.queue_of(task).push_first(task);
+        let put = if planted(Bug::FirstGoesLast) { Queue::push } else { Queue::push_first };
+        put(self.queue_of(task), task);
         self.occupied.set(self.occupied.get() | bit(task));
     }
 
@@ -65,7 +67,7 @@ impl RunQueue {
     pub(crate) fn remove(&self, task: TaskRef) {
         let queue = self.queue_of(task);
         queue.remove(task);
-        if queue.is_empty() {
+        if queue.is_empty() && !planted(Bug::OccupiedBitStays) {
             self.occupied.set(self.occupied.get() & !bit(task));
         }
     }
@@ -82,6 +84,15 @@ impl RunQueue {
     }
 }
 // ANCHOR_END: run_queue
+
+#[cfg(not(target_os = "none"))]
+impl RunQueue {
+    /// Nobody is ready any more: the tasks are those of a test that is over.
+    pub(crate) fn forget_all(&self) {
+        self.occupied.set(0);
+        self.queues.iter().for_each(Queue::forget_all);
+    }
+}
 
 fn priority(task: TaskRef) -> u8 {
     task.scheduling.priority.get()

@@ -5,6 +5,7 @@
 
 use core::cell::Cell;
 
+use crate::planted::{Bug, planted};
 use crate::task::TaskRef;
 
 type Link = Cell<Option<TaskRef>>;
@@ -12,13 +13,13 @@ type Link = Cell<Option<TaskRef>>;
 /// A task's place in the heap.
 pub(super) struct Node {
     /// When the task wakes, in ticks of the timer.
-    deadline: Cell<u64>,
+    pub(super) deadline: Cell<u64>,
     is_queued: Cell<bool>,
     /// The length of the way down to the right.
-    rank: Cell<u8>,
-    parent: Link,
-    left: Link,
-    right: Link,
+    pub(super) rank: Cell<u8>,
+    pub(super) parent: Link,
+    pub(super) left: Link,
+    pub(super) right: Link,
 }
 
 impl Node {
@@ -68,7 +69,9 @@ fn merge(first: Option<TaskRef>, second: Option<TaskRef>) -> Option<TaskRef> {
     // As deep as the ways down to the right are long: some dozen levels, whatever the number of tasks.
     let right = merge(node(&top).right.get(), Some(other));
     node(&top).right.set(right);
-    set_parent(right, Some(top));
+    if !planted(Bug::ParentLinkIsLost) {
+        set_parent(right, Some(top));
+    }
     balance(&top);
     Some(top)
 }
@@ -101,7 +104,7 @@ pub(super) fn remove(task: TaskRef) {
     let link = if node(&above).left.get() == Some(task) { &node(&above).left } else { &node(&above).right };
     link.set(rest);
     // Ranks change on the way up only as long as it comes from the right, or passes a task that is no longer balanced.
-    let mut place = Some(above);
+    let mut place = Some(above).filter(|_| !planted(Bug::RankStays));
     while let Some(task) = place.filter(balance) {
         place = node(&task).parent.get();
     }
@@ -117,4 +120,16 @@ pub(super) fn pop_due(now: u64) -> Option<TaskRef> {
 /// Whether nobody waits.
 pub(super) fn is_empty() -> bool {
     TOP.0.get().is_none()
+}
+
+/// The task with the earliest deadline.
+#[cfg(not(target_os = "none"))]
+pub(super) fn top() -> Option<TaskRef> {
+    TOP.0.get()
+}
+
+/// Nobody waits any more: the tasks are those of a test that is over.
+#[cfg(not(target_os = "none"))]
+pub(super) fn forget_all() {
+    TOP.0.set(None);
 }

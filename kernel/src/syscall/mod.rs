@@ -10,6 +10,7 @@ mod user_memory;
 use flatmk_abi::{Error, FaultReason, Operation, Words, slots};
 
 pub(crate) use operations::task_to_manage;
+pub(crate) use removal::finish_suspended_of;
 pub use user_memory::UserRange;
 
 use crate::capability::{Extent, Slot};
@@ -93,7 +94,22 @@ fn wants_fault(_task: TaskRef) -> bool {
     false
 }
 
-/// The registers with which a system call was made, so that it can be made again.
+/// The length of the instruction `syscall`.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// When the task goes on it makes its system call again. Its other registers are saved.
+fn make_again(task: TaskRef, request: &Request) {
+    note_request(task, request);
+    task.context.rip.set(task.context.rip.get() - SYSCALL_LENGTH);
+}
+
+/// The system call that the task would make again was made for it.
+fn made_again(task: TaskRef) {
+    task.context.rip.set(task.context.rip.get() + SYSCALL_LENGTH);
+    task.context.set_result(Ok([0; 4]));
+}
+
+/// The registers with which a system call was made.
 fn note_request(task: TaskRef, request: &Request) {
     task.context.rdi.set(request.pointer);
     task.context.rsi.set(request.operation);
@@ -106,10 +122,8 @@ pub(crate) extern "C" fn missing_capability() -> *const crate::task::Task {
 }
 
 fn report_missing(task: TaskRef) -> TaskRef {
-    /// The length of the instruction `syscall`.
-    const LENGTH: u64 = 2;
     let context = &task.context;
-    context.rip.set(context.rip.get() - LENGTH);
+    context.rip.set(context.rip.get() - SYSCALL_LENGTH);
     raise(task, Fault { reason: FaultReason::MissingCapability as u64, address: context.rdi.get(), error: 0 })
 }
 
@@ -130,7 +144,7 @@ pub(crate) extern "C" fn switching(
 fn switch(request: &Request) -> TaskRef {
     let task = scheduler::current();
     let next = match operation_in(request.operation) {
-        Ok(_) if !is_reply_slot(request.pointer) && wants_fault(task) && find(&task, request.pointer).is_none() => {
+        Ok(_) if wants_fault(task) && !is_reply_slot(request.pointer) && find(&task, request.pointer).is_none() => {
             note_request(task, request);
             return report_missing(task);
         }
@@ -144,11 +158,11 @@ fn switch(request: &Request) -> TaskRef {
 }
 
 fn perform(operation: Operation, task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
-    let &Request { pointer, arguments: [argument, ..], .. } = request;
+    let pointer = request.pointer;
     match operation {
         Operation::Yield => yield_now(task, pointer),
-        Operation::Delete => removal::perform(task, pointer, argument, Extent::Itself),
-        Operation::Revoke => removal::perform(task, pointer, argument, Extent::Derived),
+        Operation::Delete => removal::perform(task, request, Extent::Itself),
+        Operation::Revoke => removal::perform(task, request, Extent::Derived),
         Operation::Start => operations::start(task, request),
         #[cfg(feature = "chapter6")]
         Operation::Call => crate::ipc::call(task, request),

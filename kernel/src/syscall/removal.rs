@@ -1,23 +1,54 @@
-//! Delete and revoke as system calls: step by step, with the interrupts that come meanwhile.
+//! Delete and revoke as system calls: step by step, with the interrupts that come meanwhile, and with the tasks that are more urgent.
 
 use flatmk_abi::{Error, Rights};
 
-use super::lookup;
-use crate::capability::{Extent, Progress, Removal, Table};
+use super::{Request, lookup, made_again, make_again};
+use crate::capability::{Extent, Progress, Removal, Table, finish_destruction_step};
 use crate::interrupts;
-use crate::task::{TaskRef, scheduler};
+use crate::task::TaskRef;
+use crate::task::scheduler::{self, OneTask};
+
+/// The task whose removal was left in the middle.
+static OWNER: OneTask = OneTask::none();
 
 // ANCHOR: perform
 /// Takes away what is asked for. Interrupts are served between two steps. The caller may lose its code, its table, its space or itself by
 /// this, so nothing is left for it to go on with: the kernel does all of it.
+///
+/// When a more urgent task becomes ready it goes first. The caller makes its system call again afterwards, which goes on where this one has stopped.
 #[inline(never)]
-pub(super) fn perform(task: TaskRef, pointer: u64, index: u64, extent: Extent) -> Result<TaskRef, Error> {
-    let table = Table::of(lookup(&task, pointer)?, Rights::MANAGE)?;
+pub(super) fn perform(task: TaskRef, request: &Request, extent: Extent) -> Result<TaskRef, Error> {
+    match OWNER.get() {
+        None => {}
+        Some(owner) if owner == task => {
+            OWNER.set(None);
+            return Ok(go_on(task, request, Removal::take_up()));
+        }
+        Some(_) => finish_suspended(),
+    }
+    let [index, ..] = request.arguments;
+    let table = Table::of(lookup(&task, request.pointer)?, Rights::MANAGE)?;
     let removal = Removal::decode(table, index, extent)?;
-    let mut was_long = false;
-    while removal.step() == Progress::More {
-        was_long = true;
+    if removal.step() == Progress::Done {
+        // With one step nothing goes but the capability, so the caller is still there.
+        task.context.set_result(Ok([0; 4]));
+        return Ok(task);
+    }
+    Ok(go_on(task, request, Some(removal)))
+}
+
+#[inline(never)]
+fn go_on(task: TaskRef, request: &Request, removal: Option<Removal<'_>>) -> TaskRef {
+    while step(removal.as_ref()) == Progress::More {
         interrupts::let_in();
+        if scheduler::try_current().is_some() && scheduler::must_give_way(task) {
+            if let Some(removal) = removal {
+                removal.suspend();
+            }
+            OWNER.set(Some(task));
+            make_again(task, request);
+            return scheduler::settle(task);
+        }
     }
     if scheduler::try_current().is_none() {
         // The caller has taken itself away.
@@ -25,6 +56,34 @@ pub(super) fn perform(task: TaskRef, pointer: u64, index: u64, extent: Extent) -
     }
     task.context.set_result(Ok([0; 4]));
     // The interrupts that came meanwhile may have made others ready.
-    Ok(if was_long { scheduler::catch_up_late(task) } else { task })
+    scheduler::catch_up_late(task)
 }
 // ANCHOR_END: perform
+
+/// One step of a removal; or, where that is all that is left of it, of taking apart the objects that are gone.
+fn step(removal: Option<&Removal<'_>>) -> Progress {
+    match removal {
+        Some(removal) => removal.step(),
+        None if finish_destruction_step() => Progress::More,
+        None => Progress::Done,
+    }
+}
+
+// ANCHOR: finish
+/// Does the rest of the removal that was left in the middle, on behalf of its task: before another one begins, and before that task stops.
+pub(crate) fn finish_suspended() {
+    let Some(owner) = OWNER.take() else { return };
+    let removal = Removal::take_up();
+    while step(removal.as_ref()) == Progress::More {
+        interrupts::let_in();
+    }
+    made_again(owner);
+}
+// ANCHOR_END: finish
+
+/// The same if it is this task's.
+pub(crate) fn finish_suspended_of(task: TaskRef) {
+    if OWNER.get() == Some(task) {
+        finish_suspended();
+    }
+}

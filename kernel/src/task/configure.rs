@@ -5,9 +5,11 @@ use flatmk_abi::{Error, Kind, Rights};
 
 #[cfg(feature = "chapter7")]
 use super::end;
-use super::object::{State, TaskRef};
+use super::object::{State, TaskRef, USER_FLAGS};
 use super::{later, scheduler};
 use crate::capability::{Slot, insert_below};
+#[cfg(feature = "chapter7")]
+use crate::syscall::finish_suspended_of;
 
 // ANCHOR: code_address
 /// Checks that an address can hold user code. One beyond user space would make `sysret` fault in ring 0.
@@ -52,6 +54,8 @@ impl<'a> ConfigureRequest<'a> {
         insert_below(&self.task.table_slot, self.table, self.table.content());
         insert_below(&self.task.space_slot, self.space, self.space.content());
         self.task.adopt_slots(self.stack);
+        // It need not be started: it can also be given registers and resumed.
+        self.task.context.rflags.set(USER_FLAGS);
         later::inherit_priority(self.task);
     }
 }
@@ -78,6 +82,8 @@ impl StartRequest {
     /// Does it: the task stands in the queue.
     pub fn perform(self) {
         self.task.context.enter(self.entry, self.task.stack.get(), self.argument, [0; 4]);
+        #[cfg(feature = "chapter7")]
+        self.task.was_accepting.set(false);
         later::reset_priority(self.task);
         scheduler::make_ready(self.task);
     }
@@ -89,7 +95,7 @@ fn check_startable(task: TaskRef) -> Result<(), Error> {
     if task.state() == State::Stopped && has_all { Ok(()) } else { Err(Error::InvalidState) }
 }
 
-/// Lets a task that is stopped go on where it was.
+/// Lets a task that is stopped go on where it was: with its code, or with waiting for calls.
 ///
 /// # Errors
 ///
@@ -97,6 +103,10 @@ fn check_startable(task: TaskRef) -> Result<(), Error> {
 #[cfg(feature = "chapter7")]
 pub(crate) fn resume(task: TaskRef) -> Result<(), Error> {
     check_startable(task)?;
+    if task.was_accepting.take() {
+        crate::ipc::accept(task);
+        return Ok(());
+    }
     check_code_address(task.context.rip.get())?;
     later::reset_priority(task);
     scheduler::make_ready(task);
@@ -113,9 +123,11 @@ pub(crate) fn stop(task: TaskRef) -> Result<(), Error> {
     if task.state() == State::Stopped {
         return Err(Error::InvalidState);
     }
+    finish_suspended_of(task);
     if task.is_waiting() {
         task.context.set_result(Err(Error::Interrupted));
     }
+    task.was_accepting.set(task.state() == State::Accepting);
     end::stop_now(task, Error::CalleeStopped);
     Ok(())
 }

@@ -41,7 +41,10 @@ fn destroy(page: Frame) -> Progress {
     }
     match task.slots().find(|slot| !slot.is_empty()) {
         Some(slot) => {
-            empty_task_slot(slot);
+            // The page is no task's any more, so nobody else does this.
+            if release_slot(page, slot) == Progress::Done {
+                empty_task_slot(slot);
+            }
             Progress::More
         }
         None => Progress::Done,

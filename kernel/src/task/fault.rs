@@ -10,6 +10,7 @@ use super::{end, floating_point, later, scheduler};
 use crate::arch::{self, interrupts::TrapFrame};
 use crate::interrupts::exceptions::{self, DEVICE_NOT_AVAILABLE, PAGE_FAULT};
 use crate::memory::explain;
+use crate::syscall::finish_suspended_of;
 
 /// What a task has done wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) fn handle_exception(frame: &mut TrapFrame) {
 
 /// The current task, whose registers are saved, has done wrong. Returns the task to go on with.
 pub(crate) fn raise(task: TaskRef, fault: Fault) -> TaskRef {
+    // It may have lost its code by the very removal that it was to go on with.
+    finish_suspended_of(task);
     later::call_fault_handler(task, fault).unwrap_or_else(|| {
         end::stop_faulting(task, fault, Error::CalleeFaulted);
         scheduler::leave()

@@ -120,7 +120,9 @@ fn clear() {
 // ANCHOR: bring_out
 /// The current task has executed a floating-point instruction. Loads its state, if it has a page for it.
 pub(super) fn bring_out(task: TaskRef) -> bool {
-    let Some(page) = task.floating_point_slot.page() else { return false };
+    // A slot that was emptied still tells where its page was.
+    let slot = Some(&task.floating_point_slot).filter(|slot| !slot.is_empty());
+    let Some(page) = slot.and_then(Slot::page) else { return false };
     unlock();
     load(page.window_address());
     UNIT.open.set(page.window_address());

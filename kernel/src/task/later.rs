@@ -41,6 +41,14 @@ pub(super) fn inherit_priority(_: super::TaskRef) {}
 #[cfg(not(feature = "chapter7"))]
 pub(super) fn reset_priority(_: super::TaskRef) {}
 
+/// Whether the task has faulted and waits for its fault handler, or for that one's turn.
+pub(super) fn has_faulted(_task: super::TaskRef) -> bool {
+    #[cfg(feature = "chapter6")]
+    return _task.calls.has_faulted();
+    #[cfg(not(feature = "chapter6"))]
+    false
+}
+
 /// Whether an interrupt could make a task ready.
 pub(super) fn can_wake() -> bool {
     #[cfg(feature = "chapter6")]

@@ -5,13 +5,15 @@
 //! - `configure`: configuring, starting and stopping a task; `registers`: reading and writing its registers.
 //! - `fault`: what interrupts a task; `end`: tasks that are stopped or destroyed.
 //! - `floating_point`: the state of the vector registers, for tasks that have a page for it.
-//! - `later`: where later chapters come in.
+//! - `later`: where later chapters come in; `host`: what the tests on the host need to act as tasks.
 //! - `root`: the first task, from an ELF file in the ramdisk.
 
 mod configure;
 mod end;
 mod fault;
 pub(crate) mod floating_point;
+#[cfg(all(feature = "chapter7", not(target_os = "none")))]
+pub mod host;
 mod later;
 mod object;
 pub(crate) mod registers;

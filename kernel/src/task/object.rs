@@ -130,6 +130,9 @@ pub struct Task {
     /// Its priority, and what it waits for other than calls.
     #[cfg(feature = "chapter7")]
     pub(crate) scheduling: crate::scheduling::Scheduling,
+    /// Whether it had nothing to do when it was stopped. Resumed, it can be called again.
+    #[cfg(feature = "chapter7")]
+    pub(super) was_accepting: Cell<bool>,
     /// Its place in the queue in which it stands, if it does.
     pub(crate) links: Links,
     pub(crate) state: Cell<State>,
@@ -261,6 +264,13 @@ impl Queue {
     /// An empty queue.
     pub(crate) const fn new() -> Self {
         Self { first: Cell::new(None), last: Cell::new(None) }
+    }
+
+    /// Nobody stands in it any more: the tasks are those of a test that is over.
+    #[cfg(all(feature = "chapter7", not(target_os = "none")))]
+    pub(crate) fn forget_all(&self) {
+        self.first.set(None);
+        self.last.set(None);
     }
 
     // ANCHOR: queue

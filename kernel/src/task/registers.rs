@@ -6,6 +6,7 @@ use core::fmt;
 use flatmk_abi::{Error, Words};
 
 use super::configure::check_code_address;
+use super::later;
 use super::object::{Context, State, TaskRef, USER_FLAGS};
 
 const RIP: u64 = 16;
@@ -59,7 +60,7 @@ fn numbered(context: &Context) -> [&Cell<u64>; 18] {
 
 /// The registers of a task, if it stands still. From now on all of them count.
 fn of(task: &TaskRef) -> Result<&Context, Error> {
-    if !matches!(task.state(), State::Stopped | State::Faulting) {
+    if task.state() != State::Stopped && !later::has_faulted(*task) {
         return Err(Error::InvalidState);
     }
     let context = &task.context;
@@ -101,6 +102,9 @@ pub(crate) fn write(task: TaskRef, number: u64, value: u64) -> Result<(), Error>
     };
     if let Some(register) = numbered(of(&task)?).get(number as usize) {
         register.set(value);
+        // Whoever writes registers wants it to go on with them.
+        #[cfg(feature = "chapter7")]
+        task.was_accepting.set(false);
     }
     Ok(())
 }

@@ -15,14 +15,36 @@ use crate::memory::load_space;
 use crate::scheduling::RunQueue;
 use crate::stop::{StopCode, stop};
 
-/// The task that runs. The stubs read it, too.
+/// A task that the kernel keeps in mind, or none.
 #[repr(transparent)]
-pub(crate) struct Current(Cell<Option<TaskRef>>);
+pub(crate) struct OneTask(Cell<Option<TaskRef>>);
 
 // SAFETY: there is one processor, and system calls and exceptions of user mode are handled with interrupts off.
-unsafe impl Sync for Current {}
+unsafe impl Sync for OneTask {}
 
-pub(crate) static CURRENT: Current = Current(Cell::new(None));
+impl OneTask {
+    /// None.
+    pub(crate) const fn none() -> Self {
+        Self(Cell::new(None))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<TaskRef> {
+        self.0.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, task: Option<TaskRef>) {
+        self.0.set(task);
+    }
+
+    pub(crate) fn take(&self) -> Option<TaskRef> {
+        self.0.take()
+    }
+}
+
+/// The task that runs. The stubs read it, too.
+pub(crate) static CURRENT: OneTask = OneTask::none();
 
 struct Ready(RunQueue);
 
@@ -36,13 +58,13 @@ static READY: Ready = Ready(RunQueue::new());
 pub(crate) fn current() -> TaskRef {
     debug_assert!(try_current().is_some());
     // SAFETY: user mode is entered by `switch` only, which sets the current task.
-    unsafe { CURRENT.0.get().unwrap_unchecked() }
+    unsafe { CURRENT.get().unwrap_unchecked() }
 }
 
 /// The task that runs, if one does.
 #[inline(always)]
 pub(crate) fn try_current() -> Option<TaskRef> {
-    CURRENT.0.get()
+    CURRENT.get()
 }
 
 // ANCHOR: switch
@@ -50,7 +72,7 @@ pub(crate) fn try_current() -> Option<TaskRef> {
 #[inline(always)]
 pub(crate) fn switch(from: TaskRef, to: TaskRef) -> TaskRef {
     to.state.set(State::Running);
-    CURRENT.0.set(Some(to));
+    CURRENT.set(Some(to));
     // Within one address space CR3 stays as it is.
     if from.space.get() != to.space.get() {
         load_space(to.space.get());
@@ -91,7 +113,7 @@ pub(crate) fn withdraw(task: TaskRef) {
         State::Ready => remove_ready(task),
         State::Running => {
             floating_point::put_away();
-            CURRENT.0.set(None);
+            CURRENT.set(None);
         }
         _ => {}
     }
@@ -129,6 +151,16 @@ pub(crate) fn settle(task: TaskRef) -> TaskRef {
     }
     make_ready_first(task);
     run(task, pop())
+}
+
+/// In long work for the current task: whether a more urgent one is ready by now.
+#[inline(always)]
+pub(crate) fn must_give_way(task: TaskRef) -> bool {
+    later::tick();
+    while let Some(handler) = later::next_handler() {
+        make_ready_first(handler);
+    }
+    READY.0.is_above(task)
 }
 
 /// What interrupts have brought is dealt with: sleepers wake, handlers begin, a time slice may be over.
@@ -206,4 +238,18 @@ pub(crate) fn leave() -> ! {
     let task = pop();
     load_space(task.space.get());
     arch::syscall::resume(run(task, task))
+}
+
+/// A task is the current one, and nobody is ready.
+#[cfg(all(feature = "chapter7", not(target_os = "none")))]
+pub(super) fn begin_with(task: TaskRef) {
+    forget_all();
+    CURRENT.0.set(Some(task));
+}
+
+/// Nobody runs or is ready any more.
+#[cfg(all(feature = "chapter7", not(target_os = "none")))]
+pub(super) fn forget_all() {
+    CURRENT.0.set(None);
+    READY.0.forget_all();
 }

@@ -172,7 +172,7 @@ impl<'a> Choice<'a> {
         match self.numbers.below(16) {
             0 => self.numbers.below(600),
             1..=7 => u64::from(Rights::all().bits()),
-            _ => u64::from((Rights::from_bits_truncate(self.numbers.below(64) as u8) | Rights::GRANT).bits()),
+            _ => u64::from((Rights::from_bits_truncate(self.numbers.below(128) as u8) | Rights::GRANT).bits()),
         }
     }
 
@@ -260,12 +260,14 @@ impl<'a> Choice<'a> {
     }
 
     fn make(&mut self) -> Operation {
-        const KINDS: [(u64, Kind); 6] = [
+        const KINDS: [(u64, Kind); 8] = [
             (12, Kind::Frame),
             (4, Kind::Table),
             (5, Kind::AddressSpace),
             (4, Kind::Task),
             (2, Kind::LargeFrame),
+            (1, Kind::Notification),
+            (1, Kind::FloatingPoint),
             (1, Kind::Endpoint),
         ];
         let kind = self.numbers.weighted(&KINDS).unwrap_or(Kind::Frame);

@@ -83,7 +83,7 @@ impl Model {
                 if !(USER_START..USER_END).contains(&entry) {
                     return Err(Error::InvalidAddress);
                 }
-                let rights = task.rights & (Rights::CALL | Rights::GRANT | Rights::MANAGE);
+                let rights = task.rights & (Rights::CALL | Rights::GRANT | Rights::MANAGE | Rights::TRANSFER);
                 let endpoint =
                     Capability::new(Kind::Endpoint, rights, task.page, self.free_slot(table, index)?, Some(id));
                 Ok(Effect::Insert(Capability { entry: (entry, context), ..endpoint }))
@@ -177,7 +177,9 @@ impl Model {
         let available = match kind {
             // So many pages in a row that begin at a multiple of so many.
             Kind::LargeFrame => (unused.end / LARGE).saturating_sub(unused.start.div_ceil(LARGE)),
-            Kind::Table | Kind::AddressSpace | Kind::Frame | Kind::Task => self.free_pages(memory.page),
+            Kind::Table | Kind::AddressSpace | Kind::Frame | Kind::Task | Kind::Notification | Kind::FloatingPoint => {
+                self.free_pages(memory.page)
+            }
             _ => return Err(Error::InvalidArgument),
         };
         if u64::from(available) < count {
@@ -311,6 +313,8 @@ impl Model {
             Kind::AddressSpace => ObjectKind::Space(Default::default()),
             Kind::Task => ObjectKind::Task { stopped: false },
             Kind::LargeFrame => ObjectKind::LargeFrame,
+            Kind::Notification => ObjectKind::Notification,
+            Kind::FloatingPoint => ObjectKind::FloatingPoint,
             _ => ObjectKind::Frame,
         };
         let own = |page: Page| self.memory_of(page) == Some(memory);

@@ -8,6 +8,7 @@
 //! - `view`: what can be seen of the kernel's state, in the words of the model.
 //! - `run`: one sequence of operations on both.
 //! - `cases`: sequences that chance seldom finds.
+//! - `run_queue`, `timer_queue`: the queues of the scheduler, compared with plain collections; `scheduler`: tasks that use them.
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 #![expect(clippy::indexing_slicing, reason = "whoever looks for something that is not there has found a mistake")]
@@ -25,6 +26,9 @@ mod perform;
 mod processor;
 mod removal;
 pub mod run;
+pub mod run_queue;
+pub mod scheduler;
+pub mod timer_queue;
 mod view;
 
 /// A page, by its number.

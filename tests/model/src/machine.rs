@@ -15,6 +15,7 @@ use kernel::capability::{
     finish_destruction_step, set_task_steps,
 };
 use kernel::memory::{Frame, PageEntry, PageKind, Region, entry_of, initialize_on_host, page_count, take_boot_regions};
+use kernel::scheduling::host;
 use kernel::task::{ConfigureRequest, TaskRef};
 
 use crate::Page;
@@ -23,6 +24,8 @@ use crate::processor;
 
 /// Pages of the machine: with three runs of 512 that are aligned, the first of them used from the beginning.
 pub const PAGES: u32 = 1600;
+/// Pages of a machine with many tasks.
+const MOST_PAGES: u32 = 5000;
 const PAGE: usize = 4096;
 
 /// The root table's slot for the machine's memory.
@@ -35,7 +38,7 @@ static RUNNING: Mutex<()> = Mutex::new(());
 fn window() -> u64 {
     static WINDOW: OnceLock<u64> = OnceLock::new();
     *WINDOW.get_or_init(|| {
-        let layout = Layout::from_size_align(PAGES as usize * PAGE, 1 << 21).expect("a valid layout");
+        let layout = Layout::from_size_align(MOST_PAGES as usize * PAGE, 1 << 21).expect("a valid layout");
         // SAFETY: the size is not 0.
         let address = unsafe { alloc_zeroed(layout) };
         assert!(!address.is_null(), "no memory for the machine");
@@ -49,21 +52,39 @@ pub type Running = MutexGuard<'static, ()>;
 /// Makes a fresh machine and hands its memory over, which nobody owns yet.
 pub fn fresh_region() -> (Running, Region) {
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    let region = fresh_region_of(&running);
+    let region = fresh_region_of(&running, PAGES);
     (running, region)
 }
 
-fn fresh_region_of(_: &Running) -> Region {
+fn fresh_region_of(_: &Running, pages: u32) -> Region {
     set_window(window());
     set_observer(processor::observe);
     let mut map = MemoryRegion::empty();
-    map.end = u64::from(PAGES) * PAGE as u64;
+    map.end = u64::from(pages) * PAGE as u64;
     map.kind = MemoryRegionKind::Usable;
     initialize_on_host(&[map]);
     // A test that has failed may have left pages on the list of dying ones. They are not this machine's.
     while finish_destruction_step() {}
     initialize_on_host(&[map]);
     take_boot_regions().into_iter().next().expect("the machine has memory")
+}
+
+/// Makes a fresh machine with so many tasks, which were not configured and stand in no queue.
+///
+/// # Panics
+///
+/// If the machine has too few pages.
+pub fn fresh_tasks(count: usize) -> (Running, Vec<TaskRef>) {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut region = fresh_region_of(&running, MOST_PAGES);
+    let task = |_| {
+        let mut page = region.take_owned(PageKind::Task).expect("a page for a task");
+        page.zero();
+        TaskRef::on(page.frame()).expect("it is a task's")
+    };
+    let tasks = (0..count).map(task).collect();
+    host::reset();
+    (running, tasks)
 }
 
 /// The machine while a test has it.
@@ -79,14 +100,14 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         TASK_SLOTS.get_or_init(|| find_task_slots(Self::with_root(&running).0));
-        set_task_steps(TaskSteps { destroy, stop });
+        set_task_steps(TaskSteps { destroy, release_slot });
         stopped_tasks(BTreeSet::clear);
         let (root, root_page, memory) = Self::with_root(&running);
         Self { root, root_page, memory, _running: running }
     }
 
     fn with_root(running: &Running) -> (&'static Table, Page, Range<Page>) {
-        let mut region = fresh_region_of(running);
+        let mut region = fresh_region_of(running, PAGES);
         let page = region.take(PageKind::Table).expect("a page for the root table");
         let root = Table::on(page).expect("it is a table");
         let rest = region.rest();
@@ -158,8 +179,8 @@ pub(crate) fn stopped_tasks<R>(use_them: impl FnOnce(&mut BTreeSet<Page>) -> R) 
     use_them(&mut STOPPED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// What chapter 5 does when a task loses a slot, without the queues and calls: nothing runs here.
-fn stop(page: Frame) -> Progress {
+/// What chapter 5 does when a task loses its table or its space, without the queues and calls: nothing runs here.
+fn release_slot(page: Frame, _: &Slot) -> Progress {
     stopped_tasks(|stopped| stopped.insert(page.number()));
     Progress::Done
 }

@@ -57,6 +57,8 @@ pub(crate) enum ObjectKind {
     Table,
     Frame,
     LargeFrame,
+    Notification,
+    FloatingPoint,
     Task {
         /// It has lost its table or its space.
         stopped: bool,

@@ -121,6 +121,8 @@ pub(crate) fn compare(model: &mut Model, fixed: &[PageKind]) -> Result<(), Strin
                 PageKind::Task
             }
             ObjectKind::Frame => PageKind::Frame,
+            ObjectKind::Notification => PageKind::Notification,
+            ObjectKind::FloatingPoint => PageKind::FloatingPoint,
             ObjectKind::LargeFrame => {
                 expected[page as usize..(page + LARGE) as usize].fill(PageKind::LargeFrame);
                 continue;

@@ -68,8 +68,8 @@ fn parameters(info: &OperationInfo) -> Vec<String> {
         _ => "capability".to_owned(),
     };
     let mut names = vec![capability];
-    for (index, meaning) in info.arguments.iter().enumerate() {
-        let name = meaning.split([':', ',', ';', '(']).next().unwrap_or_default().to_snake_case();
+    for (index, argument) in info.arguments.iter().enumerate() {
+        let name = argument.meaning.split([':', ',', ';', '(']).next().unwrap_or_default().to_snake_case();
         let is_usable = name.starts_with(|first: char| first.is_ascii_alphabetic()) && !names.contains(&name);
         names.push(if is_usable { name } else { format!("argument{index}") });
     }
@@ -84,8 +84,8 @@ fn comment(info: &OperationInfo) -> String {
     text.push_str(" *\n");
     let capability = names.first().map_or("", String::as_str);
     paragraph(&mut text, &format!("@param {capability} "), &reference::invoked_on(info));
-    for (name, meaning) in names.iter().skip(1).zip(info.arguments) {
-        paragraph(&mut text, &format!("@param {name} "), meaning);
+    for (name, argument) in names.iter().skip(1).zip(info.arguments) {
+        paragraph(&mut text, &format!("@param {name} "), argument.meaning);
     }
     let results = info.results.iter().enumerate().map(|(index, meaning)| format!("`words[{index}]`: {meaning}"));
     let status =

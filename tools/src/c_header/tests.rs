@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::Command;
 
-use flatmk_abi::{Access, FLAG_NO_WAIT, MESSAGE_WORDS, WRITE_LIMIT_BYTES, layout, slots};
+use flatmk_abi::{
+    Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, NO_TIMEOUT, WINDOW_SHIFT,
+    WRITE_LIMIT_BYTES, layout, slots,
+};
 
 use super::functions::function;
 use super::*;
@@ -28,6 +31,10 @@ fn constants() -> Vec<(&'static str, u64)> {
     let constants = constants![
         MESSAGE_WORDS,
         FLAG_NO_WAIT,
+        WINDOW_SHIFT,
+        FLAGS_WINDOW,
+        NO_TIMEOUT,
+        MAX_PRIORITY,
         WRITE_LIMIT_BYTES,
         layout::PAGE_SIZE,
         layout::LARGE_FRAME_SIZE,
@@ -44,6 +51,10 @@ fn constants() -> Vec<(&'static str, u64)> {
         slots::SPACE,
         slots::CONSOLE,
         slots::POWER,
+        slots::INTERRUPTS,
+        slots::PORTS,
+        slots::WINDOW,
+        slots::WINDOW_SLOTS,
         slots::MEMORY,
     ];
     constants.map(|(path, value)| (path.rsplit(':').next().unwrap_or(path).trim(), value)).to_vec()
@@ -79,6 +90,12 @@ fn assertions(check: &str) -> String {
     }
     for kind in Kind::ALL {
         equal(&member("KIND", kind), &(kind as u8).to_string());
+    }
+    for &reason in FaultReason::ALL {
+        equal(&member("FAULT_REASON", reason), &(reason as u64).to_string());
+    }
+    for answer in (0..).map_while(FaultAnswer::from_number) {
+        equal(&member("FAULT_ANSWER", answer), &(answer as u64).to_string());
     }
     for access in (0..).map_while(Access::from_number) {
         equal(&member("ACCESS", access), &(access as u8).to_string());

@@ -19,7 +19,7 @@ const HOST_TESTS: [&str; 4] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "
 /// The crate of the end-to-end tests, which boot machines themselves.
 const END_TO_END: &str = "flatmk-tests";
 
-/// The crate that compares the kernel's capabilities with a model of them.
+/// The crate that compares the kernel's capabilities and queues with models of them.
 const MODEL: &str = "flatmk-model";
 
 /// Which checks to run.
@@ -125,7 +125,7 @@ fn host_tests() -> Step {
 
 fn model() -> Step {
     let arguments = ["test", "--target", "host-tuple", "--package", MODEL];
-    Step::tests("the kernel's capabilities against the model", "cargo", &arguments)
+    Step::tests("the kernel's capabilities and queues against their models", "cargo", &arguments)
 }
 
 /// The same tests must fail for a kernel with a bug.

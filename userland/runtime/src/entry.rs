@@ -3,11 +3,11 @@
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
-use flatmk_abi::{Operation, slots};
+use flatmk_abi::{Error, FaultAnswer, Operation, slots};
 
 use crate::console::Line;
-use crate::object::Power;
-use crate::syscall::invoke;
+use crate::object::{OWN_TABLE, Power};
+use crate::syscall::{answer_with_window, invoke};
 
 /// Names the function in which a program begins: `fn(argument: u64, words: [u64; 4])`. When it returns, the task is ready to be called.
 #[macro_export]
@@ -61,8 +61,13 @@ macro_rules! service {
                 "xor edi, edi",
                 "mov esi, 1",
                 "syscall",
+                // Only a return that is refused comes back.
+                "mov rdi, rax",
+                "xor esi, esi",
+                "call {replace}",
                 "ud2",
                 handle = sym handle,
+                replace = sym $crate::replace_answer,
             )
         }
     };
@@ -107,8 +112,12 @@ macro_rules! transfer_service {
                 "or rsi, 1",
                 "xor edi, edi",
                 "syscall",
+                "mov rdi, rax",
+                "mov rsi, [rsp + 32]",
+                "call {replace}",
                 "ud2",
                 handle = sym handle,
+                replace = sym $crate::replace_answer,
                 window_shift = const $crate::WINDOW_SHIFT,
             )
         }
@@ -125,6 +134,18 @@ pub extern "C" fn finish_start() -> ! {
         Ok(_) => unreachable!("a task went on after its return"),
         Err(error) => panic!("the end of the start was refused: {error}"),
     }
+}
+
+/// What a service does when the kernel refuses its answer with a status: no caller may end it that way. A caller that has faulted, and for which that
+/// was no answer, is stopped. Another has no room for the capabilities, or is gone: they are deleted, and the answer is the status.
+pub extern "C" fn replace_answer(status: i64, window: u64) -> ! {
+    for slot in (0..slots::WINDOW_SLOTS).filter(|slot| window >> slot & 1 != 0) {
+        OWN_TABLE.delete(slots::WINDOW + slot).unwrap_or_default();
+    }
+    let is_no_answer_to_a_fault = status == Error::InvalidArgument.status();
+    let word = if is_no_answer_to_a_fault { FaultAnswer::Stop as u64 } else { status.cast_unsigned() };
+    let error = answer_with_window([word, 0, 0, 0], 0);
+    panic!("an answer without capabilities was refused: {error}")
 }
 
 /// What a program does when it panics: it says why, then executes an invalid instruction, at which the kernel stops it.

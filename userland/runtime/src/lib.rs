@@ -15,9 +15,9 @@ mod syscall;
 pub mod testing;
 
 pub use console::write_line;
-pub use entry::{Request, finish_start, panic};
+pub use entry::{Request, finish_start, panic, replace_answer};
 pub use flatmk_abi::WINDOW_SHIFT;
-pub use syscall::{call, call_with_window, invoke};
+pub use syscall::{answer_with_window, call, call_with_window, invoke};
 
 /// The time stamp counter: instructions with exact instruction time, else the ticks of a constant clock.
 #[must_use]

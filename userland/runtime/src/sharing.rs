@@ -4,10 +4,10 @@
 //! daemon's, mapped into its space. A region is an endpoint itself, which comes by capability transfer: whoever has it can map the same frames, or be
 //! handed the frames. What a client has made goes, from all spaces, when it gives it up, or when its address space is gone.
 
-use flatmk_abi::slots::{self, WINDOW};
+use flatmk_abi::slots::{self, SLOTS_PER_TABLE, WINDOW};
 use flatmk_abi::{Access, Error, Rights, Words};
 
-use crate::object::{Endpoint, Frame, OWN_TABLE};
+use crate::object::{Endpoint, Frame, OWN_TABLE, identify};
 
 /// The most frames of a region.
 pub const REGION_FRAMES: u64 = 8;
@@ -18,13 +18,13 @@ pub const REGION_FRAMES: u64 = 8;
 pub enum SharingRequest {
     /// How many frames does the client have? Answer: word 1.
     Query = 0,
-    /// Here is my address space, in the first slot of the window.
+    /// Here is my address space, in the first slot of the window. It does not come back.
     Attach = 1,
     /// Make a region. Word 1: how many frames; word 2: the address at which they are mapped for the client. The region comes in the first slot of the window.
     Create = 2,
     /// Take back all regions of the client, and its space.
     Detach = 3,
-    /// To a region: map it into the space in the first slot of the window, which comes back. Word 1: the address; word 2: how, an [`Access`].
+    /// To a region: map it into the space in the first slot of the window, which does not come back. Word 1: the address; word 2: how, an [`Access`].
     Map = 4,
     /// To a region: word 1: the number of a frame, whose capability comes in the first slot of the window.
     Frame = 5,
@@ -51,21 +51,29 @@ fn outcome([status, word, ..]: Words) -> Result<u64, Error> {
 /// The first slot of the window, as a bit.
 const FIRST: u64 = 1;
 
+// ANCHOR: window
 /// Calls with a copy of the client's space in the window.
 fn call_with_space(endpoint: Endpoint, message: Words) -> Result<(), Error> {
     OWN_TABLE.copy(WINDOW, slots::SPACE, Rights::MANAGE | Rights::GRANT)?;
     let result = endpoint.call_with_window(message, FIRST).and_then(|(answer, _)| outcome(answer));
-    // It is in the window still if the call was refused, or again if it came back.
+    // It is in the window still if the call was refused.
     OWN_TABLE.delete(WINDOW).or_else(|error| if error == Error::InvalidCapability { Ok(()) } else { Err(error) })?;
     result.map(|_| ())
 }
 
 /// Calls, and puts what comes in the window into a slot.
 fn call_for(endpoint: Endpoint, message: Words, slot: u64) -> Result<(), Error> {
+    // What has come must have somewhere to go.
+    match identify(slot) {
+        Ok(_) => return Err(Error::SlotOccupied),
+        Err(_) if !(1..SLOTS_PER_TABLE).contains(&slot) => return Err(Error::InvalidArgument),
+        Err(_) => {}
+    }
     let (answer, window) = endpoint.call_with_window(message, 0)?;
     outcome(answer)?;
     if window & FIRST == 0 { Err(Error::InvalidCapability) } else { OWN_TABLE.move_here(slot, WINDOW) }
 }
+// ANCHOR_END: window
 
 /// A client's endpoint to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +95,8 @@ impl Sharing {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidState`] where it was told before.
+    /// [`Error::InvalidState`] where it was told before, [`Error::WrongKind`], [`Error::MissingRight`] and [`Error::InvalidCapability`] where the window
+    /// brings no address space that the daemon can map into.
     pub fn attach(self) -> Result<(), Error> {
         call_with_space(self.0, [SharingRequest::Attach as u64, 0, 0, 0])
     }
@@ -97,7 +106,8 @@ impl Sharing {
     /// # Errors
     ///
     /// [`Error::InvalidState`] before [`attach`](Self::attach), [`Error::InvalidArgument`] for no frame or more than [`REGION_FRAMES`],
-    /// [`Error::OutOfMemory`], and those of mapping. Nothing has changed then.
+    /// [`Error::OutOfMemory`] also where there are too many regions, [`Error::SlotOccupied`] where the slot or the first slot of the window is not
+    /// empty, and those of mapping. Nothing has changed then.
     pub fn create(self, frame_count: u64, address: u64, slot: u64) -> Result<Region, Error> {
         call_for(self.0, [SharingRequest::Create as u64, frame_count, address, 0], slot)?;
         Ok(Region(Endpoint(slot)))
@@ -107,7 +117,7 @@ impl Sharing {
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// [`Error::InvalidState`] before [`attach`](Self::attach).
     pub fn detach(self) -> Result<(), Error> {
         self.0.call([SharingRequest::Detach as u64, 0, 0, 0]).and_then(outcome).map(|_| ())
     }
@@ -122,7 +132,8 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// [`Error::CalleeGone`] where the region is gone, and those of mapping. Nothing has changed then.
+    /// [`Error::InvalidCapability`] where the region is gone, [`Error::CalleeGone`] where it went while the call waited, [`Error::OutOfMemory`] where
+    /// it is mapped into too many spaces, and those of mapping. Nothing has changed then.
     pub fn map(self, address: u64, access: Access) -> Result<(), Error> {
         call_with_space(self.0, [SharingRequest::Map as u64, address, access as u64, 0])
     }
@@ -131,7 +142,8 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] where there is no such frame, [`Error::CalleeGone`] where the region is gone.
+    /// [`Error::InvalidArgument`] where there is no such frame, [`Error::SlotOccupied`] where the slot or the first slot of the window is not empty;
+    /// [`Error::InvalidCapability`] and [`Error::CalleeGone`] as for [`map`](Self::map).
     pub fn frame(self, index: u64, slot: u64) -> Result<Frame, Error> {
         call_for(self.0, [SharingRequest::Frame as u64, index, 0, 0], slot)?;
         Ok(Frame(slot))

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use flatmk_abi::{Error, FLAGS_WINDOW, Operation, WINDOW_SHIFT, Words};
+use flatmk_abi::{Error, FLAGS_WINDOW, Operation, WINDOW_SHIFT, Words, slots};
 
 // ANCHOR: invoke
 /// Invokes an operation on the capability behind a pointer.
@@ -60,6 +60,16 @@ fn invoke_with_window(pointer: u64, operation: Operation, flags: u64, arguments:
 /// Those of [`Operation::Call`].
 pub fn call_with_window(endpoint: u64, message: Words, window: u64) -> Result<(Words, u64), Error> {
     invoke_with_window(endpoint, Operation::Call, window << WINDOW_SHIFT & FLAGS_WINDOW, message)
+}
+
+/// Answers the caller, with the capabilities in these slots of the window, one bit each. That ends the work on the call, so nothing behind it is
+/// executed: it comes back, with one of the errors of [`Operation::Return`], only where the kernel refuses it. Then the caller waits still.
+pub fn answer_with_window(message: Words, window: u64) -> Error {
+    let flags = window << WINDOW_SHIFT & FLAGS_WINDOW;
+    match invoke_with_window(slots::REPLY, Operation::Return, flags, message) {
+        Ok(_) => unreachable!("a task went on after its return"),
+        Err(error) => error,
+    }
 }
 
 /// Calls the endpoint behind a pointer, with flags.

@@ -7,7 +7,7 @@ use flatmk_abi::{Error, Kind, Rights};
 use flatmk_runtime::object::{AddressSpace, Done, Memory, OWN_TABLE, Table, identify};
 
 use crate::region::REGIONS;
-use crate::{IS_REGION, Shared};
+use crate::{Shared, give};
 
 /// The memory that the daemon hands out.
 pub(crate) const MEMORY: Memory = Memory(8);
@@ -37,9 +37,9 @@ fn space_of(client: u64) -> AddressSpace {
 }
 
 impl Clients {
+    /// Clients have the numbers from 1 on; the context of a region is above them all.
     fn flag(&self, client: u64) -> Result<&Cell<bool>, Error> {
-        let is_client = client != 0 && client & IS_REGION == 0;
-        let index = usize::try_from(client).ok().filter(|_| is_client);
+        let index = usize::try_from(client).ok().filter(|&index| index != 0);
         index.and_then(|index| self.is_attached.get(index)).ok_or(Error::InvalidArgument)
     }
 
@@ -68,14 +68,18 @@ impl Clients {
         Ok(())
     }
 
-    /// Makes a region for a client; its endpoint is in the window then.
+    /// Makes a region for a client, and answers with its endpoint. Comes back only with an error.
     pub(crate) fn create(&self, client: u64, frame_count: u64, address: u64) -> Done {
         if !self.flag(client)?.get() {
             return Err(Error::InvalidState);
         }
-        REGIONS.create(client, space_of(client), frame_count, address)?;
+        let number = REGIONS.create(client, space_of(client), frame_count, address)?;
         self.count(client, self.frames_of(client) + frame_count);
-        Ok(())
+        let refused = give();
+        // The client could never give back what it has no name for.
+        self.count(client, self.frames_of(client) - frame_count);
+        REGIONS.destroy(number);
+        Err(refused)
     }
 
     /// Takes back what a client has.

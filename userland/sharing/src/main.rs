@@ -10,10 +10,10 @@ mod region;
 
 use flatmk_abi::slots::WINDOW;
 use flatmk_abi::{Error, Words};
-use flatmk_runtime::Request;
 use flatmk_runtime::object::{OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::SharingRequest;
+use flatmk_runtime::{Request, answer_with_window};
 
 use client::CLIENTS;
 use region::REGIONS;
@@ -40,7 +40,7 @@ fn main(_argument: u64, _words: Words) {
     client::prepare().expect("memory for a table");
 }
 
-/// The endpoint of a region has this bit in its context, and the region's number below; that of a client its number.
+/// The endpoint of a region has this bit in its context; that of a client has the client's number there.
 pub(crate) const IS_REGION: u64 = 1 << 63;
 
 // ANCHOR: serve
@@ -53,26 +53,33 @@ fn serve(context: u64, request: &mut Request) {
         (request.message, request.window) = ([0, CLIENTS.frames_of(context), 0, 0], 0);
         return;
     }
+    empty_window(request.window & !FIRST);
     CLIENTS.forget_the_dead();
     let result = match request_kind {
-        Some(SharingRequest::Attach) => CLIENTS.attach(context).map(|()| 0),
-        Some(SharingRequest::Create) => CLIENTS.create(context, first, second).map(|()| FIRST),
-        Some(SharingRequest::Detach) => CLIENTS.detach(context).map(|()| 0),
-        Some(SharingRequest::Map) => REGIONS.map(context, first, second).map(|()| FIRST),
-        Some(SharingRequest::Frame) => REGIONS.give_frame(context, first).map(|()| FIRST),
+        Some(SharingRequest::Attach) => CLIENTS.attach(context),
+        Some(SharingRequest::Create) => CLIENTS.create(context, first, second),
+        Some(SharingRequest::Detach) => CLIENTS.detach(context),
+        Some(SharingRequest::Map) => REGIONS.map(context, first, second),
+        Some(SharingRequest::Frame) => REGIONS.give_frame(context, first),
         _ => Err(Error::InvalidArgument),
     };
-    let goes_back = *result.as_ref().unwrap_or(&0);
-    empty_window((request.window | FIRST) & !goes_back);
-    request.window = goes_back;
+    // Whatever has come and is not kept goes, so that the next client finds the window empty.
+    empty_window(FIRST);
     request.message = [result.err().map_or(0, |error| error.status().cast_unsigned()), 0, 0, 0];
+    request.window = 0;
+}
+
+/// Answers with what is in the first slot of the window, which ends the work on this call. It comes back only where the kernel refuses that: the
+/// client is gone, or its own window is not empty.
+pub(crate) fn give() -> Error {
+    answer_with_window([0; 4], FIRST)
 }
 // ANCHOR_END: serve
 
 /// The first slot of the window, as a bit.
-pub(crate) const FIRST: u64 = 1;
+const FIRST: u64 = 1;
 
-/// Whatever a client has sent and is not kept goes, so that the next one finds the window empty.
+/// Deletes what is in these slots of the window, one bit each.
 fn empty_window(slots: u64) {
     if slots == 0 {
         return;

@@ -1,36 +1,55 @@
 //! The regions: frames, and where they are mapped.
 
 use core::cell::Cell;
+use core::ops::Range;
 
+use flatmk_abi::layout::PAGE_SIZE;
 use flatmk_abi::slots::{SLOTS_PER_TABLE, WINDOW, nested};
 use flatmk_abi::{Access, Error, Kind, Rights};
-use flatmk_runtime::object::{AddressSpace, Done, Frame, OWN_TABLE, Table};
+use flatmk_runtime::object::{AddressSpace, Done, Frame, OWN_TABLE, Table, identify};
 use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::REGION_FRAMES;
 
 use crate::client::MEMORY;
-use crate::{IS_REGION, Shared};
+use crate::{IS_REGION, Shared, give};
 
 /// The slots of the daemon's table that hold one table for each region.
 const FIRST_TABLE: u64 = 16;
 const MOST_REGIONS: usize = 32;
 
-/// In the table of a region: the endpoint from which clients' ones are minted, the frames, and copies of the frames, which are mapped into further spaces.
+/// In the table of a region: the endpoint from which clients' ones are minted, the frames, and then the spaces into which it was mapped, each
+/// followed by the copies of the frames that are mapped there.
 const ENDPOINT: u64 = 1;
 const FIRST_FRAME: u64 = 2;
-const FIRST_COPY: u64 = FIRST_FRAME + REGION_FRAMES;
+const FIRST_MAPPING: u64 = FIRST_FRAME + REGION_FRAMES;
 
 /// Frames that one client has made, and that others can map.
 struct Region {
     /// The client; 0 where there is no region.
     client: Cell<u64>,
     frame_count: Cell<u64>,
+    /// How many regions have had this number. It is in the context of the endpoint: a call that waited while its region went must not reach
+    /// the next one.
+    generation: Cell<u64>,
 }
+
+impl Region {
+    const fn none() -> Self {
+        Self { client: Cell::new(0), frame_count: Cell::new(0), generation: Cell::new(0) }
+    }
+
+    fn context(&self, number: u64) -> u64 {
+        IS_REGION | self.generation.get() << GENERATION_SHIFT | number
+    }
+}
+
+/// Where the generation begins in the context of a region, above the number.
+const GENERATION_SHIFT: u32 = 8;
+const _: () = assert!(MOST_REGIONS <= 1 << GENERATION_SHIFT);
 
 pub(crate) struct Regions([Region; MOST_REGIONS]);
 
-pub(crate) static REGIONS: Shared<Regions> =
-    Shared(Regions([const { Region { client: Cell::new(0), frame_count: Cell::new(0) } }; MOST_REGIONS]));
+pub(crate) static REGIONS: Shared<Regions> = Shared(Regions([const { Region::none() }; MOST_REGIONS]));
 
 fn table_of(number: u64) -> Table {
     Table(FIRST_TABLE + number)
@@ -47,74 +66,99 @@ impl Regions {
 
     /// The region that an endpoint with this context is for.
     fn find(&self, context: u64) -> Result<(u64, &Region), Error> {
-        let number = context & !IS_REGION;
-        let region = self.0.get(number as usize).filter(|_| context & IS_REGION != 0).ok_or(Error::InvalidArgument)?;
-        if region.client.get() == 0 { Err(Error::CalleeGone) } else { Ok((number, region)) }
+        if context & IS_REGION == 0 {
+            return Err(Error::InvalidArgument);
+        }
+        let has_context = |&(number, region): &(u64, &Region)| region.context(number) == context;
+        let found = self.numbered().find(has_context).filter(|(_, region)| region.client.get() != 0);
+        found.ok_or(Error::CalleeGone)
     }
 
     // ANCHOR: create
-    /// Makes a region, maps it, and puts its endpoint into the window.
-    pub(crate) fn create(&self, client: u64, space: AddressSpace, frame_count: u64, address: u64) -> Done {
+    /// Makes a region, maps it, and puts its endpoint into the window. Returns its number.
+    pub(crate) fn create(
+        &self,
+        client: u64,
+        space: AddressSpace,
+        frame_count: u64,
+        address: u64,
+    ) -> Result<u64, Error> {
         if frame_count == 0 || frame_count > REGION_FRAMES {
             return Err(Error::InvalidArgument);
         }
         let free = self.numbered().find(|(_, region)| region.client.get() == 0);
         let (number, region) = free.ok_or(Error::OutOfMemory)?;
-        let made = fill(number, space, frame_count, address);
-        if made.is_err() {
+        region.generation.set(region.generation.get() + 1);
+        if let Err(error) = fill(number, region.context(number), space, frame_count, address) {
             empty(number);
-            return made;
+            return Err(error);
         }
         region.client.set(client);
         region.frame_count.set(frame_count);
-        Ok(())
+        Ok(number)
     }
     // ANCHOR_END: create
 
-    /// Maps a region into the space in the window.
+    /// Maps a region into the space in the window, which is kept.
     pub(crate) fn map(&self, context: u64, address: u64, access: u64) -> Done {
         let (number, region) = self.find(context)?;
         let access = Access::from_number(access).ok_or(Error::InvalidArgument)?;
         let table = table_of(number);
         let count = region.frame_count.get();
+        let slots = free_mapping(table, count).ok_or(Error::OutOfMemory)?;
+        let space = AddressSpace(nested(table.0, slots.start));
         // One mapping is one capability, so each further space takes copies of its own.
-        let first = first_free(table, count).ok_or(Error::OutOfMemory)?;
         let map_one = |index| {
-            table.copy(first + index, frame(number, index).0, Rights::READ | Rights::WRITE)?;
-            AddressSpace(WINDOW).map(Frame(nested(table.0, first + index)), address + index * 4096, access)
+            let slot = slots.start + 1 + index;
+            table.copy(slot, frame(number, index).0, Rights::READ | Rights::WRITE)?;
+            space.map(Frame(nested(table.0, slot)), address_of(address, index), access)
         };
-        let mapped = (0..count).try_for_each(map_one);
+        delete_all(table, slots.clone());
+        let mapped = table.move_here(slots.start, WINDOW).and_then(|()| (0..count).try_for_each(map_one));
         if mapped.is_err() {
-            (first..first + count).for_each(|slot| table.delete(slot).unwrap_or_default());
+            delete_all(table, slots);
         }
         mapped
     }
 
-    /// Puts a copy of a frame into the window.
+    /// Answers with a copy of a frame. Comes back only with an error.
     pub(crate) fn give_frame(&self, context: u64, index: u64) -> Done {
         let (number, region) = self.find(context)?;
         if index >= region.frame_count.get() {
             return Err(Error::InvalidArgument);
         }
-        OWN_TABLE.copy(WINDOW, frame(number, index).0, Rights::READ | Rights::WRITE | Rights::GRANT)
+        OWN_TABLE.copy(WINDOW, frame(number, index).0, Rights::READ | Rights::WRITE | Rights::GRANT)?;
+        Err(give())
     }
 
-    /// Takes back the regions of a client: all capabilities to their frames go, whoever has them, and with them the mappings.
-    pub(crate) fn destroy_those_of(&self, client: u64) {
-        for (number, region) in self.numbered().filter(|(_, region)| region.client.get() == client) {
+    /// Takes back a region: all capabilities to its frames go, whoever has them, and with them the mappings.
+    pub(crate) fn destroy(&self, number: u64) {
+        if let Some(region) = self.0.get(number as usize) {
             region.client.set(0);
             empty(number);
         }
     }
+
+    /// Takes back the regions of a client.
+    pub(crate) fn destroy_those_of(&self, client: u64) {
+        let those = self.numbered().filter(|(_, region)| region.client.get() == client);
+        those.for_each(|(number, _)| self.destroy(number));
+    }
 }
 
-fn fill(number: u64, space: AddressSpace, frame_count: u64, address: u64) -> Done {
+/// Where a frame of a region is mapped. The first one comes first, and only an address in user space goes on to the next: the sum
+/// does not overflow.
+fn address_of(address: u64, index: u64) -> u64 {
+    address + index * PAGE_SIZE
+}
+
+fn fill(number: u64, context: u64, space: AddressSpace, frame_count: u64, address: u64) -> Done {
     let table = table_of(number);
     MEMORY.make(Kind::Table, 1, OWN_TABLE, table.0)?;
     MEMORY.make(Kind::Frame, frame_count, table, FIRST_FRAME)?;
     (0..frame_count)
-        .try_for_each(|index| space.map(frame(number, index), address + index * 4096, Access::ReadWrite))?;
-    table.mint(ENDPOINT, SERVICE, Rights::all(), IS_REGION | number)?;
+        .try_for_each(|index| space.map(frame(number, index), address_of(address, index), Access::ReadWrite))?;
+    table.mint(ENDPOINT, SERVICE, Rights::all(), context)?;
     OWN_TABLE.copy(WINDOW, nested(table.0, ENDPOINT), Rights::CALL | Rights::GRANT | Rights::TRANSFER)
 }
 
@@ -122,7 +166,7 @@ fn fill(number: u64, space: AddressSpace, frame_count: u64, address: u64) -> Don
 /// Takes back what was made for a region, as far as it was.
 fn empty(number: u64) {
     let table = table_of(number);
-    for slot in [ENDPOINT].into_iter().chain(FIRST_FRAME..FIRST_COPY) {
+    for slot in ENDPOINT..FIRST_MAPPING {
         // A slot that was not filled yet has nothing to take back.
         table.revoke(slot).unwrap_or_default();
     }
@@ -130,8 +174,14 @@ fn empty(number: u64) {
 }
 // ANCHOR_END: empty
 
-/// The first of so many empty slots in a row.
-fn first_free(table: Table, count: u64) -> Option<u64> {
-    let is_free = |slot| flatmk_runtime::object::identify(nested(table.0, slot)).is_err();
-    (FIRST_COPY..=SLOTS_PER_TABLE - count).step_by(count as usize).find(|&first| (first..first + count).all(is_free))
+fn delete_all(table: Table, slots: Range<u64>) {
+    slots.for_each(|slot| table.delete(slot).unwrap_or_default());
+}
+
+/// Slots for one more space and the copies of so many frames: none was there yet, or the space that was there is gone.
+fn free_mapping(table: Table, frame_count: u64) -> Option<Range<u64>> {
+    let is_free = |&first: &u64| identify(nested(table.0, first)) == Err(Error::InvalidCapability);
+    let length = 1 + frame_count;
+    let first = (FIRST_MAPPING..=SLOTS_PER_TABLE - length).step_by(length as usize).find(is_free)?;
+    Some(first..first + length)
 }

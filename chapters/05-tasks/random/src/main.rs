@@ -8,6 +8,7 @@ mod harness;
 #[path = "../../user/src/random.rs"]
 mod random;
 #[path = "../../user/src/registers.rs"]
+#[expect(dead_code, reason = "shared with the other tests of chapter 5 and 6")]
 mod registers;
 
 use flatmk_runtime::testing::{self, Test};
@@ -26,6 +27,7 @@ const TESTS: &[Test] = tests![
     the_eighth_hundred_thousand_calls_keep_everything_in_order,
     the_ninth_hundred_thousand_calls_keep_everything_in_order,
     the_tenth_hundred_thousand_calls_keep_everything_in_order,
+    each_operation_has_succeeded,
 ];
 
 const CALLS: u64 = 100_000;
@@ -49,6 +51,10 @@ hundred_thousand_calls! {
     the_eighth_hundred_thousand_calls_keep_everything_in_order: 0xf1bbcdcbfa53e0a8;
     the_ninth_hundred_thousand_calls_keep_everything_in_order: 0x8ff34785799e5cbd;
     the_tenth_hundred_thousand_calls_keep_everything_in_order: 0x2e2ac13ef8e8d8d2;
+}
+
+fn each_operation_has_succeeded() {
+    random::every_operation_has_succeeded();
 }
 
 fn main(_: u64, _: [u64; 4]) {

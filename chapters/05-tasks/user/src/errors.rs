@@ -1,14 +1,16 @@
 //! Each operation refuses with each error that the interface lists for it, where it belongs, and nothing has changed.
 
 use flatmk_abi::layout::{LARGE_FRAME_SIZE, USER_END, USER_START};
-use flatmk_abi::{Access, Error, Kind, Operation, Rights, Words, slots};
+use flatmk_abi::{Access, Error, Kind, OPERATIONS, Operation, Rights, Words, slots};
+use flatmk_runtime::object::{Endpoint, Interrupts, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
-use crate::harness::{at, free_pages, kernel_knows, stack_top};
+use crate::harness::{SCRATCH, at, copy, free_pages, kernel_knows, stack_top};
 use crate::objects::{
-    CONFIGURED, EMPTY, FRAME, FRAME_READ, INNER, LARGE, LARGE_ADDRESS, LARGE_MAPPED, LARGE_READ, MAPPED,
-    MAPPED_ADDRESS, MAPPED_HIGH, PART, PART_PAGES, SPACE, SPACE_WEAK, STARTED, TABLE, TABLE_WEAK, TASK, with_objects,
+    CONFIGURED, EMPTY, FLOATING, FLOATING_USED, FLOATING_WEAK, FRAME, FRAME_READ, INNER, LARGE, LARGE_ADDRESS,
+    LARGE_MAPPED, LARGE_READ, MAPPED, MAPPED_ADDRESS, MAPPED_HIGH, PART, PART_PAGES, SPACE, SPACE_WEAK, STARTED, TABLE,
+    TABLE_WEAK, TASK, with_objects,
 };
 use crate::registers::system_call;
 
@@ -16,15 +18,35 @@ pub(crate) const TESTS: &[Test] = tests![each_error_of_the_interface_is_returned
 
 const ALL: u64 = Rights::all().bits() as u64;
 
-/// All but `OutOfMemory` of the other operations, which is in `memory`.
+/// Whether all errors of an operation have their cases here. Those of calls and returns, and of what comes later, are in the tests of their chapters.
+fn is_listed_here(operation: Operation) -> bool {
+    let is_of_calls = matches!(operation, Operation::Call | Operation::Return | Operation::Reply);
+    operation.chapter() <= 6 && kernel_knows(operation) && !is_of_calls
+}
+
+/// An endpoint of a task that never runs, and one that cannot be called; of chapter 6.
+const ENDPOINT: u64 = at(25);
+const ENDPOINT_WEAK: u64 = at(26);
+
+/// Lines of printers, which nobody has: one that is bound for the test, and one that is not.
+const BOUND_LINE: u64 = 5;
+const UNUSED_LINE: u64 = 10;
+
+/// What takes more than one call, and the module that does it.
+const ELSEWHERE: &[(Operation, Error)] = &[
+    // `memory`
+    (Operation::Map, Error::OutOfMemory),
+    (Operation::Split, Error::InvalidState),
+];
+
 fn each_error_of_the_interface_is_returned_where_it_belongs() {
     use Error::{
-        AlreadyMapped, InvalidAddress, InvalidArgument, InvalidCapability, InvalidState, MissingRight, NotMapped,
-        OutOfMemory, SlotOccupied, WrongKind,
+        AlreadyBound, AlreadyMapped, InvalidAddress, InvalidArgument, InvalidCapability, InvalidState, MissingRight,
+        NotMapped, OutOfMemory, SlotOccupied, WrongKind,
     };
     use Operation::{
-        Configure, Copy, Delete, Make, MakeEndpoint, Map, Mint, Move, PowerOff, Protect, Revoke, Split, Start, Unmap,
-        Write, Yield,
+        Bind, Configure, Copy, Delete, Make, MakeEndpoint, Map, Mint, Move, PowerOff, Protect, ReadPort, ReadRegisters,
+        Revoke, SetFaultHandler, SetFloatingPoint, Split, Start, Unmap, Write, WritePort, WriteRegister, Yield,
     };
     const MANY: u64 = u64::MAX;
     let memory = slots::MEMORY;
@@ -155,6 +177,25 @@ fn each_error_of_the_interface_is_returned_where_it_belongs() {
         (Write, slots::CONSOLE, [0, 1, 0, 0], InvalidAddress),
         (PowerOff, slots::POWER, [2, 0, 0, 0], InvalidArgument),
         (PowerOff, slots::POWER, [1 << 32, 0, 0, 0], InvalidArgument),
+        (ReadRegisters, TASK, [18, 0, 0, 0], InvalidArgument),
+        (ReadRegisters, TASK, [MANY, 0, 0, 0], InvalidArgument),
+        (ReadRegisters, STARTED, [0; 4], InvalidState),
+        (ReadRegisters, slots::SELF, [0; 4], InvalidState),
+        (WriteRegister, TASK, [18, 0, 0, 0], InvalidArgument),
+        (WriteRegister, TASK, [MANY, 0, 0, 0], InvalidArgument),
+        (WriteRegister, TASK, [16, 0, 0, 0], InvalidAddress),
+        (WriteRegister, TASK, [16, USER_END, 0, 0], InvalidAddress),
+        (WriteRegister, TASK, [16, 1 << 47, 0, 0], InvalidAddress),
+        (WriteRegister, TASK, [16, MANY, 0, 0], InvalidAddress),
+        (WriteRegister, STARTED, [0; 4], InvalidState),
+        (WriteRegister, slots::SELF, [0; 4], InvalidState),
+        (SetFloatingPoint, TASK, [EMPTY, 0, 0, 0], InvalidCapability),
+        (SetFloatingPoint, TASK, [FRAME, 0, 0, 0], WrongKind),
+        (SetFloatingPoint, TASK, [FLOATING_WEAK, 0, 0, 0], MissingRight),
+        // It serves another task; then, the task is not stopped.
+        (SetFloatingPoint, TASK, [FLOATING_USED, 0, 0, 0], InvalidState),
+        (SetFloatingPoint, STARTED, [FLOATING, 0, 0, 0], InvalidState),
+        (SetFloatingPoint, slots::SELF, [0; 4], InvalidState),
     ];
     let of_chapter_6: &[(Operation, u64, Words, Error)] = &[
         (MakeEndpoint, TASK, [0, 7, TABLE, 1], InvalidAddress),
@@ -166,15 +207,49 @@ fn each_error_of_the_interface_is_returned_where_it_belongs() {
         (MakeEndpoint, TASK, [USER_START, 7, TABLE, 0], InvalidArgument),
         (MakeEndpoint, TASK, [USER_START, 7, TABLE, 64], InvalidArgument),
         (MakeEndpoint, TASK, [USER_START, 7, slots::TABLE, slots::SELF], SlotOccupied),
+        (SetFaultHandler, TASK, [EMPTY, 0, 0, 0], InvalidCapability),
+        (SetFaultHandler, TASK, [TASK, 0, 0, 0], WrongKind),
+        (SetFaultHandler, TASK, [ENDPOINT_WEAK, 0, 0, 0], MissingRight),
+        (SetFaultHandler, TASK, [ENDPOINT, 2, 0, 0], InvalidArgument),
+        (SetFaultHandler, TASK, [ENDPOINT, MANY, 0, 0], InvalidArgument),
+        (SetFaultHandler, TASK, [0, 1, 0, 0], InvalidArgument),
+        (Bind, slots::INTERRUPTS, [16, ENDPOINT, 0, 0], InvalidArgument),
+        (Bind, slots::INTERRUPTS, [MANY, ENDPOINT, 0, 0], InvalidArgument),
+        (Bind, slots::INTERRUPTS, [UNUSED_LINE, EMPTY, 0, 0], InvalidCapability),
+        (Bind, slots::INTERRUPTS, [UNUSED_LINE, TASK, 0, 0], WrongKind),
+        (Bind, slots::INTERRUPTS, [UNUSED_LINE, ENDPOINT_WEAK, 0, 0], MissingRight),
+        (Bind, slots::INTERRUPTS, [BOUND_LINE, ENDPOINT, 0, 0], AlreadyBound),
+        (ReadPort, slots::PORTS, [0x80, 3, 0, 0], InvalidArgument),
+        (ReadPort, slots::PORTS, [1 << 16, 1, 0, 0], InvalidArgument),
+        (WritePort, slots::PORTS, [0x80, 0, 0, 0], InvalidArgument),
+        (WritePort, slots::PORTS, [0x80, 1, 0x100, 0], InvalidArgument),
+        (WritePort, slots::PORTS, [0xffff, 2, 0, 0], InvalidArgument),
     ];
     with_objects(|| {
+        let of_chapter_6 = if kernel_knows(MakeEndpoint) { of_chapter_6 } else { &[] };
+        if kernel_knows(MakeEndpoint) {
+            Task(TASK).make_endpoint(crate::harness::thread_entry, 7, SCRATCH, 25).expect("a free slot");
+            copy(26, ENDPOINT, Rights::GRANT);
+            Interrupts(slots::INTERRUPTS).bind(BOUND_LINE, Some(Endpoint(ENDPOINT))).expect("nothing is bound to it");
+        }
         let before = free_pages();
-        let of_chapter_6 = of_chapter_6.iter().filter(|_| kernel_knows(MakeEndpoint));
         for &(operation, pointer, arguments, expected) in cases.iter().chain(of_chapter_6) {
             let outcome = system_call(pointer, operation as u64, arguments);
             assert_eq!(outcome, Err(expected), "{operation:?} on {pointer:#x} with {arguments:x?}");
         }
         assert_eq!(free_pages(), before, "a refused operation takes no page");
+        if kernel_knows(MakeEndpoint) {
+            Interrupts(slots::INTERRUPTS).bind(BOUND_LINE, None).expect("the root task has all lines");
+        }
+        let is_there = |operation: Operation, error| {
+            let cases = cases.iter().chain(of_chapter_6).map(|&(operation, _, _, error)| (operation, error));
+            cases.chain(ELSEWHERE.iter().copied()).any(|case| case == (operation, error))
+        };
+        for information in OPERATIONS.iter().filter(|information| is_listed_here(information.operation)) {
+            for &(error, cause) in information.errors {
+                assert!(is_there(information.operation, error), "{} with {error:?}: {cause}", information.name);
+            }
+        }
         assert_eq!(system_call(at(31), Operation::Identify as u64, [0; 4]), Err(InvalidCapability));
     });
 }

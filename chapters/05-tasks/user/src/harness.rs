@@ -50,7 +50,7 @@ pub(crate) fn copy(slot: u64, source: u64, rights: Rights) -> u64 {
 /// How many threads there can be at a time.
 pub(crate) const THREADS: u64 = 12;
 
-const STACK_SIZE: usize = 8192;
+const STACK_SIZE: usize = 32 * 1024;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(4096))]

@@ -176,8 +176,8 @@ fn a_task_deletes_itself_its_table_and_its_space_in_every_order() {
                 let child = load_child();
                 child.table.copy(SECOND_TABLE, child.table.0, Rights::all()).expect("a free slot");
                 // The child alone holds its task and its space now.
-                OWN_TABLE.delete(child.task.0).expect("the task is there");
-                OWN_TABLE.delete(child.space.0).expect("the space is there");
+                Table(CHILD).delete(child.task.0 % SLOTS_PER_TABLE).expect("the task is there");
+                Table(CHILD).delete(child.space.0 % SLOTS_PER_TABLE).expect("the space is there");
                 let task = child.slot(slots::SELF);
                 let argument = Child::Delete([through, first, second, third]).to_argument();
                 flatmk_runtime::object::Task(task).start(entry_of_this_program(), argument).expect("not started yet");

@@ -12,6 +12,7 @@ mod memory;
 mod objects;
 mod operations;
 mod random;
+#[expect(dead_code, reason = "shared with the tests of chapter 6")]
 mod registers;
 mod revocation;
 mod scheduling;

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     make_without_enough_pages_changes_nothing,
     map_without_enough_pages_changes_nothing,
     split_without_enough_pages_changes_nothing,
+    memory_is_split_thirty_two_times_in_a_row_and_no_more,
 ];
 
 /// Where the tests map frames of their own; the page tables on the way are there from the start.
@@ -185,5 +186,21 @@ fn split_without_enough_pages_changes_nothing() {
         memory.make(Kind::Frame, 1, SCRATCH, 11).expect("a page");
         memory.split(9, SCRATCH, 10).expect("enough pages");
         assert_eq!(memory.make(Kind::Frame, 1, SCRATCH, 12), Err(Error::OutOfMemory));
+    });
+}
+
+fn memory_is_split_thirty_two_times_in_a_row_and_no_more() {
+    const MOST: u64 = 32;
+    with_scratch(|| {
+        let mut memory = MEMORY;
+        for depth in 1..=MOST {
+            memory.split(2 * MOST - depth, SCRATCH, depth).expect("one page stays each time");
+            memory = Memory(at(depth));
+        }
+        assert_eq!(memory.split(1, SCRATCH, MOST + 1), Err(Error::InvalidState));
+        assert_eq!(memory.measure(), Ok((MOST, MOST)));
+        // One that is less deep can be split.
+        SCRATCH.delete(MOST).expect("it is there");
+        Memory(at(MOST - 1)).split(1, SCRATCH, MOST).expect("it has pages");
     });
 }

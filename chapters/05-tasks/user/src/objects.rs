@@ -27,6 +27,10 @@ pub(crate) const LARGE: u64 = at(17);
 pub(crate) const LARGE_READ: u64 = at(18);
 pub(crate) const LARGE_MAPPED: u64 = at(19);
 pub(crate) const MAPPED_TOO: u64 = at(20);
+/// A page for floating-point state that serves nobody, and one that serves a task.
+pub(crate) const FLOATING: u64 = at(22);
+pub(crate) const FLOATING_WEAK: u64 = at(23);
+pub(crate) const FLOATING_USED: u64 = at(24);
 pub(crate) const EMPTY: u64 = at(30);
 
 pub(crate) const MAPPED_ADDRESS: u64 = 0x1_0000;
@@ -47,6 +51,8 @@ pub(crate) fn with_objects(test: impl FnOnce()) {
             (10, Kind::Task),
             (11, Kind::Task),
             (12, Kind::Frame),
+            (22, Kind::FloatingPoint),
+            (24, Kind::FloatingPoint),
         ] {
             make(kind, slot);
         }
@@ -57,6 +63,8 @@ pub(crate) fn with_objects(test: impl FnOnce()) {
         copy(9, SPACE, Rights::GRANT);
         copy(13, slots::CONSOLE, Rights::empty());
         copy(14, slots::POWER, Rights::empty());
+        copy(23, FLOATING, Rights::GRANT);
+        Task(CONFIGURED).set_floating_point(Some(FLOATING_USED)).expect("it is stopped");
         for task in [CONFIGURED, STARTED] {
             Task(task).configure(Table(TABLE), AddressSpace(SPACE), stack_top(0)).expect("a new task");
         }

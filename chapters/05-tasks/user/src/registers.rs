@@ -135,6 +135,20 @@ pub(crate) fn system_call(pointer: u64, word: u64, arguments: Words) -> Result<W
 
 /// The same, with these processor flags.
 pub(crate) fn system_call_with_flags(rflags: u64, pointer: u64, word: u64, arguments: Words) -> Result<Words, Error> {
+    let (result, rsi) = checked_call(rflags, pointer, word, arguments);
+    assert_eq!(rsi, 0, "rsi is cleared");
+    result
+}
+
+/// A call that may bring capabilities back. Returns with the answer which slots of the window came; none with an error.
+pub(crate) fn call_with_window(pointer: u64, word: u64, message: Words) -> Result<(Words, u64), Error> {
+    let (result, rsi) = checked_call(PLAIN_FLAGS, pointer, word, message);
+    assert!(result.is_ok() || rsi == 0, "with an error rsi is cleared");
+    result.map(|words| (words, rsi))
+}
+
+/// What a system call returns, and its `rsi`.
+fn checked_call(rflags: u64, pointer: u64, word: u64, arguments: Words) -> (Result<Words, Error>, u64) {
     let [rdx, r10, r8, r9] = arguments;
     // Every thread has numbers of its own, since every thread has a stack of its own.
     let own = core::ptr::from_ref(&arguments) as u64;
@@ -163,7 +177,7 @@ pub(crate) fn system_call_with_flags(rflags: u64, pointer: u64, word: u64, argum
     let kept = |r: &Registers| [r.rbx, r.rbp, r.r12, r.r13, r.r14, r.r15, r.rflags & FREE_FLAGS];
     assert_eq!(kept(&after), kept(&before), "rbx, rbp, r12 to r15 and the flags are kept");
     assert_eq!(after.rsp_after, after.rsp_before, "the stack pointer is kept");
-    assert_eq!((after.rdi, after.rsi), (0, 0), "rdi and rsi are cleared");
+    assert_eq!(after.rdi, 0, "rdi is cleared");
     assert_eq!(after.rcx, after.next_instruction, "rcx is the program's own rip");
     assert_eq!(after.r11 & FREE_FLAGS, rflags & FREE_FLAGS, "r11 holds the program's own flags");
     assert_eq!(after.r11 & !FREE_FLAGS & !PLAIN_FLAGS, 0, "r11 holds nothing else");
@@ -176,12 +190,12 @@ pub(crate) fn system_call_with_flags(rflags: u64, pointer: u64, word: u64, argum
             results.iter().skip(defined).all(|&word| word == 0),
             "results that are not defined are 0: {results:x?}"
         );
-        return Ok(results);
+        return (Ok(results), after.rsi);
     }
     let error = Error::from_status(status).expect("the status is 0 or an error");
     assert!(may_fail_with(word, error), "the interface does not list {error:?} for operation {:#x}", word & 0xff);
     assert_eq!(results, [0; MESSAGE_WORDS], "an error has no results");
-    Err(error)
+    (Err(error), after.rsi)
 }
 
 fn information(word: u64) -> Option<&'static OperationInfo> {

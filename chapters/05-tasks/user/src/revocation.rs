@@ -87,8 +87,8 @@ const PART_PAGES: u64 = 500;
 /// Where the child finds the scratch table.
 const SCRATCH_OF_CHILD: u64 = 8;
 
-/// Loads a child program; makes another task in its space, with another table, which removes the part of the memory.
-fn start_remover(operation: Operation, program: Memory, table: Memory, task: Memory) -> Program {
+/// Loads a child program; makes another task in its space, with another table, which is to remove the part of the memory.
+fn load_remover(program: Memory, table: Memory, task: Memory) -> Program {
     table.make(Kind::Table, 1, SCRATCH, TABLE).expect("a page");
     task.make(Kind::Task, 1, SCRATCH, TASK).expect("a page");
     let child = load_child_from(program);
@@ -97,9 +97,13 @@ fn start_remover(operation: Operation, program: Memory, table: Memory, task: Mem
     table.copy(SCRATCH_OF_CHILD, SCRATCH.0, Rights::all()).expect("a free slot");
     SCRATCH.copy(MARK, slots::SELF, Rights::all()).expect("a free slot");
     task.configure(table, child.space, CHILD_STACK).expect("a new task");
-    let argument = Child::Remove([operation as u64, SCRATCH_OF_CHILD, PART, MARK]).to_argument();
-    task.start(entry_of_this_program(), argument).expect("a configured task");
     child
+}
+
+/// Lets it begin.
+fn start_remover(operation: Operation) {
+    let argument = Child::Remove([operation as u64, SCRATCH_OF_CHILD, PART, MARK]).to_argument();
+    Task(at(TASK)).start(entry_of_this_program(), argument).expect("a configured task");
 }
 
 /// Deletes what is left of the task. It and its table hold each other, so they are revoked first.
@@ -122,7 +126,8 @@ fn a_task_takes_back_what_it_stands_on() {
                 MEMORY.split(PART_PAGES, SCRATCH, PART).expect("enough pages");
                 let part = Memory(at(PART));
                 let from = |bit: u64| if combination >> bit & 1 == 0 { MEMORY } else { part };
-                let child = start_remover(operation, from(0), from(1), from(2));
+                let child = load_remover(from(0), from(1), from(2));
+                start_remover(operation);
                 yield_once();
                 yield_once();
                 if operation == Operation::Revoke {
@@ -158,9 +163,10 @@ fn a_task_takes_back_its_code_in_spite_of_interrupts() {
     with_scratch(|| {
         MEMORY.split(PART_PAGES, SCRATCH, PART).expect("enough pages");
         let part = Memory(at(PART));
-        let child = start_remover(Operation::Revoke, part, MEMORY, MEMORY);
+        let child = load_remover(part, MEMORY, MEMORY);
         // The first frame of the program is the last to go, and its copies go before it.
         copy_often(nested(nested(CHILD, FIRST_FRAME_TABLE), 1), 20..50);
+        start_remover(Operation::Revoke);
         yield_once();
         yield_once();
         assert_eq!(part.measure(), Ok((PART_PAGES, PART_PAGES)));

@@ -7,13 +7,14 @@ use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
 use crate::harness::{at, copy, with_scratch};
-use crate::random::make_calls;
+use crate::random::{every_operation_has_succeeded, make_calls};
 
 pub(crate) const TESTS: &[Test] =
     tests![the_kernel_survives_a_quarter_of_a_million_random_system_calls, the_machine_still_works_after_them];
 
 fn the_kernel_survives_a_quarter_of_a_million_random_system_calls() {
     make_calls(0x0123_4567_89ab_cdef, 250_000);
+    every_operation_has_succeeded();
 }
 
 fn the_machine_still_works_after_them() {

@@ -1,15 +1,15 @@
 //! A call carries context and words to the callee and brings its answer back, and nothing else.
 
-use core::arch::naked_asm;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use flatmk_abi::{Error, Kind, Operation, Rights, slots};
 use flatmk_runtime::object::{OWN_TABLE, Task};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
-use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, at, make, stack_top, with_scratch, yield_once};
+use crate::entries::{check_entry, look_entry, times_entered};
+use crate::harness::{
+    FIRST_FREE, MEMORY, SCRATCH, at, end_thread, make, make_thread, stack_top, with_scratch, yield_once,
+};
 use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
 use crate::servers::{CALL, load, make_server, server, start_server};
 
@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_call_reaches_another_space,
     a_program_in_c_is_called_like_any_other,
     a_callee_sees_nothing_of_its_caller_but_the_message,
+    a_task_that_is_started_sees_nothing_but_its_argument,
     calls_nest_as_deep_as_there_are_tasks,
     a_minted_endpoint_has_a_context_of_its_own,
     an_endpoint_without_the_right_is_not_called,
@@ -97,59 +98,32 @@ fn a_program_in_c_is_called_like_any_other() {
     });
 }
 
-/// What the callee found in its registers: rax rbx rcx rdx rsi rdi rbp r8 to r15, rsp, rflags.
-static SEEN: [AtomicU64; 17] = [const { AtomicU64::new(0) }; 17];
-
-#[unsafe(naked)]
-extern "C" fn look_entry() {
-    naked_asm!(
-        "mov [rip + {seen}], rax",
-        "mov [rip + {seen} + 8], rbx",
-        "mov [rip + {seen} + 16], rcx",
-        "mov [rip + {seen} + 24], rdx",
-        "mov [rip + {seen} + 32], rsi",
-        "mov [rip + {seen} + 40], rdi",
-        "mov [rip + {seen} + 48], rbp",
-        "mov [rip + {seen} + 56], r8",
-        "mov [rip + {seen} + 64], r9",
-        "mov [rip + {seen} + 72], r10",
-        "mov [rip + {seen} + 80], r11",
-        "mov [rip + {seen} + 88], r12",
-        "mov [rip + {seen} + 96], r13",
-        "mov [rip + {seen} + 104], r14",
-        "mov [rip + {seen} + 112], r15",
-        "mov [rip + {seen} + 120], rsp",
-        "pushfq",
-        "pop qword ptr [rip + {seen} + 128]",
-        "mov rax, -1",
-        "mov rbx, -1",
-        "mov rbp, -1",
-        "mov r12, -1",
-        "mov r13, -1",
-        "mov r14, -1",
-        "mov r15, -1",
-        "xor edi, edi",
-        "mov esi, 1",
-        "syscall",
-        seen = sym SEEN,
-    )
-}
-
 fn a_callee_sees_nothing_of_its_caller_but_the_message() {
     with_scratch(|| {
         let looker = start_server(0, look_entry, CONTEXT);
         for (pointer, flags) in [looker.near(), looker.far()].into_iter().flat_map(|p| [(p, 0), (p, FREE_FLAGS)]) {
             let answer = system_call_with_flags(PLAIN_FLAGS | flags, pointer, CALL, [11, 12, 13, 14]);
             assert_eq!(answer, Ok([11, 12, 13, 14]));
-            let seen = SEEN.each_ref().map(|register| register.load(Relaxed));
-            let entry = look_entry as *const () as u64;
-            let [rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, rsp, rflags] = seen;
-            assert_eq!([rax, rbx, rsi, rbp, r12, r13, r14, r15], [0; 8], "cleared");
-            assert_eq!([rdi, rdx, r10, r8, r9], [CONTEXT, 11, 12, 13, 14], "the message");
-            assert_eq!([rcx, r11], [entry, PLAIN_FLAGS], "its own");
-            assert_eq!([rsp, rflags], [stack_top(0), PLAIN_FLAGS], "its own");
+            check_entry(0, CONTEXT, [11, 12, 13, 14]);
+            assert_eq!(times_entered(), 1);
         }
         looker.end();
+    });
+}
+
+fn a_task_that_is_started_sees_nothing_but_its_argument() {
+    with_scratch(|| {
+        let task = make_thread(0, stack_top(0));
+        for argument in [0, CONTEXT, u64::MAX] {
+            times_entered();
+            task.start(look_entry as *const () as u64, argument).expect("it is stopped");
+            system_call(slots::SELF, Operation::Yield as u64, [!0; 4]).expect("a task may yield");
+            check_entry(0, argument, [0; 4]);
+            assert_eq!(times_entered(), 1);
+            end_thread(0);
+            make_thread(0, stack_top(0));
+        }
+        end_thread(0);
     });
 }
 

@@ -1,12 +1,12 @@
 //! Nobody waits for the dead: whatever ends in mid-call, everybody else goes on with an answer or an error.
 
-use flatmk_abi::{Error, Operation};
-use flatmk_runtime::object::OWN_TABLE;
+use flatmk_abi::{Error, Operation, Rights};
+use flatmk_runtime::object::{OWN_TABLE, identify};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
 use crate::answers::{CONTEXT, mix_entry};
-use crate::harness::{SCRATCH, end_thread, thread_slot, with_scratch, yield_once};
+use crate::harness::{SCRATCH, at, end_thread, thread_slot, with_scratch, yield_once};
 use crate::order::{door_entry, set_open};
 use crate::registers::system_call;
 use crate::servers::{CALL, PENDING, make_client, outcome, server, start_client, start_server, status, thread_address};
@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_callee_that_destroys_its_caller_goes_on,
     a_chain_of_calls_survives_the_end_of_its_middle,
     an_endpoint_that_is_deleted_in_mid_call_does_not_end_the_call,
+    an_endpoint_that_is_revoked_in_mid_call_does_not_end_the_call,
     tasks_of_a_table_that_is_deleted_end_together,
 ];
 
@@ -180,6 +181,27 @@ fn an_endpoint_that_is_deleted_in_mid_call_does_not_end_the_call() {
         yield_often();
         assert_eq!([1, 2].map(outcome), [101, 102]);
         [1, 2, 0].into_iter().for_each(end_thread);
+        crate::order::forget_log();
+    });
+}
+
+/// The calls went through copies of the endpoint, all of which go.
+fn an_endpoint_that_is_revoked_in_mid_call_does_not_end_the_call() {
+    with_scratch(|| {
+        set_open(false);
+        let door = start_server(0, door_entry, 0);
+        for client in [1, 2] {
+            SCRATCH.copy(client, door.near(), Rights::CALL).expect("a free slot");
+            start_client(client, at(client));
+        }
+        yield_often();
+        OWN_TABLE.revoke(door.near()).expect("it is there");
+        assert_eq!([1, 2].map(|client| identify(at(client)).is_ok()), [false; 2]);
+        set_open(true);
+        yield_often();
+        assert_eq!([1, 2].map(outcome), [101, 102]);
+        [1, 2].into_iter().for_each(end_thread);
+        door.end();
         crate::order::forget_log();
     });
 }

@@ -33,10 +33,19 @@ pub(crate) fn set_open(open: bool) {
     OPEN.store(u64::from(open), Relaxed);
 }
 
+pub(crate) fn is_open() -> bool {
+    OPEN.load(Relaxed) != 0
+}
+
+/// Notes who has come.
+pub(crate) fn log(caller: u64) {
+    LOG.get(LOGGED.fetch_add(1, Relaxed)).expect("the log is long enough").store(caller, Relaxed);
+}
+
 /// Notes who calls, lets the others run until the door is open, and answers 100 plus the caller.
 pub(crate) fn wait_at_door(thread: u64, message: &mut [u64; 4]) {
     let [caller, ..] = message;
-    LOG.get(LOGGED.fetch_add(1, Relaxed)).expect("the log is long enough").store(*caller, Relaxed);
+    log(*caller);
     while OPEN.load(Relaxed) == 0 {
         server(thread).task.yield_now().expect("a thread may yield");
     }
@@ -45,7 +54,7 @@ pub(crate) fn wait_at_door(thread: u64, message: &mut [u64; 4]) {
 
 service!(pub(crate) fn door_entry = wait_at_door);
 
-fn check_log(expected: &[u64]) {
+pub(crate) fn check_log(expected: &[u64]) {
     let length = LOGGED.swap(0, Relaxed);
     assert_eq!(length, expected.len());
     for (entry, &expected) in LOG.iter().zip(expected) {

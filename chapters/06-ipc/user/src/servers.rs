@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use flatmk_abi::layout::ROOT_RAMDISK;
 use flatmk_abi::{Access, Error, FLAG_NO_WAIT, Kind, Operation, Rights, Words};
 use flatmk_image::Image;
-use flatmk_runtime::object::{Frame, OWN_SPACE, OWN_TABLE, Task};
+use flatmk_runtime::object::{Frame, Memory, OWN_SPACE, OWN_TABLE, Task};
 use flatmk_runtime::program::Program;
 use tar_no_std::TarArchiveRef;
 
@@ -139,6 +139,11 @@ pub(crate) fn prepare(ramdisk_bytes: u64) {
 
 /// Loads a program from the ramdisk.
 pub(crate) fn load(name: &str, first_slot: u64) -> Program {
+    load_from(name, MEMORY, first_slot)
+}
+
+/// The same, with all its pages from this memory.
+pub(crate) fn load_from(name: &str, memory: Memory, first_slot: u64) -> Program {
     let length = RAMDISK_LENGTH.load(Relaxed) as usize;
     // SAFETY: the kernel has mapped so many bytes there, read-only, for as long as this task lives.
     let ramdisk =
@@ -146,7 +151,7 @@ pub(crate) fn load(name: &str, first_slot: u64) -> Program {
     let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program there");
     let file = archive.entries().find(|entry| entry.filename().as_str() == Ok(name)).expect("the program");
     let image = Image::parse(file.data()).expect("it can be loaded");
-    let program = Program::load(&image, MEMORY, first_slot).expect("enough memory");
+    let program = Program::load(&image, memory, first_slot).expect("enough memory");
     program.table.copy(flatmk_abi::slots::CONSOLE, flatmk_abi::slots::CONSOLE, Rights::WRITE).expect("a free slot");
     program
 }

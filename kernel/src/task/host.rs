@@ -1,0 +1,44 @@
+//! The host: tasks that make system calls and are interrupted, without a processor.
+
+use flatmk_abi::{Operation, Words};
+
+use super::object::{State, TaskRef};
+use super::scheduler;
+use crate::syscall;
+
+/// A task runs, and nobody is ready.
+pub fn begin(task: TaskRef) {
+    scheduler::begin_with(task);
+    task.state.set(State::Running);
+}
+
+/// Nobody runs, or is ready: the tasks are those of a test that is over.
+pub fn reset() {
+    scheduler::forget_all();
+}
+
+/// The current task makes a system call after which another may go on. Returns that one.
+#[must_use]
+pub fn switching_call(pointer: u64, operation: Operation, flags: u64, [a, b, c, d]: Words) -> TaskRef {
+    debug_assert!(operation as u8 <= Operation::LAST_SWITCHING);
+    let _ = syscall::switching(pointer, operation as u64 | flags, a, b, c, d);
+    scheduler::current()
+}
+
+/// The timer has interrupted the current task. Returns the task that goes on.
+#[must_use]
+pub fn interrupt() -> TaskRef {
+    scheduler::catch_up(scheduler::current())
+}
+
+/// The task that a task has called, or waits to call.
+#[must_use]
+pub fn callee(task: TaskRef) -> Option<TaskRef> {
+    task.calls.callee()
+}
+
+/// Whether a task serves a caller.
+#[must_use]
+pub fn has_caller(task: TaskRef) -> bool {
+    task.calls.has_caller()
+}
