@@ -1,10 +1,11 @@
 //! What is said in two places is the same in both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use flatmk_tests::built;
 use flatmk_tools::{fast_path, workspace};
+use test_case::test_case;
 use walkdir::WalkDir;
 
 fn read(path: &str) -> String {
@@ -89,9 +90,6 @@ fn every_stop_code_has_its_heading_in_the_book_and_no_other() {
     assert_eq!(headings, codes, "headings of the book, then codes of the kernel");
 }
 
-/// Where the tests are that the specification names.
-const TESTS_OF_CALLS: &str = "chapters/06-ipc/user/src";
-
 /// The tests in a file: the names in its lists.
 fn listed_tests(text: &str) -> impl Iterator<Item = &str> {
     text.split("tests![")
@@ -100,27 +98,52 @@ fn listed_tests(text: &str) -> impl Iterator<Item = &str> {
         .flat_map(|list| list.split(',').map(str::trim).filter(|name| !name.is_empty()))
 }
 
-#[test]
-fn every_sentence_of_the_specification_has_its_tests_and_every_test_its_sentence() {
-    let folder = workspace::root().join(TESTS_OF_CALLS);
-    let files: Vec<String> = WalkDir::new(&folder)
-        .into_iter()
+/// The specification in two pages, and where the tests are that each names. Chapter 7 has further ones: its stress test, and a kernel that must stop.
+#[test_case("calls", &["chapters/06-ipc/user/src"], 130; "calls")]
+#[test_case("scheduling", &["chapters/07-scheduling"], 100; "scheduling")]
+fn every_sentence_of_the_specification_has_its_tests(page: &str, folders: &[&str], least: usize) {
+    let (tests, named) = (tests_in(folders), names_on(page));
+    for (name, sentence) in &named {
+        assert!(tests.contains(name), "there is no test `{name}`, which is to show: {sentence}");
+    }
+    assert!(named.len() >= least, "the specification has become short: {}", named.len());
+}
+
+#[test_case("calls", "chapters/06-ipc/user/src"; "calls")]
+#[test_case("scheduling", "chapters/07-scheduling/user/src"; "scheduling")]
+fn every_test_has_its_sentence_in_the_specification(page: &str, folder: &str) {
+    let named = names_on(page);
+    let without: Vec<_> = tests_in(&[folder]).into_iter().filter(|test| !named.contains_key(test)).collect();
+    assert!(without.is_empty(), "tests without a sentence: {without:?}");
+}
+
+/// The tests that are listed in the sources in these folders, and those that are kernels of their own.
+fn tests_in(folders: &[&str]) -> BTreeSet<String> {
+    let sources = folders.iter().flat_map(|folder| WalkDir::new(workspace::root().join(folder)));
+    sources
         .map(|entry| entry.expect("an entry"))
-        .filter(|entry| entry.file_type().is_file())
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
         .map(|entry| fs::read_to_string(entry.path()).expect("a source file"))
-        .collect();
-    let tests: BTreeSet<&str> = files.iter().flat_map(|file| listed_tests(file)).collect();
-    let page = read("book/src/reference/calls.md");
-    let mut named = BTreeSet::new();
+        .flat_map(|text| listed_tests(&text).chain(tests_of_a_kernel(&text)).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// The tests in a file that are a kernel's own: functions behind an attribute, or in `must_stop!`.
+fn tests_of_a_kernel(text: &str) -> impl Iterator<Item = &str> {
+    let behind = ["#[test_case]", "must_stop! {"].into_iter().flat_map(|mark| text.split(mark).skip(1));
+    behind.filter_map(|rest| rest.trim_start().strip_prefix("fn ")).filter_map(|rest| rest.split(['(', ' ']).next())
+}
+
+/// Each test that a page names, with its sentence. Each sentence is a numbered line, and ends with its tests.
+fn names_on(page: &str) -> BTreeMap<String, String> {
+    let text = read(&format!("book/src/reference/{page}.md"));
     let is_sentence = |line: &&str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
-    for sentence in page.lines().filter(is_sentence) {
+    let mut named = BTreeMap::new();
+    for sentence in text.lines().filter(is_sentence) {
         let (_, names) = sentence.rsplit_once(". `").unwrap_or_else(|| panic!("no test behind: {sentence}"));
         for name in names.trim_end_matches('`').split("`, `") {
-            assert!(tests.contains(name), "there is no test `{name}`, which is to show: {sentence}");
-            named.insert(name);
+            named.insert(name.to_owned(), sentence.to_owned());
         }
     }
-    assert!(named.len() > 100, "the specification has become short");
-    let without: Vec<_> = tests.difference(&named).collect();
-    assert!(without.is_empty(), "tests without a sentence: {without:?}");
+    named
 }
