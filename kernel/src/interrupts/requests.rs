@@ -186,7 +186,7 @@ fn is_in_service(line: Line) -> bool {
 }
 
 /// Whether a controller says that a request of the line has come and is not served yet.
-#[cfg(feature = "chapter7")]
+#[cfg(all(feature = "chapter7", target_os = "none"))]
 pub(super) fn is_waiting(line: Line) -> bool {
     const READ_REQUESTS: u8 = 0b0000_1010;
     read_register(line, READ_REQUESTS)

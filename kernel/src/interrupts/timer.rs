@@ -30,7 +30,7 @@ const CHANNEL_0_PORT: u16 = 0x40;
 const CONTROL_PORT: u16 = 0x43;
 
 /// Latches the count of channel 0 (same place, "Counter Latch Command").
-#[cfg(feature = "chapter7")]
+#[cfg(all(feature = "chapter7", target_os = "none"))]
 const LATCH: u8 = 0;
 
 static TICKS: AtomicU64 = AtomicU64::new(0);
