@@ -27,6 +27,7 @@ macro_rules! constants {
 }
 
 /// Every constant of the interface, with its value in Rust. What is missing here is found by a test.
+#[expect(clippy::cast_lossless, reason = "the constants are of several types")]
 fn constants() -> Vec<(&'static str, u64)> {
     let constants = constants![
         MESSAGE_WORDS,
