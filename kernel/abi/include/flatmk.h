@@ -240,6 +240,20 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_SLEEP = 12,
     /**
+     * Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
+     */
+    FLATMK_OPERATION_SET_FAULT_HANDLER = 13,
+    /**
+     * Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
+     * A page serves one task.
+     */
+    FLATMK_OPERATION_SET_FLOATING_POINT = 14,
+    /**
+     * Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
+     * it returns the line is masked.
+     */
+    FLATMK_OPERATION_BIND = 15,
+    /**
      * Tells what a capability is; changes nothing.
      */
     FLATMK_OPERATION_IDENTIFY = 16,
@@ -285,57 +299,43 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_CONFIGURE = 26,
     /**
-     * Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
-     */
-    FLATMK_OPERATION_SET_FAULT_HANDLER = 27,
-    /**
      * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
      * task capability has, and is derived from it.
      */
-    FLATMK_OPERATION_MAKE_ENDPOINT = 28,
+    FLATMK_OPERATION_MAKE_ENDPOINT = 27,
     /**
      * Writes bytes to the console.
      */
-    FLATMK_OPERATION_WRITE = 29,
+    FLATMK_OPERATION_WRITE = 28,
     /**
      * Takes one byte that was typed at the console, if there is one.
      */
-    FLATMK_OPERATION_READ = 30,
+    FLATMK_OPERATION_READ = 29,
     /**
      * Switches the machine off. The argument is the result of the run as an emulator's host sees it.
      */
-    FLATMK_OPERATION_POWER_OFF = 31,
+    FLATMK_OPERATION_POWER_OFF = 30,
     /**
      * Reads four registers of a task that is stopped, or waits for its fault handler.
      */
-    FLATMK_OPERATION_READ_REGISTERS = 32,
+    FLATMK_OPERATION_READ_REGISTERS = 31,
     /**
      * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
      * change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
      */
-    FLATMK_OPERATION_WRITE_REGISTER = 33,
-    /**
-     * Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
-     * A page serves one task.
-     */
-    FLATMK_OPERATION_SET_FLOATING_POINT = 34,
+    FLATMK_OPERATION_WRITE_REGISTER = 32,
     /**
      * Takes all bits of a notification, without waiting.
      */
-    FLATMK_OPERATION_POLL = 35,
-    /**
-     * Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
-     * it returns the line is masked.
-     */
-    FLATMK_OPERATION_BIND = 36,
+    FLATMK_OPERATION_POLL = 33,
     /**
      * Reads from an I/O port.
      */
-    FLATMK_OPERATION_READ_PORT = 37,
+    FLATMK_OPERATION_READ_PORT = 34,
     /**
      * Writes to an I/O port.
      */
-    FLATMK_OPERATION_WRITE_PORT = 38,
+    FLATMK_OPERATION_WRITE_PORT = 35,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1061,6 +1061,73 @@ static inline int64_t flatmk_sleep(uint64_t task, uint64_t nanoseconds)
 }
 
 /**
+ * Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one
+ * the task is stopped.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
+ * @param argument1 1: a system call that names no capability is a fault, too; else 0
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the endpoint pointer
+ *     names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; the endpoint
+ *     pointer names something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the endpoint has no
+ *     call right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the second argument is neither 0 nor 1, or is 1 without an endpoint
+ */
+static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint_capability_pointer,
+                                               uint64_t argument1)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_FAULT_HANDLER, endpoint_capability_pointer, argument1, 0,
+                         0).status;
+}
+
+/**
+ * Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a
+ * floating-point instruction is a fault. A page serves one task.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param pointer_of_the_floating_point_capability pointer of the floating-point capability; 0 for none
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the pointer names no
+ *     capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; the pointer names
+ *     something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the page has no
+ *     manage right
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped, or the page serves another task
+ */
+static inline int64_t flatmk_set_floating_point(uint64_t task,
+                                                uint64_t pointer_of_the_floating_point_capability)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_FLOATING_POINT, pointer_of_the_floating_point_capability,
+                         0, 0, 0).status;
+}
+
+/**
+ * Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in
+ * message word 0. Until it returns the line is masked.
+ *
+ * @param interrupts a capability of kind `Interrupts` with the right `MANAGE`
+ * @param line line, 0 to 15
+ * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `interrupts` names no capability; the endpoint
+ *     pointer names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `interrupts` is of another kind than `Interrupts`; the
+ *     endpoint pointer names something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `interrupts` lacks the right `MANAGE`; the endpoint
+ *     has no call right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the line is not one of the capability's
+ * @retval FLATMK_ERROR_ALREADY_BOUND the line is bound to an endpoint
+ */
+static inline int64_t flatmk_bind(uint64_t interrupts, uint64_t line, uint64_t endpoint_capability_pointer)
+{
+    return flatmk_invoke(interrupts, FLATMK_OPERATION_BIND, line, endpoint_capability_pointer, 0, 0).status;
+}
+
+/**
  * Tells what a capability is; changes nothing.
  *
  * @param capability a capability of any kind
@@ -1311,29 +1378,6 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table_capability_
 }
 
 /**
- * Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one
- * the task is stopped.
- *
- * @param task a capability of kind `Task` with the right `MANAGE`
- * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
- * @param argument1 1: a system call that names no capability is a fault, too; else 0
- * @return 0, or one of these errors
- * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the endpoint pointer
- *     names no capability
- * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; the endpoint
- *     pointer names something else
- * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the endpoint has no
- *     call right
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the second argument is neither 0 nor 1, or is 1 without an endpoint
- */
-static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint_capability_pointer,
-                                               uint64_t argument1)
-{
-    return flatmk_invoke(task, FLATMK_OPERATION_SET_FAULT_HANDLER, endpoint_capability_pointer, argument1, 0,
-                         0).status;
-}
-
-/**
  * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant,
  * manage and transfer that the task capability has, and is derived from it.
  *
@@ -1451,28 +1495,6 @@ static inline int64_t flatmk_write_register(uint64_t task, uint64_t which, uint6
 }
 
 /**
- * Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a
- * floating-point instruction is a fault. A page serves one task.
- *
- * @param task a capability of kind `Task` with the right `MANAGE`
- * @param pointer_of_the_floating_point_capability pointer of the floating-point capability; 0 for none
- * @return 0, or one of these errors
- * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the pointer names no
- *     capability
- * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; the pointer names
- *     something else
- * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; the page has no
- *     manage right
- * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped, or the page serves another task
- */
-static inline int64_t flatmk_set_floating_point(uint64_t task,
-                                                uint64_t pointer_of_the_floating_point_capability)
-{
-    return flatmk_invoke(task, FLATMK_OPERATION_SET_FLOATING_POINT, pointer_of_the_floating_point_capability,
-                         0, 0, 0).status;
-}
-
-/**
  * Takes all bits of a notification, without waiting.
  *
  * @param notification a capability of kind `Notification` with the right `READ`
@@ -1484,28 +1506,6 @@ static inline int64_t flatmk_set_floating_point(uint64_t task,
 static inline struct flatmk_result flatmk_poll(uint64_t notification)
 {
     return flatmk_invoke(notification, FLATMK_OPERATION_POLL, 0, 0, 0, 0);
-}
-
-/**
- * Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in
- * message word 0. Until it returns the line is masked.
- *
- * @param interrupts a capability of kind `Interrupts` with the right `MANAGE`
- * @param line line, 0 to 15
- * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
- * @return 0, or one of these errors
- * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `interrupts` names no capability; the endpoint
- *     pointer names no capability
- * @retval FLATMK_ERROR_WRONG_KIND the capability in `interrupts` is of another kind than `Interrupts`; the
- *     endpoint pointer names something else
- * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `interrupts` lacks the right `MANAGE`; the endpoint
- *     has no call right
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the line is not one of the capability's
- * @retval FLATMK_ERROR_ALREADY_BOUND the line is bound to an endpoint
- */
-static inline int64_t flatmk_bind(uint64_t interrupts, uint64_t line, uint64_t endpoint_capability_pointer)
-{
-    return flatmk_invoke(interrupts, FLATMK_OPERATION_BIND, line, endpoint_capability_pointer, 0, 0).status;
 }
 
 /**

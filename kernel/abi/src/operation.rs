@@ -188,6 +188,39 @@ operations! {
         InvalidState: "the capability names a task other than the caller",
         Interrupted: "the task was stopped while it slept",
     }
+    /// Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
+    SetFaultHandler = 13 on [Kind::Task], Rights::MANAGE;
+    takes [
+        optional(Endpoint) "endpoint capability pointer; 0 for none",
+        number(0..=1) "1: a system call that names no capability is a fault, too; else 0",
+    ]; gives [];
+    fails {
+        InvalidCapability: "the endpoint pointer names no capability",
+        WrongKind: "the endpoint pointer names something else",
+        MissingRight: "the endpoint has no call right",
+        InvalidArgument: "the second argument is neither 0 nor 1, or is 1 without an endpoint",
+    }
+    /// Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
+    /// A page serves one task.
+    SetFloatingPoint = 14 on [Kind::Task], Rights::MANAGE;
+    takes [optional(FloatingPoint) "pointer of the floating-point capability; 0 for none"]; gives [];
+    fails {
+        InvalidCapability: "the pointer names no capability",
+        WrongKind: "the pointer names something else",
+        MissingRight: "the page has no manage right",
+        InvalidState: "the task is not stopped, or the page serves another task",
+    }
+    /// Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
+    /// it returns the line is masked.
+    Bind = 15 on [Kind::Interrupts], Rights::MANAGE;
+    takes [number(0..=15) "line, 0 to 15", optional(Endpoint) "endpoint capability pointer; 0 for none"]; gives [];
+    fails {
+        InvalidArgument: "the line is not one of the capability's",
+        InvalidCapability: "the endpoint pointer names no capability",
+        WrongKind: "the endpoint pointer names something else",
+        MissingRight: "the endpoint has no call right",
+        AlreadyBound: "the line is bound to an endpoint",
+    }
     /// Tells what a capability is; changes nothing.
     Identify = 16 on [], Rights::empty();
     takes []; gives ["kind", "rights"];
@@ -311,21 +344,9 @@ operations! {
         InvalidAddress: "the stack is not in user space, or not a multiple of 16",
         InvalidState: "the task was configured before, or has lost its table or space since",
     }
-    /// Sets whom the kernel calls when the task faults: an endpoint, of which the task keeps a copy. Without one the task is stopped.
-    SetFaultHandler = 27 on [Kind::Task], Rights::MANAGE;
-    takes [
-        optional(Endpoint) "endpoint capability pointer; 0 for none",
-        number(0..=1) "1: a system call that names no capability is a fault, too; else 0",
-    ]; gives [];
-    fails {
-        InvalidCapability: "the endpoint pointer names no capability",
-        WrongKind: "the endpoint pointer names something else",
-        MissingRight: "the endpoint has no call right",
-        InvalidArgument: "the second argument is neither 0 nor 1, or is 1 without an endpoint",
-    }
     /// Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
     /// task capability has, and is derived from it.
-    MakeEndpoint = 28 on [Kind::Task], Rights::MANAGE;
+    MakeEndpoint = 27 on [Kind::Task], Rights::MANAGE;
     takes [
         address "entry address",
         any "context word",
@@ -341,24 +362,24 @@ operations! {
         SlotOccupied: "the destination slot holds a capability",
     }
     /// Writes bytes to the console.
-    Write = 29 on [Kind::Console], Rights::WRITE;
+    Write = 28 on [Kind::Console], Rights::WRITE;
     takes [address "address of the bytes", number(0..=256) "how many, at most 256"]; gives ["bytes written"];
     fails {
         InvalidArgument: "more than 256 bytes",
         InvalidAddress: "part of the range is not mapped for the caller",
     }
     /// Takes one byte that was typed at the console, if there is one.
-    Read = 30 on [Kind::Console], Rights::READ;
+    Read = 29 on [Kind::Console], Rights::READ;
     takes []; gives ["1 if there was a byte, else 0", "the byte"];
     fails {}
     /// Switches the machine off. The argument is the result of the run as an emulator's host sees it.
-    PowerOff = 31 on [Kind::Power], Rights::MANAGE;
+    PowerOff = 30 on [Kind::Power], Rights::MANAGE;
     takes [number(0..=1) "0 for success, 1 for failure"]; gives [];
     fails {
         InvalidArgument: "the result is neither 0 nor 1",
     }
     /// Reads four registers of a task that is stopped, or waits for its fault handler.
-    ReadRegisters = 32 on [Kind::Task], Rights::MANAGE;
+    ReadRegisters = 31 on [Kind::Task], Rights::MANAGE;
     takes [
         number(0..=17) "the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags",
     ];
@@ -369,46 +390,25 @@ operations! {
     }
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
     /// change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
-    WriteRegister = 33 on [Kind::Task], Rights::MANAGE;
+    WriteRegister = 32 on [Kind::Task], Rights::MANAGE;
     takes [number(0..=17) "which, see ReadRegisters", any "value"]; gives [];
     fails {
         InvalidArgument: "the register is above 17",
         InvalidAddress: "the register is rip, and the value is not in user space",
         InvalidState: "the task is neither stopped nor waits for its fault handler",
     }
-    /// Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
-    /// A page serves one task.
-    SetFloatingPoint = 34 on [Kind::Task], Rights::MANAGE;
-    takes [optional(FloatingPoint) "pointer of the floating-point capability; 0 for none"]; gives [];
-    fails {
-        InvalidCapability: "the pointer names no capability",
-        WrongKind: "the pointer names something else",
-        MissingRight: "the page has no manage right",
-        InvalidState: "the task is not stopped, or the page serves another task",
-    }
     /// Takes all bits of a notification, without waiting.
-    Poll = 35 on [Kind::Notification], Rights::READ;
+    Poll = 33 on [Kind::Notification], Rights::READ;
     takes []; gives ["the bits; 0 for none"];
     fails {}
-    /// Binds an endpoint to an interrupt line: its task is called at each interrupt with the number of the line in message word 0. Until
-    /// it returns the line is masked.
-    Bind = 36 on [Kind::Interrupts], Rights::MANAGE;
-    takes [number(0..=15) "line, 0 to 15", optional(Endpoint) "endpoint capability pointer; 0 for none"]; gives [];
-    fails {
-        InvalidArgument: "the line is not one of the capability's",
-        InvalidCapability: "the endpoint pointer names no capability",
-        WrongKind: "the endpoint pointer names something else",
-        MissingRight: "the endpoint has no call right",
-        AlreadyBound: "the line is bound to an endpoint",
-    }
     /// Reads from an I/O port.
-    ReadPort = 37 on [Kind::Ports], Rights::READ;
+    ReadPort = 34 on [Kind::Ports], Rights::READ;
     takes [number(0..=0xffff) "port", number(1..=4) "width in bytes: 1, 2 or 4"]; gives ["value"];
     fails {
         InvalidArgument: "the width is unknown, or part of the access is outside of the capability's ports",
     }
     /// Writes to an I/O port.
-    WritePort = 38 on [Kind::Ports], Rights::WRITE;
+    WritePort = 35 on [Kind::Ports], Rights::WRITE;
     takes [number(0..=0xffff) "port", number(1..=4) "width in bytes: 1, 2 or 4", any "value"]; gives [];
     fails {
         InvalidArgument: "the width is unknown, the value does not fit, or part of the access is outside of the capability's ports",

@@ -164,6 +164,9 @@ fn perform(operation: Operation, task: TaskRef, request: &Request) -> Result<Tas
         Operation::Delete => removal::perform(task, request, Extent::Itself),
         Operation::Revoke => removal::perform(task, request, Extent::Derived),
         Operation::Start => operations::start(task, request),
+        Operation::SetFloatingPoint | Operation::SetFaultHandler | Operation::Bind => {
+            operations::set(operation, task, request)
+        }
         #[cfg(feature = "chapter6")]
         Operation::Call => crate::ipc::call(task, request),
         #[cfg(feature = "chapter6")]

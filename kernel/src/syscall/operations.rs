@@ -3,7 +3,7 @@
 use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 
 use super::user_memory::UserRange;
-use super::{Request, lookup};
+use super::{Request, lookup, removal};
 use crate::capability::{
     MakeRequest, MapRequest, Memory, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table,
     TransferRequest, UnmapRequest, measure,
@@ -69,7 +69,6 @@ pub(super) fn perform(
         }
         Operation::ReadRegisters => *results = registers::read(task_to_manage(slot)?, a)?,
         Operation::WriteRegister => registers::write(task_to_manage(slot)?, a, b)?,
-        Operation::SetFloatingPoint => floating_point::set(task_to_manage(slot)?, optional(&task, a)?)?,
         #[cfg(feature = "chapter6")]
         Operation::MakeEndpoint => {
             slot.require(Kind::Task, Rights::MANAGE)?;
@@ -93,10 +92,6 @@ pub(super) fn perform(
                 _ => return Err(Error::InvalidArgument),
             }
         }
-        #[cfg(feature = "chapter6")]
-        Operation::SetFaultHandler => crate::ipc::set_fault_handler(task_to_manage(slot)?, optional(&task, a)?, b)?,
-        #[cfg(feature = "chapter6")]
-        Operation::Bind => crate::ipc::bind(slot, a, optional(&task, b)?)?,
         #[cfg(feature = "chapter6")]
         Operation::ReadPort => *results = crate::ipc::read_port(slot, a, b)?,
         #[cfg(feature = "chapter6")]
@@ -122,6 +117,24 @@ fn move_here(task: TaskRef, table: &Table, index: u64, source: u64) -> Result<()
     }
     MoveRequest::decode(table, index, lookup(&task, source)?)?.perform();
     Ok(())
+}
+
+/// The operations that put a capability into a slot outside of the tables, in the place of one that may have been the last to its object. What
+/// is gone by that is taken apart. Returns the task to go on with.
+pub(super) fn set(operation: Operation, task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
+    let slot = lookup(&task, request.pointer)?;
+    let [a, ..] = request.arguments;
+    #[cfg(feature = "chapter6")]
+    let [_, b, ..] = request.arguments;
+    match operation {
+        Operation::SetFloatingPoint => floating_point::set(task_to_manage(slot)?, optional(&task, a)?)?,
+        #[cfg(feature = "chapter6")]
+        Operation::SetFaultHandler => crate::ipc::set_fault_handler(task_to_manage(slot)?, optional(&task, a)?, b)?,
+        #[cfg(feature = "chapter6")]
+        Operation::Bind => crate::ipc::bind(slot, a, optional(&task, b)?)?,
+        _ => return Err(Error::UnknownOperation),
+    }
+    Ok(removal::finish_destruction(task))
 }
 
 /// Starts a task. Returns the task to go on with.

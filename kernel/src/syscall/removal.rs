@@ -50,15 +50,27 @@ fn go_on(task: TaskRef, request: &Request, removal: Option<Removal<'_>>) -> Task
             return scheduler::settle(task);
         }
     }
+    succeed(task)
+}
+// ANCHOR_END: perform
+
+/// The system call has succeeded, unless the caller has taken itself away. Returns the task to go on with.
+fn succeed(task: TaskRef) -> TaskRef {
     if scheduler::try_current().is_none() {
-        // The caller has taken itself away.
         scheduler::leave();
     }
     task.context.set_result(Ok([0; 4]));
     // The interrupts that came meanwhile may have made others ready.
     scheduler::catch_up_late(task)
 }
-// ANCHOR_END: perform
+
+/// Takes apart what has lost its last capability by a system call of the current task. Returns the task to go on with.
+pub(super) fn finish_destruction(task: TaskRef) -> TaskRef {
+    while finish_destruction_step() {
+        interrupts::let_in();
+    }
+    succeed(task)
+}
 
 /// One step of a removal; or, where that is all that is left of it, of taking apart the objects that are gone.
 fn step(removal: Option<&Removal<'_>>) -> Progress {

@@ -8,7 +8,9 @@ use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
 use crate::faults::yield_often;
-use crate::harness::{SCRATCH, at, end_thread, idle, make_thread, prepare_stack, stack_top, with_scratch, yield_once};
+use crate::harness::{
+    SCRATCH, at, end_thread, free_pages, idle, make_thread, prepare_stack, stack_top, with_scratch, yield_once,
+};
 use crate::order::{door_entry, forget_log, set_open};
 use crate::registers::system_call;
 use crate::servers::{CALL, PENDING, outcome, server, start_client, start_server, status, thread_address};
@@ -19,6 +21,7 @@ use crate::victims::{
 
 pub(crate) const TESTS: &[Test] = tests![
     a_fault_handler_can_be_replaced_and_removed,
+    a_handler_that_nobody_else_holds_ends_when_it_is_replaced,
     a_task_keeps_a_copy_of_its_handlers_endpoint,
     a_revoked_endpoint_handles_no_faults,
     a_task_waits_for_its_fault_handler_while_that_is_busy,
@@ -58,6 +61,20 @@ fn a_fault_handler_can_be_replaced_and_removed() {
         end_thread(VICTIM);
         second.end();
         first.end();
+    });
+}
+
+/// The task keeps the last capability to its handler; without it the handler goes, with its page, and its waiters are told.
+fn a_handler_that_nobody_else_holds_ends_when_it_is_replaced() {
+    with_scratch(|| {
+        let handler = start_handler();
+        let task = make_thread(VICTIM, stack_top(VICTIM));
+        handle_faults_of(task, handler);
+        handler.end();
+        let before = free_pages();
+        task.set_fault_handler(None, MissingCapability::IsError).expect("it may be removed");
+        assert_eq!(free_pages(), before + 1, "at once");
+        end_thread(VICTIM);
     });
 }
 
