@@ -14,6 +14,7 @@ mod life;
 mod notifications;
 mod priorities;
 mod registers;
+mod removals;
 mod slices;
 mod stopping;
 mod threads;
@@ -34,6 +35,7 @@ fn main(_: u64, _: [u64; 4]) {
         lending::TESTS,
         clock::TESTS,
         notifications::TESTS,
+        removals::TESTS,
         floating_point::TESTS,
     ]);
 }
