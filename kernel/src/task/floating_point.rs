@@ -114,7 +114,7 @@ fn save(address: u64) {
 
 fn clear() {
     unlock();
-    // Where the last x87 instruction was is not loaded by some processors, unless it was at fault (AMD64 manual vol. 2, 11.4.4).
+    // Where the last x87 instruction was is not loaded by some processors, unless it was at fault (AMD64 Architecture Programmer's Manual vol. 5, FXRSTOR).
     // SAFETY: the state is in its page, or is lost by intention.
     unsafe { asm!("fninit", options(nomem, nostack)) };
     load((&raw const FRESH) as u64);
