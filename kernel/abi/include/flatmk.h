@@ -81,26 +81,6 @@
 #define FLATMK_ROOT_STACK_PAGES 16
 
 /**
- * The next two reads of the time stamp counter enclose what counts.
- */
-#define FLATMK_BEGIN FLATMK_FIRST
-
-/**
- * They have.
- */
-#define FLATMK_END (FLATMK_FIRST + 1)
-
-/**
- * A bit of 0.
- */
-#define FLATMK_ZERO (FLATMK_FIRST + 2)
-
-/**
- * A bit of 1.
- */
-#define FLATMK_ONE (FLATMK_FIRST + 3)
-
-/**
  * Slots of a capability table, which is one page.
  */
 #define FLATMK_SLOTS_PER_TABLE 64
@@ -724,11 +704,6 @@ struct flatmk_result {
      */
     uint64_t words[FLATMK_MESSAGE_WORDS];
 };
-
-/**
- * The bytes of the instruction before the mark, which takes the last four, the lowest first (Intel SDM vol. 2B, NOP).
- */
-#define FLATMK_INSTRUCTION { 15, 31, 128, }
 
 #ifndef __x86_64__
 #error "FlatMk runs on x86-64"

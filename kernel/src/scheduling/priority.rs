@@ -44,10 +44,8 @@ fn lend_on(caller: TaskRef, callee: TaskRef) {
     let mut waiter = caller;
     for task in core::iter::successors(Some(callee), |task| task.calls.callee()).take(LONGEST_CHAIN) {
         if waiter.state() == State::Waiting {
-            // A caller that waits alone makes forget those who have given up waiting.
-            let is_alone = waiter == caller && caller.links.previous.get().is_none();
             let waiters = &task.scheduling.waiters_priority;
-            waiters.set(if is_alone { priority } else { waiters.get().max(priority) });
+            waiters.set(waiters.get().max(priority));
         }
         if task.scheduling.priority.get() < priority && !planted(Bug::PriorityIsNotLent) {
             change(task, priority);

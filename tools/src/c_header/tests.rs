@@ -70,7 +70,9 @@ fn sources() -> Vec<PathBuf> {
 /// The constants of whole numbers in the sources.
 fn constants_in_sources() -> BTreeSet<String> {
     let constant = regex(r"(?m)^pub const (\w+): u(?:8|16|32|64|size) =");
-    let texts: Vec<_> = sources().into_iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    // Marks are instructions, which the header has no function for.
+    let files = sources().into_iter().filter(|file| !file.ends_with("marks.rs"));
+    let texts: Vec<_> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
     texts.iter().flat_map(|text| constant.captures_iter(text)).map(|parts| parts[1].to_owned()).collect()
 }
 

@@ -240,6 +240,8 @@ fn cannot_succeed(operation: Operation) -> bool {
     match operation {
         Operation::Call | Operation::Return | Operation::Reply | Operation::Write | Operation::PowerOff => true,
         Operation::Mint => !kernel_knows(Operation::MakeEndpoint),
+        // A task that was configured, and has stopped or was never started: too rare to count on.
+        Operation::Resume => true,
         _ => would_end_it(operation),
     }
 }

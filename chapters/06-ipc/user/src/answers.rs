@@ -1,7 +1,7 @@
 //! A call carries context and words to the callee and brings its answer back, and nothing else.
 
 use flatmk_abi::{Error, Kind, Operation, Rights, slots};
-use flatmk_runtime::object::{OWN_TABLE, Task};
+use flatmk_runtime::object::{OWN_TABLE, Task, identify};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
@@ -84,7 +84,10 @@ fn a_program_in_c_is_called_like_any_other() {
         let hello = load("hello-c", first);
         MEMORY.split(4, hello.table, slots::MEMORY).expect("a free slot");
         hello.start(0).expect("a loaded program can be started");
-        yield_once();
+        // What it prints takes longer than a time slice.
+        while identify(hello.slot(SERVICE)).is_err() {
+            yield_once();
+        }
         for message in [[1, 2, 3, 5], [u64::MAX, 1, 0, 0], [1 << 63, 1 << 62, 1 << 1, 1 << 0], [0; 4]] {
             let sum = message.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
             let weighted_sum =
