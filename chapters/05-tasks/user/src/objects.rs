@@ -1,10 +1,10 @@
 //! One object of each kind, in each state that makes a difference, for the tests of operations.
 
 use flatmk_abi::layout::USER_START;
-use flatmk_abi::{Access, Kind, Rights, slots};
+use flatmk_abi::{Access, Kind, Operation, Rights, slots};
 use flatmk_runtime::object::{AddressSpace, Frame, Memory, Table, Task};
 
-use crate::harness::{MEMORY, SCRATCH, at, copy, make, stack_top, with_scratch};
+use crate::harness::{MEMORY, SCRATCH, at, copy, kernel_knows, make, stack_top, with_scratch};
 
 pub(crate) const FRAME: u64 = at(1);
 pub(crate) const FRAME_READ_GRANT: u64 = at(2);
@@ -68,7 +68,10 @@ pub(crate) fn with_objects(test: impl FnOnce()) {
         for task in [CONFIGURED, STARTED] {
             Task(task).configure(Table(TABLE), AddressSpace(SPACE), stack_top(0)).expect("a new task");
         }
-        // It never gets its turn: the test deletes it first.
+        // It never gets its turn: the test deletes it first, and is more urgent where that counts.
+        if kernel_knows(Operation::SetPriority) {
+            Task(STARTED).set_priority(0).expect("the root task is the most urgent");
+        }
         Task(STARTED).start(USER_START, 0).expect("a configured task");
         AddressSpace(SPACE).map(Frame(MAPPED), MAPPED_ADDRESS, Access::ReadWrite).expect("a free address");
         SCRATCH.copy(20, MAPPED, Rights::READ | Rights::GRANT).expect("a free slot");
