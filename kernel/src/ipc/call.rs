@@ -10,8 +10,9 @@ use crate::interrupts;
 use crate::syscall::{Request, is_reply_slot, lookup};
 use crate::task::{State, TaskRef, scheduler};
 
-/// How many tasks may wait for each other in a row when one more waits for the first of them. So the kernel need not look further.
-const LONGEST_CHAIN: usize = 1000;
+/// How many tasks may wait for each other in a row when one more waits for the first of them. So the kernel need not look further,
+/// neither for a deadlock nor for those to whom a priority is lent.
+pub(crate) const LONGEST_CHAIN: usize = 1000;
 
 // ANCHOR: call
 /// The current task calls an endpoint. Returns the task to go on with.

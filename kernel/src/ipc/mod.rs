@@ -24,6 +24,8 @@ mod window;
 use core::cell::Cell;
 
 #[cfg(feature = "chapter7")]
+pub(crate) use call::LONGEST_CHAIN;
+#[cfg(feature = "chapter7")]
 pub(crate) use call::accept;
 pub(crate) use call::{call, return_to_caller};
 pub(crate) use end::end_calls;

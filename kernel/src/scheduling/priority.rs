@@ -3,11 +3,9 @@
 
 use flatmk_abi::{Error, MAX_PRIORITY};
 
+use crate::ipc::LONGEST_CHAIN;
 use crate::planted::{Bug, planted};
 use crate::task::{State, TaskRef, scheduler};
-
-/// How far a priority is lent, as far as the kernel looks for a deadlock.
-const LONGEST_CHAIN: usize = 1000;
 
 /// A new task is as urgent as whoever configures it; the first one, as can be.
 pub(crate) fn inherit_priority(task: TaskRef) {

@@ -13,9 +13,9 @@ use crate::{interrupts, print, println};
 pub(super) const STEPS: TaskSteps = TaskSteps { destroy, release_slot };
 
 /// A task has faulted and nobody mends it: the report goes to the console, and it is stopped.
-pub(crate) fn stop_faulting(task: TaskRef, fault: Fault, error: Error) {
+pub(crate) fn stop_faulting(task: TaskRef, fault: Fault) {
     report(task, fault);
-    stop_now(task, error);
+    stop_now(task, Error::CalleeFaulted);
 }
 
 /// Tells the console about a task that has faulted.

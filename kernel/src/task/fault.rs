@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use flatmk_abi::{Error, FaultReason, Words};
+use flatmk_abi::{FaultReason, Words};
 use x86_64::registers::control::Cr2;
 
 use super::object::TaskRef;
@@ -64,7 +64,7 @@ pub(crate) fn raise(task: TaskRef, fault: Fault) -> TaskRef {
     // It may have lost its code by the very removal that it was to go on with.
     finish_suspended_of(task);
     later::call_fault_handler(task, fault).unwrap_or_else(|| {
-        end::stop_faulting(task, fault, Error::CalleeFaulted);
+        end::stop_faulting(task, fault);
         scheduler::leave()
     })
 }
