@@ -43,7 +43,7 @@ fn map_user_page(access: Access) -> u64 {
         let mut page = region.take_owned(PageKind::Frame).expect("a page");
         // A return instruction, in case it is executed.
         page.bytes().fill(0xc3);
-        space.map(ADDRESS, page.frame(), FrameSize::Small, access, region).expect("mapped").now();
+        space.map(ADDRESS, page.frame(), FrameSize::Small, access, region).expect("mapped");
         space.activate();
     });
     ADDRESS

@@ -38,7 +38,7 @@ fn with_large(test: impl FnOnce(&mut Region, AddressSpace, Frame)) {
 }
 
 fn map(space: AddressSpace, address: u64, frame: Frame, size: FrameSize, region: &mut Region) -> Result<(), MapError> {
-    space.map(address, frame, size, Access::ReadWrite, region).map(Flush::now)
+    space.map(address, frame, size, Access::ReadWrite, region)
 }
 
 fn unmap(space: AddressSpace, address: u64) -> Result<Mapping, MapError> {

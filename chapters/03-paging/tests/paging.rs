@@ -52,7 +52,7 @@ fn what_is_mapped_can_be_translated_and_what_is_not_cannot() {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
         assert_eq!(space.translate(ADDRESS), None);
-        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped");
         assert_eq!(space.translate(ADDRESS + 5), Some(Translation { frame, access: Access::Read }));
         assert_eq!(space.translate(ADDRESS + PAGE_SIZE), None);
         space.destroy(region);
@@ -65,7 +65,7 @@ fn every_kind_of_access_is_kept_and_can_be_changed() {
     with_region(|region| {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
-        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped");
         for access in [Access::ReadWrite, Access::ReadExecute, Access::Read] {
             space.protect(ADDRESS, access).expect("protected").now();
             assert_eq!(space.translate(ADDRESS), Some(Translation { frame, access }));
@@ -82,13 +82,12 @@ fn bad_addresses_are_refused() {
         let frame = region.take(PageKind::Frame).expect("a page");
         let free = region.free_pages();
         for address in [0, USER_START + 1, USER_START - PAGE_SIZE, USER_END, 1 << 47, 0xffff_8000_0000_0000, u64::MAX] {
-            let refused = space.map(address, frame, FrameSize::Small, Access::Read, region).map(Flush::now);
+            let refused = space.map(address, frame, FrameSize::Small, Access::Read, region);
             assert_eq!(refused, Err(MapError::InvalidAddress), "{address:#x}");
         }
         space
             .map(USER_END - PAGE_SIZE, frame, FrameSize::Small, Access::Read, region)
-            .expect("the last user page can be mapped")
-            .now();
+            .expect("the last user page can be mapped");
         assert_eq!(region.free_pages(), free - 3);
         space.destroy(region);
         region.give(frame);
@@ -100,11 +99,8 @@ fn a_second_mapping_at_the_same_address_is_refused() {
     with_region(|region| {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
-        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
-        assert_eq!(
-            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).map(Flush::now),
-            Err(MapError::AlreadyMapped)
-        );
+        space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped");
+        assert_eq!(space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region), Err(MapError::AlreadyMapped));
         space.destroy(region);
         region.give(frame);
     });
@@ -130,7 +126,7 @@ fn mapping_without_memory_for_the_tables_changes_nothing() {
             taken.iter().take(pages).for_each(|&page| tables.give(page));
             let space = AddressSpace::new(region).expect("a space");
             let frame = region.take(PageKind::Frame).expect("a page");
-            let refused = space.map(ADDRESS, frame, FrameSize::Small, Access::Read, &mut tables).map(Flush::now);
+            let refused = space.map(ADDRESS, frame, FrameSize::Small, Access::Read, &mut tables);
             assert_eq!((refused, tables.free_pages()), (Err(MapError::OutOfMemory), pages as u32));
             assert_eq!(space.translate(ADDRESS), None);
             let mut count = 0;
@@ -151,7 +147,7 @@ fn destroying_a_space_gives_all_tables_back() {
         let space = AddressSpace::new(region).expect("a space");
         let frame = region.take(PageKind::Frame).expect("a page");
         for address in [USER_START, ADDRESS, 1 << 30, 1 << 40, USER_END - PAGE_SIZE] {
-            space.map(address, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+            space.map(address, frame, FrameSize::Small, Access::Read, region).expect("mapped");
         }
         space.destroy(region);
         region.give(frame);
@@ -172,7 +168,7 @@ fn no_stale_translation_after_unmap_and_map() {
             });
             space.activate();
             for (frame, content) in frames.into_iter().zip([b'1', b'2']) {
-                space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+                space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped");
                 assert_eq!(read_user(ADDRESS), Some(content));
                 let (unmapped, flush) = space.unmap(ADDRESS).expect("unmapped");
                 flush.now();
@@ -194,7 +190,7 @@ fn no_stale_translation_after_protect() {
             let space = AddressSpace::new(region).expect("a space");
             let frame = region.take(PageKind::Frame).expect("a page");
             space.activate();
-            space.map(ADDRESS, frame, FrameSize::Small, Access::ReadWrite, region).expect("mapped").now();
+            space.map(ADDRESS, frame, FrameSize::Small, Access::ReadWrite, region).expect("mapped");
             for byte in [b'1', b'2'] {
                 assert!(write_user(ADDRESS, byte));
                 space.protect(ADDRESS, Access::Read).expect("protected").now();
@@ -218,7 +214,7 @@ fn a_frame_above_4_gib_is_mapped_whole() {
         for number in [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, u32::MAX] {
             let frame = Frame::from_number(number);
             assert_eq!(frame.address(), u64::from(number) * PAGE_SIZE);
-            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped").now();
+            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).expect("mapped");
             assert_eq!(space.translate(ADDRESS), Some(Translation { frame, access: Access::Read }));
             let (mapping, flush) = space.unmap(ADDRESS).expect("unmapped");
             flush.now();

@@ -105,20 +105,20 @@ impl<'a> MapRequest<'a> {
     #[inline(always)]
     pub fn perform(self) -> Result<(), Error> {
         let Self { space, frame_slot, frame, size, address, access } = self;
-        let flush = match space.map_without_tables(address, frame, size, access) {
-            Ok(Some(flush)) => flush,
-            Ok(None) => {
+        match space.map_without_tables(address, frame, size, access) {
+            Ok(true) => {}
+            Ok(false) => {
                 let memory = attached_to(space.top()).ok_or(Error::OutOfMemory)?;
-                with_region(memory, |region| space.map(address, frame, size, access, region))?
+                with_region(memory, |region| space.map(address, frame, size, access, region))?;
             }
             Err(MapError::AlreadyMapped) if size == FrameSize::Large => {
                 // Small frames were mapped here once, and their page table is left.
                 give_back(space.remove_empty_table(address).ok_or(Error::AlreadyMapped)?);
-                space.map_without_tables(address, frame, size, access)?.ok_or(Error::AlreadyMapped)?
+                let mapped = space.map_without_tables(address, frame, size, access)?;
+                debug_assert!(mapped, "the table above it is there");
             }
             Err(error) => return Err(error.into()),
-        };
-        flush.now();
+        }
         let top = space.top();
         let generation = entry_of(top).map_or(0, |entry| entry.generation());
         frame_slot.set_words([top.window_address(), generation, address]);

@@ -66,14 +66,11 @@ pub fn demonstrate() {
         let region = regions.iter_mut().max_by_key(|region| region.free_pages()).ok_or(MapError::OutOfMemory)?;
         let space = AddressSpace::new(region)?;
         let frame = region.take(PageKind::Frame).ok_or(MapError::OutOfMemory)?;
-        space.map(ADDRESS, frame, FrameSize::Small, Access::ReadWrite, region)?.now();
+        space.map(ADDRESS, frame, FrameSize::Small, Access::ReadWrite, region)?;
         println!("mapped {ADDRESS:#x}: {:?}", space.translate(ADDRESS));
         space.protect(ADDRESS, Access::ReadExecute)?.now();
         println!("protected: {:?}", space.translate(ADDRESS));
-        println!(
-            "mapping it a second time: {:?}",
-            space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region).map(Flush::now)
-        );
+        println!("mapping it a second time: {:?}", space.map(ADDRESS, frame, FrameSize::Small, Access::Read, region));
         let (mapping, flush) = space.unmap(ADDRESS)?;
         flush.now();
         region.give(mapping.frame);

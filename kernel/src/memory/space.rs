@@ -235,7 +235,8 @@ impl AddressSpace {
     }
 
     // ANCHOR: map
-    /// Maps a frame at a user address. Missing page tables come from the region.
+    /// Maps a frame at a user address. Missing page tables come from the region. The processor need not be told: it remembers nothing of
+    /// entries that were not present (Intel SDM vol. 3A, 4.10.4.3).
     ///
     /// # Errors
     ///
@@ -247,7 +248,7 @@ impl AddressSpace {
         size: FrameSize,
         access: Access,
         region: &mut Region,
-    ) -> Result<Flush, MapError> {
+    ) -> Result<(), MapError> {
         check_address(address, size)?;
         let Walk { mut table, mut level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
@@ -263,10 +264,10 @@ impl AddressSpace {
         }
         // SAFETY: the entry was not present and is in the lower half.
         unsafe { write(table, index(address, level), Entry::to_page(frame, size, access)) };
-        Ok(Flush::new(self, address))
+        Ok(())
     }
 
-    /// The same where all page tables are there. `None` where one is missing.
+    /// The same where all page tables are there. Tells whether they are; where one is missing, nothing has changed.
     ///
     /// # Errors
     ///
@@ -277,16 +278,16 @@ impl AddressSpace {
         frame: Frame,
         size: FrameSize,
         access: Access,
-    ) -> Result<Option<Flush>, MapError> {
+    ) -> Result<bool, MapError> {
         check_address(address, size)?;
         let Walk { table, level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
         if level > size.level() {
-            return Ok(None);
+            return Ok(false);
         }
         // SAFETY: the entry was not present and is in the lower half.
         unsafe { write(table, index(address, level), Entry::to_page(frame, size, access)) };
-        Ok(Some(Flush::new(self, address)))
+        Ok(true)
     }
     // ANCHOR_END: map
 

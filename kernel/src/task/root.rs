@@ -143,7 +143,7 @@ fn map_ramdisk(space: AddressSpace) -> Result<(), BuildError> {
 fn map(space: AddressSpace, address: u64, frame: Frame, access: Access) -> Result<(), BuildError> {
     boot_regions(|regions| {
         let region = regions.iter_mut().max_by_key(|region| region.free_pages()).ok_or(BuildError::OutOfMemory)?;
-        space.map(address, frame, FrameSize::Small, access, region)?.now();
+        space.map(address, frame, FrameSize::Small, access, region)?;
         Ok(())
     })
 }
