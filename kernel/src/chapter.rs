@@ -65,6 +65,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     crate::ipc::initialize();
     #[cfg(feature = "chapter7")]
     crate::scheduling::initialize();
+    #[cfg(feature = "chapter9")]
+    crate::pcid::initialize();
 }
 // ANCHOR_END: initialize
 

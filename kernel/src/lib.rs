@@ -22,7 +22,8 @@
 //! | 5 tasks | `task`, `syscall`, `arch::syscall` | user mode, the root task, the system calls |
 //! | 6 calls | `ipc` | endpoints, call and return, faults and interrupts as calls; the fast path |
 //! | 7 scheduling | `scheduling` | priorities, time slices, sleeping, notifications |
-//! | 8 to 12 | | to come: pipes, PCID, softuser, userland, hardware |
+//! | 9 PCID | `pcid` | switches of address spaces that keep the TLB |
+//! | 8, 10 to 12 | | to come: pipes, softuser, userland, hardware |
 //!
 //! # The way of a system call
 //!
@@ -36,6 +37,7 @@
 //! are calls, which the kernel makes.
 // ANCHOR_END: front_page
 #![no_std]
+#![cfg_attr(feature = "chapter9", feature(rust_cold_cc))]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -89,6 +91,11 @@ pub mod ipc;
 #[cfg(feature = "chapter7")]
 #[expect(unsafe_code, reason = "finds notifications by their addresses; keeps state for the one processor")]
 pub mod scheduling;
+
+// Chapter 9: address-space switches that keep the TLB.
+#[cfg(feature = "chapter9")]
+#[expect(unsafe_code, reason = "loads CR3; keeps state for the one processor")]
+pub mod pcid;
 
 mod chapter;
 

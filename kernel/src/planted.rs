@@ -42,11 +42,27 @@ pub enum Bug {
     WakesEarly,
     /// A task that is busy goes on at its own priority, whoever waits for it.
     PriorityIsNotLent,
+    /// The first switch to a space under an identifier keeps what was remembered for whoever had it.
+    FirstSwitchKeeps,
+    /// A switch to a space of which too much has changed keeps what was remembered.
+    StaleSwitchKeeps,
+    /// A change in a space that is not the current one is not noted.
+    ChangeIsNotNoted,
+    /// Of two changes in such a space only the first is noted.
+    SecondChangeIsLost,
+    /// The address that has changed is forgotten under the identifier that was current before.
+    ForgetsBeforeLoad,
+    /// Tasks go on loading what they have loaded before, whatever has changed.
+    TasksAreNotTold,
+    /// A space keeps an identifier that another has taken.
+    IdentifierIsShared,
+    /// Pages of user programs are marked as the same in all spaces.
+    UserPageIsGlobal,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 25] = [
         Bug::CopyKeepsRights,
         Bug::ChildIsLost,
         Bug::BackLinkIsLost,
@@ -64,6 +80,14 @@ impl Bug {
         Bug::ParentLinkIsLost,
         Bug::WakesEarly,
         Bug::PriorityIsNotLent,
+        Bug::FirstSwitchKeeps,
+        Bug::StaleSwitchKeeps,
+        Bug::ChangeIsNotNoted,
+        Bug::SecondChangeIsLost,
+        Bug::ForgetsBeforeLoad,
+        Bug::TasksAreNotTold,
+        Bug::IdentifierIsShared,
+        Bug::UserPageIsGlobal,
     ];
 }
 

@@ -29,15 +29,17 @@ pub fn top_table() -> u64 {
     machine::top_table()
 }
 
-/// Makes the processor use another top-level page table. It forgets all translations but global ones (Intel SDM vol. 3A, 4.10.4.1).
+/// Makes the processor use another top-level page table. Without identifiers it forgets all translations but global ones; with them, those
+/// of the identifier in the low 12 bits, unless bit 63 is set (Intel SDM vol. 3A, 4.10.4.1).
 ///
 /// # Safety
 ///
-/// The table has the kernel's upper half, and nothing that is in use is mapped in the lower half of the current one only.
+/// The table has the kernel's upper half, and nothing that is in use is mapped in the lower half of the current one only. Identifier and
+/// bit 63 are there only where the processor uses identifiers.
 #[inline(always)]
-pub(crate) unsafe fn load_top_table(address: u64) {
+pub(crate) unsafe fn load_top_table(cr3: u64) {
     // SAFETY: the caller vouches for the table.
-    unsafe { machine::load_top_table(address) };
+    unsafe { machine::load_top_table(cr3) };
 }
 
 /// Makes the processor forget the translation of an address in the current space.

@@ -24,10 +24,12 @@ pub struct Options {
     pub interactive: bool,
     /// `fast_path=on|off`: whether calls may take the fast path.
     pub fast_path: bool,
+    /// `pcid=on|off`: whether identifiers of address spaces are used where the processor has them.
+    pub pcid: bool,
 }
 
 impl Options {
-    const DEFAULT: Options = Options { exit: Exit::Halt, interactive: false, fast_path: true };
+    const DEFAULT: Options = Options { exit: Exit::Halt, interactive: false, fast_path: true, pcid: true };
 
     // ANCHOR: parse
     /// The options in this text. What is unknown is passed to `unknown` and changes nothing.
@@ -42,6 +44,8 @@ impl Options {
                 "interactive=no" => options.interactive = false,
                 "fast_path=on" => options.fast_path = true,
                 "fast_path=off" => options.fast_path = false,
+                "pcid=on" => options.pcid = true,
+                "pcid=off" => options.pcid = false,
                 _ => unknown(line),
             }
         }

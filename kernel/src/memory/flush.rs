@@ -1,7 +1,7 @@
 //! Translations that the processor may still remember.
 
+use super::later;
 use super::space::AddressSpace;
-use crate::arch::paging;
 use crate::planted::{Bug, planted};
 
 // ANCHOR: flush
@@ -19,11 +19,10 @@ impl Flush {
         Self { space, address }
     }
 
-    /// Removes the old translation. Where the space is not the current one there is nothing to remove: loading CR3 has
-    /// dropped everything but global translations, and there are none in the lower half (Intel SDM vol. 3A, 4.10.4.1).
+    /// Removes the old translation.
     pub fn now(self) {
-        if self.space.is_current() && !planted(Bug::FlushIsForgotten) {
-            paging::flush(self.address);
+        if !planted(Bug::FlushIsForgotten) {
+            later::forget(self.space, self.address);
         }
     }
 }

@@ -5,27 +5,40 @@
 //! - `space`: address spaces: mapping, unmapping, protecting, translating.
 //! - `kernel`: the kernel's own address space: guard pages, protection features, the check that nothing is writable and executable.
 //! - `fault`: what a page fault means, in words.
+//! - `flush`: what the processor may still remember; `root`: what a task keeps of its space; `note`: a number kept with a space.
+//! - `later`: where chapter 9 comes in.
 //!
 //! The kernel reaches physical memory through a window in which all of it is mapped.
 
 mod fault;
 mod flush;
+#[cfg(feature = "chapter9")]
+mod global;
 mod kernel;
+mod later;
+#[cfg(feature = "chapter9")]
+mod note;
 mod pages;
 mod region;
+#[cfg(all(feature = "chapter5", not(feature = "chapter9")))]
+mod root;
 mod space;
 mod window;
 
 use bootloader_api::BootInfo;
 use bootloader_api::info::MemoryRegion;
 
+#[cfg(feature = "chapter9")]
+pub(crate) use crate::pcid::SpaceRoot;
 pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::Flush;
+#[cfg(feature = "chapter9")]
+pub(crate) use global::make_kernel_global;
 pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space, switch_protections_on};
 pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
-#[cfg(feature = "chapter5")]
-pub(crate) use space::load_space;
+#[cfg(all(feature = "chapter5", not(feature = "chapter9")))]
+pub(crate) use root::SpaceRoot;
 pub use space::{AddressSpace, FrameSize, MapError, Mapping, Translation};
 #[cfg(feature = "chapter4")]
 pub(crate) use space::{ENTRIES, TOP_LEVEL, UPPER_HALF, tables_below};

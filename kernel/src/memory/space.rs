@@ -8,6 +8,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::flush::Flush;
 use super::kernel::kernel_space;
+use super::later;
 use super::pages::PageKind;
 use super::region::Region;
 use super::window::Frame;
@@ -110,9 +111,9 @@ impl Entry {
         self.flags().contains(Flags::PRESENT)
     }
 
-    /// The frame that it leads to, if it does. The kernel only ever puts frames below 16 TiB into page tables.
+    /// The frame that it leads to, if it does.
     pub(super) fn frame(self) -> Option<Frame> {
-        self.is_present().then(|| Frame::from_number(((self.0 & ADDRESS_BITS) / PAGE_SIZE) as u32))
+        self.is_present().then(|| frame_in(self.0))
     }
 
     /// An entry that leads to a lower table. What a page allows is said at the last level only.
@@ -127,6 +128,7 @@ impl Entry {
             Access::ReadExecute => Flags::empty(),
         };
         let size = if size == FrameSize::Large { Flags::HUGE_PAGE } else { Flags::empty() };
+        let size = if planted(Bug::UserPageIsGlobal) { size | Flags::GLOBAL } else { size };
         Entry(frame.address() | (Flags::PRESENT | Flags::USER_ACCESSIBLE | access | size).bits())
     }
 
@@ -149,6 +151,11 @@ impl Entry {
             Access::ReadExecute
         }
     }
+}
+
+/// The frame whose address stands in an entry of a page table, or in CR3. The kernel only ever puts frames below 16 TiB there.
+pub(super) fn frame_in(word: u64) -> Frame {
+    Frame::from_number(((word & ADDRESS_BITS) / PAGE_SIZE) as u32)
 }
 
 /// Reads an entry of a page table.
@@ -230,8 +237,7 @@ impl AddressSpace {
 
     /// Makes the processor use this space. The kernel goes on, since its half is the same in all.
     pub fn activate(self) {
-        // SAFETY: the space has the kernel's upper half, and nothing of the kernel is in the lower one.
-        unsafe { paging::load_top_table(self.0.address()) };
+        later::activate(self);
     }
 
     // ANCHOR: map
@@ -394,14 +400,6 @@ impl AddressSpace {
 #[cfg(feature = "chapter4")]
 pub(crate) fn tables_below(table: Frame, entries: core::ops::Range<u64>) -> impl Iterator<Item = Frame> {
     entries.filter_map(move |index| read(table, index).table())
-}
-
-/// Loads CR3 with the address of the top-level table of a space.
-#[cfg(feature = "chapter5")]
-#[inline(always)]
-pub(crate) fn load_space(top_address: u64) {
-    // SAFETY: as for `activate`; the address comes from a task, which has it from its address-space capability.
-    unsafe { paging::load_top_table(top_address) };
 }
 
 enum Item {

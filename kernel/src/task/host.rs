@@ -4,6 +4,8 @@ use flatmk_abi::{Operation, Words};
 
 use super::object::{State, TaskRef};
 use super::scheduler;
+#[cfg(feature = "chapter9")]
+use crate::memory::AddressSpace;
 use crate::syscall;
 
 /// A task runs, and nobody is ready.
@@ -15,6 +17,24 @@ pub fn begin(task: TaskRef) {
 /// Nobody runs, or is ready: the tasks are those of a test that is over.
 pub fn reset() {
     scheduler::forget_all();
+}
+
+/// From now on the address space of a task is this one.
+#[cfg(feature = "chapter9")]
+pub fn set_space(task: TaskRef, space: AddressSpace) {
+    task.space.set(Some(space));
+}
+
+/// The processor uses a task's address space, whatever it used before.
+#[cfg(feature = "chapter9")]
+pub fn load_space(task: TaskRef) {
+    task.space.load();
+}
+
+/// Another task runs.
+#[cfg(feature = "chapter9")]
+pub fn switch(from: TaskRef, to: TaskRef) {
+    scheduler::switch(from, to);
 }
 
 /// The current task makes a system call after which another may go on. Returns that one.

@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use flatmk_abi::{Error, Kind, Words};
 
 use crate::capability::{Slot, Table};
-use crate::memory::{AddressSpace, Frame, PageKind, entry_of};
+use crate::memory::{AddressSpace, Frame, PageKind, SpaceRoot, entry_of};
 
 // ANCHOR: context
 /// The registers of a task that does not run, as the stubs in [`arch::syscall`](crate::arch::syscall) save and load them.
@@ -118,8 +118,8 @@ pub(crate) struct Links {
 pub struct Task {
     /// Its registers, while it does not run.
     pub context: Context,
-    /// The physical address of its top-level page table, for CR3.
-    pub(crate) space: Cell<u64>,
+    /// How to use its address space.
+    pub(crate) space: SpaceRoot,
     /// Its capability table, by address; 0 before it is configured.
     table: Cell<u64>,
     /// Where each of its entries has its stack pointer.
@@ -187,7 +187,7 @@ impl Task {
     /// Takes note of the table and the space that its slots hold.
     pub(super) fn adopt_slots(&self, stack: u64) {
         self.table.set(self.table_slot.page_address());
-        self.space.set(self.space_slot.page().map_or(0, Frame::address));
+        self.space.set(self.address_space());
         self.stack.set(stack);
     }
 }

@@ -10,7 +10,6 @@ use super::RunQueue;
 use super::object::{State, TaskRef};
 use super::{floating_point, later};
 use crate::arch;
-use crate::memory::load_space;
 #[cfg(feature = "chapter7")]
 use crate::scheduling::RunQueue;
 use crate::stop::{StopCode, stop};
@@ -74,8 +73,8 @@ pub(crate) fn switch(from: TaskRef, to: TaskRef) -> TaskRef {
     to.state.set(State::Running);
     CURRENT.set(Some(to));
     // Within one address space CR3 stays as it is.
-    if from.space.get() != to.space.get() {
-        load_space(to.space.get());
+    if !from.space.is(&to.space) {
+        to.space.load();
     }
     to
 }
@@ -236,7 +235,7 @@ fn pop() -> TaskRef {
 /// Goes on with the next task that is ready, whatever ran before, and leaves the kernel's stack behind.
 pub(crate) fn leave() -> ! {
     let task = pop();
-    load_space(task.space.get());
+    task.space.load();
     arch::syscall::resume(run(task, task))
 }
 

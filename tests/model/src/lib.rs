@@ -9,6 +9,7 @@
 //! - `run`: one sequence of operations on both.
 //! - `cases`: sequences that chance seldom finds.
 //! - `run_queue`, `timer_queue`: the queues of the scheduler, compared with plain collections; `scheduler`: tasks that use them.
+//! - `spaces`: tasks that run in address spaces, with few identifiers.
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 #![expect(clippy::indexing_slicing, reason = "whoever looks for something that is not there has found a mistake")]
@@ -28,6 +29,7 @@ mod removal;
 pub mod run;
 pub mod run_queue;
 pub mod scheduler;
+pub mod spaces;
 pub mod timer_queue;
 mod view;
 

@@ -15,6 +15,7 @@ use kernel::capability::{
     finish_destruction_step, set_task_steps,
 };
 use kernel::memory::{Frame, PageEntry, PageKind, Region, entry_of, initialize_on_host, page_count, take_boot_regions};
+use kernel::pcid;
 use kernel::scheduling::host;
 use kernel::task::{ConfigureRequest, TaskRef};
 
@@ -59,6 +60,8 @@ pub fn fresh_region() -> (Running, Region) {
 fn fresh_region_of(_: &Running, pages: u32) -> Region {
     set_window(window());
     set_observer(processor::observe);
+    processor::reset();
+    pcid::host::begin(None);
     let mut map = MemoryRegion::empty();
     map.end = u64::from(pages) * PAGE as u64;
     map.kind = MemoryRegionKind::Usable;
@@ -75,6 +78,12 @@ fn fresh_region_of(_: &Running, pages: u32) -> Region {
 ///
 /// If the machine has too few pages.
 pub fn fresh_tasks(count: usize) -> (Running, Vec<TaskRef>) {
+    let (running, tasks, _) = fresh_tasks_and_region(count);
+    (running, tasks)
+}
+
+/// The same, with what is left of its memory.
+pub(crate) fn fresh_tasks_and_region(count: usize) -> (Running, Vec<TaskRef>, Region) {
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut region = fresh_region_of(&running, MOST_PAGES);
     let task = |_| {
@@ -84,7 +93,7 @@ pub fn fresh_tasks(count: usize) -> (Running, Vec<TaskRef>) {
     };
     let tasks = (0..count).map(task).collect();
     host::reset();
-    (running, tasks)
+    (running, tasks, region)
 }
 
 /// The machine while a test has it.

@@ -1,12 +1,14 @@
 //! The processor: page tables as the hardware reads them, and what it remembers of them.
 //!
-//! The processor of the model forgets nothing by itself: neither a translation nor where a page table is, until it is told to, or
-//! loads another top-level table (Intel SDM vol. 3A, 4.10.4.1).
+//! The processor of the model forgets nothing by itself: neither a translation nor where a page table is. What it remembers is under the
+//! identifier in CR3, but for global translations; it forgets as little as the manual allows, when an address is flushed, and when CR3 is loaded
+//! without the bit that keeps (Intel SDM vol. 3A, 4.10.4.1).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use kernel::arch::paging::{Event, top_table, window_start};
+use kernel::pcid;
 
 use crate::Page;
 
@@ -14,6 +16,9 @@ const PRESENT: u64 = 1;
 const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const HUGE: u64 = 1 << 7;
+const GLOBAL: u64 = 1 << 8;
+/// In CR3.
+const KEEP: u64 = 1 << 63;
 const NO_EXECUTE: u64 = 1 << 63;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -25,6 +30,7 @@ pub(crate) struct Leaf {
     pub(crate) frame: Page,
     pub(crate) writable: bool,
     pub(crate) executable: bool,
+    pub(crate) global: bool,
 }
 
 /// A lower page table: its level, the first address below it, its page.
@@ -77,7 +83,8 @@ fn visit_table(
 
 fn leaf(address: u64, level: u8, entry: u64, allowed: u64) -> Leaf {
     let (writable, executable) = (allowed & WRITABLE != 0, allowed & NO_EXECUTE == 0);
-    Leaf { address, bytes: span(level), frame: page_in(entry), writable, executable }
+    let global = entry & GLOBAL != 0;
+    Leaf { address, bytes: span(level), frame: page_in(entry), writable, executable, global }
 }
 
 /// What an address leads to, and the tables on the way, in the space that the processor uses.
@@ -99,25 +106,57 @@ fn walk(address: u64) -> (Option<Leaf>, Vec<TablePlace>) {
     (None, tables)
 }
 
+/// Under what a translation is remembered: an identifier, or none, since it is the same in all spaces.
+type Tag = Option<u16>;
+
 struct Memory {
-    leaves: BTreeMap<u64, Leaf>,
-    tables: BTreeMap<(u8, u64), Page>,
+    /// The identifier in CR3.
+    identifier: u16,
+    leaves: BTreeMap<(Tag, u64), Leaf>,
+    tables: BTreeMap<(u16, u8, u64), Page>,
+    /// What the processor would refuse.
+    refused: Option<String>,
 }
 
-static REMEMBERED: Mutex<Memory> = Mutex::new(Memory { leaves: BTreeMap::new(), tables: BTreeMap::new() });
+impl Memory {
+    const EMPTY: Memory = Memory { identifier: 0, leaves: BTreeMap::new(), tables: BTreeMap::new(), refused: None };
+
+    fn load(&mut self, cr3: u64) {
+        let (identifier, keep) = ((cr3 & 0xfff) as u16, cr3 & KEEP != 0);
+        if !pcid::are_on() && (keep || identifier != 0) {
+            self.refused = Some(format!("CR3 is loaded with {cr3:#x}, without identifiers"));
+        }
+        self.identifier = identifier;
+        if !keep {
+            self.leaves.retain(|&(tag, _), _| tag != Some(identifier));
+            self.tables.retain(|&(tag, ..), _| tag != identifier);
+        }
+    }
+
+    fn flush(&mut self, address: u64) {
+        let current = self.identifier;
+        let is_usable = |tag: Tag| tag.is_none_or(|tag| tag == current);
+        self.leaves.retain(|&(tag, start), leaf| !is_usable(tag) || address / leaf.bytes != start / leaf.bytes);
+        self.tables.retain(|&(tag, ..), _| tag != current);
+    }
+}
+
+static REMEMBERED: Mutex<Memory> = Mutex::new(Memory::EMPTY);
 
 fn remembered<R>(use_it: impl FnOnce(&mut Memory) -> R) -> R {
     use_it(&mut REMEMBERED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Nothing is remembered, as after a reset.
+pub(crate) fn reset() {
+    remembered(|memory| *memory = Memory::EMPTY);
+}
+
 /// The kernel tells the processor something.
 pub(crate) fn observe(event: Event) {
-    remembered(|memory| {
-        match event {
-            Event::Load(_) => memory.leaves.clear(),
-            Event::Flush(address) => memory.leaves.retain(|&start, leaf| address / leaf.bytes != start / leaf.bytes),
-        }
-        memory.tables.clear();
+    remembered(|memory| match event {
+        Event::Load(cr3) => memory.load(cr3),
+        Event::Flush(address) => memory.flush(address),
     });
 }
 
@@ -125,21 +164,27 @@ pub(crate) fn observe(event: Event) {
 pub(crate) fn touch(address: u64) {
     let (leaf, tables) = walk(address);
     remembered(|memory| {
-        memory.tables.extend(tables.into_iter().map(|(level, base, page)| ((level, base), page)));
-        memory.leaves.extend(leaf.map(|leaf| (leaf.address, leaf)));
+        let identifier = memory.identifier;
+        memory.tables.extend(tables.into_iter().map(|(level, base, page)| ((identifier, level, base), page)));
+        let tag = |leaf: &Leaf| if leaf.global { None } else { Some(identifier) };
+        memory.leaves.extend(leaf.map(|leaf| ((tag(&leaf), leaf.address), leaf)));
     });
 }
 
-/// Whether all that the processor remembers is still what the page tables say.
+/// Whether all that the processor remembers and could use now is still what the page tables say.
 pub(crate) fn check() -> Result<(), String> {
     remembered(|memory| {
-        for leaf in memory.leaves.values() {
+        if let Some(refused) = &memory.refused {
+            return Err(refused.clone());
+        }
+        let is_usable = |tag: Tag| tag.is_none_or(|tag| tag == memory.identifier);
+        for leaf in memory.leaves.iter().filter(|&(&(tag, _), _)| is_usable(tag)).map(|(_, leaf)| leaf) {
             let (found, _) = walk(leaf.address);
             if found != Some(*leaf) {
                 return Err(format!("a stale translation: {leaf:x?} is remembered, {found:x?} is true"));
             }
         }
-        for (&(level, base), &page) in &memory.tables {
+        for (&(_, level, base), &page) in memory.tables.iter().filter(|&(&(tag, ..), _)| is_usable(Some(tag))) {
             let (_, tables) = walk(base);
             if !tables.contains(&(level, base, page)) {
                 return Err(format!("a stale page table: level {level} at {base:#x}, page {page}"));

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use flatmk_abi::{Error, Kind};
 use kernel::capability::{Extent, Progress, Removal, Table, Totals, audit};
 use kernel::memory::{Frame, PageKind};
+use kernel::pcid;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -24,6 +25,8 @@ use crate::view::{Completeness, compare, learn_unused, slot_in_kernel, slot_in_m
 pub struct Sequence {
     /// Where memory shall be scarce: the pages of the part from which nearly everything is made.
     scarce: Option<u64>,
+    /// With how many identifiers of address spaces; `None`: the processor has none.
+    identifiers: Option<u16>,
     /// One for each operation.
     seeds: Vec<u64>,
 }
@@ -38,7 +41,11 @@ impl fmt::Debug for Sequence {
 /// Sequences of at least 200 operations, half of them with scarce memory.
 pub fn sequences() -> impl Strategy<Value = Sequence> {
     let seeds = prop::collection::vec(any::<u64>().no_shrink(), 200..=240);
-    (prop::option::of(2..40_u64), seeds).prop_map(|(scarce, seeds)| Sequence { scarce, seeds })
+    (prop::option::of(2..40_u64), prop::option::of(1..4_u16), seeds).prop_map(|(scarce, identifiers, seeds)| Sequence {
+        scarce,
+        identifiers,
+        seeds,
+    })
 }
 
 /// So many cases, the same ones each time unless the environment says otherwise (`PROPTEST_RNG_SEED`).
@@ -168,6 +175,7 @@ impl Run {
     }
 
     fn all(&mut self, sequence: &Sequence) -> Result<(), String> {
+        pcid::host::begin(sequence.identifiers);
         if let Some(pages) = sequence.scarce {
             let (memory, table) = (machine::MEMORY, machine::TABLE);
             self.operate(&Operation::Split { memory, pages, table, index: 3 }, false)?;

@@ -92,6 +92,7 @@ fn leaves_in_model(model: &Model, space: Page) -> Vec<Leaf> {
         bytes: capability.frame_bytes().unwrap_or(0),
         frame: capability.page,
         writable: mapping.access == Access::ReadWrite,
+        global: false,
         executable: mapping.access == Access::ReadExecute,
     };
     let mut leaves: Vec<Leaf> = model.mappings(space).map(leaf).collect();

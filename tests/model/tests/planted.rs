@@ -1,7 +1,7 @@
 //! The properties are worth something: each bug that is planted in the kernel is found by one of them, within few sequences.
 
 use flatmk_model::run::{Sequence, config, sequences};
-use flatmk_model::{run_queue, scheduler, timer_queue};
+use flatmk_model::{run_queue, scheduler, spaces, timer_queue};
 use kernel::planted::{self, Bug};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{TestCaseError, TestRunner};
@@ -13,6 +13,7 @@ enum Property {
     RunQueue,
     TimerQueue,
     Scheduler,
+    Spaces,
 }
 
 /// Which property finds a bug.
@@ -21,6 +22,14 @@ fn property_for(bug: Bug) -> Property {
         Bug::FirstGoesLast | Bug::OccupiedBitStays => Property::RunQueue,
         Bug::RankStays | Bug::ParentLinkIsLost => Property::TimerQueue,
         Bug::WakesEarly | Bug::PriorityIsNotLent => Property::Scheduler,
+        Bug::FirstSwitchKeeps
+        | Bug::StaleSwitchKeeps
+        | Bug::ChangeIsNotNoted
+        | Bug::SecondChangeIsLost
+        | Bug::ForgetsBeforeLoad
+        | Bug::TasksAreNotTold
+        | Bug::IdentifierIsShared
+        | Bug::UserPageIsGlobal => Property::Spaces,
         _ => Property::Capabilities,
     }
 }
@@ -38,6 +47,9 @@ fn problem_with(bug: Option<Bug>, property: Property) -> Option<String> {
             problem(&timer_queue::operations(), |(count, operations)| timer_queue::compare(count, &operations))
         }
         Property::Scheduler => problem(&scheduler::events(), |events| scheduler::run(&events).map(|_| ())),
+        Property::Spaces => {
+            problem(&spaces::cases(), |(identifiers, events)| spaces::run(identifiers, &events).map(|_| ()))
+        }
     };
     planted::set(None);
     found
@@ -60,7 +72,8 @@ fn each_planted_bug_is_found() {
             problem.is_none()
         })
         .collect();
-    for property in [Property::Capabilities, Property::RunQueue, Property::TimerQueue, Property::Scheduler] {
+    use Property::{Capabilities, RunQueue, Scheduler, Spaces, TimerQueue};
+    for property in [Capabilities, RunQueue, TimerQueue, Scheduler, Spaces] {
         assert_eq!(problem_with(None, property), None, "{property:?} without a bug");
     }
     assert!(missed.is_empty(), "not found: {missed:?}");

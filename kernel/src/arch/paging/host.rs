@@ -7,11 +7,14 @@ use crate::sync::Exclusive;
 /// What the processor is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// To use the top-level page table at this physical address.
+    /// To use the top-level page table that this content of CR3 names.
     Load(u64),
     /// To forget the translation of this address.
     Flush(u64),
 }
+
+/// The address in CR3 (Intel SDM vol. 3A, table 4-12).
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 static WINDOW: AtomicU64 = AtomicU64::new(0);
 static TOP_TABLE: AtomicU64 = AtomicU64::new(0);
@@ -39,9 +42,9 @@ pub(super) fn top_table() -> u64 {
 /// # Safety
 ///
 /// None; it is the same as the other.
-pub(super) unsafe fn load_top_table(address: u64) {
-    TOP_TABLE.store(address, Relaxed);
-    OBSERVER.with(|observer| observer(Event::Load(address)));
+pub(super) unsafe fn load_top_table(cr3: u64) {
+    TOP_TABLE.store(cr3 & ADDRESS, Relaxed);
+    OBSERVER.with(|observer| observer(Event::Load(cr3)));
 }
 
 pub(super) fn flush(address: u64) {

@@ -19,9 +19,9 @@ pub(super) fn top_table() -> u64 {
 ///
 /// That of [`super::load_top_table`].
 #[inline(always)]
-pub(super) unsafe fn load_top_table(address: u64) {
+pub(super) unsafe fn load_top_table(cr3: u64) {
     // SAFETY: the caller vouches for the table.
-    unsafe { asm!("mov cr3, {}", in(reg) address, options(nostack, preserves_flags)) };
+    unsafe { asm!("mov cr3, {}", in(reg) cr3, options(nostack, preserves_flags)) };
 }
 
 pub(super) fn flush(address: u64) {

@@ -1,0 +1,27 @@
+//! Where chapter 9 comes in: what it does at these points, and what is done without it.
+
+#[cfg(feature = "chapter9")]
+pub(super) use crate::pcid::{activate, forget};
+
+#[cfg(not(feature = "chapter9"))]
+use super::space::AddressSpace;
+#[cfg(not(feature = "chapter9"))]
+use crate::arch::paging;
+
+/// Makes the processor use a space.
+#[cfg(not(feature = "chapter9"))]
+pub(super) fn activate(space: AddressSpace) {
+    // SAFETY: the space has the kernel's upper half, and nothing of the kernel is in the lower one.
+    unsafe { paging::load_top_table(space.top().address()) };
+}
+
+// ANCHOR: forget
+/// Makes the processor forget an address. Where the space is not the current one there is nothing to forget: loading CR3 has
+/// dropped everything but global translations, and there are none in the lower half (Intel SDM vol. 3A, 4.10.4.1).
+#[cfg(not(feature = "chapter9"))]
+pub(super) fn forget(space: AddressSpace, address: u64) {
+    if space.is_current() {
+        paging::flush(address);
+    }
+}
+// ANCHOR_END: forget
