@@ -32,16 +32,16 @@ fn the_boot_options_come_from_the_ramdisk() {
 #[test_case]
 fn options_are_read_line_by_line_and_unknown_ones_reported() {
     let mut unknown = None;
-    let text = "exit=bochs\n\n  interactive=yes  \nfast_path=off\ncolour=red\n";
+    let text = "exit=bochs\n\n  interactive=yes  \nfast_path=off\npcid=off\ncolour=red\n";
     let options = Options::parse(text, |line| unknown = Some(line));
-    assert_eq!(options, Options { exit: Exit::Bochs, interactive: true, fast_path: false });
+    assert_eq!(options, Options { exit: Exit::Bochs, interactive: true, fast_path: false, pcid: false });
     assert_eq!(unknown, Some("colour=red"));
 }
 
 #[test_case]
 fn an_empty_option_text_gives_the_defaults_of_a_real_machine() {
     let options = Options::parse("", |line| panic!("unknown option {line}"));
-    assert_eq!(options, Options { exit: Exit::Halt, interactive: false, fast_path: true });
+    assert_eq!(options, Options { exit: Exit::Halt, interactive: false, fast_path: true, pcid: true });
 }
 
 // ANCHOR: lent
