@@ -1,6 +1,6 @@
 //! A call carries context and words to the callee and brings its answer back, and nothing else.
 
-use flatmk_abi::{Error, Kind, Operation, Rights, slots};
+use flatmk_abi::{Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, Operation, Rights, slots};
 use flatmk_runtime::object::{Endpoint, MissingCapability, OWN_TABLE, Task, identify};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
@@ -237,15 +237,21 @@ fn a_task_that_never_started_is_not_called() {
     });
 }
 
-/// Tries wrong returns, then answers how many were refused.
+const RETURN: u64 = Operation::Return as u64;
+
+/// Tries wrong returns, by the pointer or by the flags, then answers how many of each were refused.
 fn return_wrongly(_: u64, message: &mut [u64; 4]) {
     let wrong = [slots::SELF, slots::TABLE, slots::CONSOLE, at(1), 63, 64, u64::MAX];
     let refused = wrong
         .into_iter()
-        .flat_map(|pointer| [(pointer, 1), (pointer, 0x101)])
+        .flat_map(|pointer| [(pointer, RETURN), (pointer, RETURN | FLAGS_WINDOW)])
         .filter(|&(pointer, word)| system_call(pointer, word, [9; 4]) == Err(Error::InvalidCapability))
         .count();
-    *message = [refused as u64, 1, 2, 3];
+    let refused_flags = [FLAG_NO_WAIT, FLAG_NO_WAIT | FLAGS_WINDOW, 1 << 63]
+        .into_iter()
+        .filter(|flags| system_call(slots::REPLY, RETURN | flags, [9; 4]) == Err(Error::UnknownOperation))
+        .count();
+    *message = [refused as u64, refused_flags as u64, 2, 3];
 }
 
 service!(fn return_wrongly_entry = return_wrongly);
@@ -253,7 +259,7 @@ service!(fn return_wrongly_entry = return_wrongly);
 fn a_return_through_anything_but_the_reply_slot_is_refused() {
     with_scratch(|| {
         let server = start_server(0, return_wrongly_entry, 0);
-        assert_eq!(server.call([0; 4]), Ok([14, 1, 2, 3]));
+        assert_eq!(server.call([0; 4]), Ok([14, 3, 2, 3]));
         server.end();
     });
 }
