@@ -39,5 +39,7 @@ fn main(_: u64, _: [u64; 4]) {
         notifications::TESTS,
         removals::TESTS,
         floating_point::TESTS,
+        floating_point::survival::TESTS,
+        floating_point::pages::TESTS,
     ]);
 }
