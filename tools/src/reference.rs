@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{fs, io};
 
-use flatmk_abi::{Error, Kind, OPERATIONS, Operation, OperationInfo, Rights};
+use flatmk_abi::{Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, OPERATIONS, Operation, OperationInfo, Rights};
 
 /// Where the page is, from the root of the repository.
 pub const PAGE: &str = "book/src/reference/operations.md";
@@ -70,7 +70,7 @@ fn section(info: &OperationInfo) -> String {
     let mut text = format!("\n### {name}\n\n{}\n\n", in_one_line(description));
     let (number, on, chapter) = (*operation as u8, invoked_on(info), operation.chapter());
     // Writing to a string does not fail.
-    let _ = writeln!(text, "Number {number}, on {on}; from chapter {chapter} on.");
+    let _ = writeln!(text, "Number {number}, on {on}{}; from chapter {chapter} on.", flags_of(*operation));
     let rows = WORD_REGISTERS.iter().enumerate().filter_map(|(index, register)| {
         let argument = arguments.get(index).map(|argument| argument.meaning);
         let result = results.get(index).copied();
@@ -96,6 +96,14 @@ pub(crate) fn invoked_on(info: &OperationInfo) -> String {
     };
     let right = rights_of(info.rights).map_or_else(String::new, |rights| format!(" with the right {rights}"));
     format!("{on}{right}")
+}
+
+/// The flags that it takes.
+fn flags_of(operation: Operation) -> String {
+    let flags = [(FLAG_NO_WAIT, "NO_WAIT"), (FLAGS_WINDOW, "WINDOW")];
+    let taken = flags.iter().filter(|(flag, _)| operation.flags() & flag != 0);
+    let names: Vec<String> = taken.map(|(_, name)| code(name)).collect();
+    if names.is_empty() { String::new() } else { format!("; flags {}", names.join(", ")) }
 }
 
 /// The errors of an operation in the order of their numbers: those that it lists, and those for the capability in `rdi`.
@@ -129,7 +137,7 @@ fn errors() -> String {
         let returns = |info: &&OperationInfo| errors_of(info).iter().any(|(listed, _)| *listed == error);
         let by: Vec<String> = OPERATIONS.iter().filter(returns).map(|info| link(info.name)).collect();
         let by = match by.len() {
-            0 => "any number without an operation".to_owned(),
+            0 => "any number without an operation, and all operations with a flag that they do not take".to_owned(),
             all if all == OPERATIONS.len() => "all operations".to_owned(),
             most if most > OPERATIONS.len() / 2 => {
                 let others = OPERATIONS.iter().filter(|info| !returns(info)).map(|info| link(info.name));

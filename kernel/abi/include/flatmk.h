@@ -334,7 +334,7 @@ enum flatmk_error
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * There is no operation with this number. The caller is to blame.
+     * There is no operation with this number, or it does not take one of the flags. The caller is to blame.
      */
     FLATMK_ERROR_UNKNOWN_OPERATION = -1,
     /**

@@ -1,7 +1,7 @@
 //! Every operation: its number, the kind of capability it is invoked on, arguments, results and errors.
 
 use crate::information::argument_sort;
-use crate::{Argument, Error, Kind, OperationInfo, Rights};
+use crate::{Argument, Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, OperationInfo, Rights};
 
 macro_rules! operations {
     ($(
@@ -66,6 +66,26 @@ macro_rules! operations {
                     $($number => Some(Operation::$name),)+
                     _ => None,
                 }
+            }
+
+            /// The flags that it takes.
+            #[must_use]
+            pub fn flags(self) -> u64 {
+                match self {
+                    Operation::Call => FLAG_NO_WAIT | FLAGS_WINDOW,
+                    Operation::Return | Operation::Reply => FLAGS_WINDOW,
+                    _ => 0,
+                }
+            }
+
+            /// The operation in a word with flags, as `rsi` has it: if there is one with this number, and it takes these flags.
+            #[must_use]
+            #[inline]
+            pub fn from_word(word: u64) -> Option<Operation> {
+                const NUMBER: u64 = 0xff;
+                let takes_flags = |operation: &Operation| word & !(operation.flags() | NUMBER) == 0;
+                // Without flags the word is the number, and so it is most of the time.
+                Operation::from_number(word).or_else(|| Operation::from_number(word & NUMBER).filter(takes_flags))
             }
         }
     };

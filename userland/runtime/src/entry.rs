@@ -46,28 +46,38 @@ macro_rules! service {
                 let handler: fn(u64, &mut [u64; 4]) = $handler;
                 handler(context, message);
             }
-            core::arch::naked_asm!(
-                "sub rsp, 32",
-                "mov [rsp], rdx",
-                "mov [rsp + 8], r10",
-                "mov [rsp + 16], r8",
-                "mov [rsp + 24], r9",
-                "mov rsi, rsp",
-                "call {handle}",
-                "mov rdx, [rsp]",
-                "mov r10, [rsp + 8]",
-                "mov r8, [rsp + 16]",
-                "mov r9, [rsp + 24]",
-                "xor edi, edi",
-                "mov esi, 1",
-                "syscall",
-                // Only a return that is refused comes back.
-                "call {refused}",
-                "ud2",
-                handle = sym handle,
-                refused = sym $crate::stop_faulting_caller,
-            )
+            $crate::serve!(handle)
         }
+    };
+}
+
+/// The body of an entry: passes the message to a function, and returns with what is there afterwards. The second argument is an instruction before the call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! serve {
+    ($handle:ident $(, $first:literal)?) => {
+        core::arch::naked_asm!(
+            "sub rsp, 32",
+            "mov [rsp], rdx",
+            "mov [rsp + 8], r10",
+            "mov [rsp + 16], r8",
+            "mov [rsp + 24], r9",
+            $($first,)?
+            "mov rsi, rsp",
+            "call {handle}",
+            "mov rdx, [rsp]",
+            "mov r10, [rsp + 8]",
+            "mov r8, [rsp + 16]",
+            "mov r9, [rsp + 24]",
+            "xor edi, edi",
+            "mov esi, 1",
+            "syscall",
+            // Only a return that is refused comes back.
+            "call {refused}",
+            "ud2",
+            handle = sym $handle,
+            refused = sym $crate::stop_faulting_caller,
+        )
     };
 }
 // ANCHOR_END: service
@@ -83,32 +93,13 @@ macro_rules! transfer_service {
                 let handler: fn(u64, &mut [u64; 4], u64) = $handler;
                 handler(context, message, window);
             }
-            core::arch::naked_asm!(
-                "sub rsp, 32",
-                "mov [rsp], rdx",
-                "mov [rsp + 8], r10",
-                "mov [rsp + 16], r8",
-                "mov [rsp + 24], r9",
-                "mov rdx, rsi",
-                "mov rsi, rsp",
-                "call {handle}",
-                "mov rdx, [rsp]",
-                "mov r10, [rsp + 8]",
-                "mov r8, [rsp + 16]",
-                "mov r9, [rsp + 24]",
-                "xor edi, edi",
-                "mov esi, 1",
-                "syscall",
-                "call {refused}",
-                "ud2",
-                handle = sym handle,
-                refused = sym $crate::stop_faulting_caller,
-            )
+            // The third argument.
+            $crate::serve!(handle, "mov rdx, rsi")
         }
     };
 }
 
-// The entries above return with these numbers.
+// The entries return with these numbers.
 const _: () = assert!(slots::REPLY == 0 && Operation::Return as u64 == 1);
 
 /// The end of a program's start: from now on the task only runs when it is called.

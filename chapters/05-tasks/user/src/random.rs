@@ -189,7 +189,12 @@ fn operation(random: &mut Random) -> u64 {
         }
         _ => listed().nth(random.below(OPERATIONS.len() as u64) as usize),
     };
-    chosen.map_or(0, |information| information.operation as u64)
+    let operation = chosen.map_or(0, |information| information.operation as u64);
+    match random.below(16) {
+        0 => operation | 1 << (8 + random.below(56)),
+        1 => operation | chosen.map_or(0, |information| random.next() & information.operation.flags()),
+        _ => operation,
+    }
 }
 
 /// A life of the thread: system calls until it is enough, then yields.

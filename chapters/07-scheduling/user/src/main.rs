@@ -15,6 +15,7 @@ mod notifications;
 mod priorities;
 mod registers;
 mod removals;
+mod selectors;
 mod slices;
 mod stopping;
 mod threads;
@@ -30,6 +31,7 @@ fn main(_: u64, _: [u64; 4]) {
         life::TESTS,
         stopping::TESTS,
         registers::TESTS,
+        selectors::TESTS,
         priorities::TESTS,
         slices::TESTS,
         lending::TESTS,
@@ -37,5 +39,7 @@ fn main(_: u64, _: [u64; 4]) {
         notifications::TESTS,
         removals::TESTS,
         floating_point::TESTS,
+        floating_point::survival::TESTS,
+        floating_point::pages::TESTS,
     ]);
 }
