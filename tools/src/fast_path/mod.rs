@@ -1,8 +1,8 @@
 //! The book's listing of the fast path: every instruction of the kernel's file, and what it is for.
 //!
-//! The listing begins at a stub in assembly and goes on with all to which it leads, up to the slow path. What an instruction of a stub is for
-//! say the comments in the source, which goes line by line with the machine code ([`stub`]). What one of a function is for says the line
-//! it was compiled from ([`lines`]).
+//! The listing begins at a stub in assembly and goes on with all to which it leads, up to the slow path. What an instruction of a
+//! stub is for say the comments in the source, which goes line by line with the machine code ([`stub`]). What one of a function is
+//! for says the line it was compiled from ([`lines`]).
 //!
 //! The page is kept in the repository, so that the book can be read and built without a kernel. A test says when it is no longer
 //! what the kernel is.

@@ -19,8 +19,8 @@ pub(super) struct Written {
     pub(super) comment: Comment,
 }
 
-/// A comment: at the end of a line, or on lines of its own for the instructions after it, up to a blank line. Instructions of a macro that have
-/// none there have that of the line with its name.
+/// A comment: at the end of a line, or on lines of its own for the instructions after it, up to a blank line. Instructions of a macro
+/// that have none there have that of the line with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Comment {
     pub(super) text: String,
