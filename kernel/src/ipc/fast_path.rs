@@ -10,6 +10,7 @@ use core::ptr;
 
 use flatmk_abi::{Kind, Operation, Rights, slots};
 
+use super::answer::Mending;
 use super::later;
 use crate::arch::{self, syscall::USER_STACK};
 use crate::boot::STACK_TOP;
@@ -62,21 +63,43 @@ fn check_return(callee: TaskRef) -> Option<TaskRef> {
     if callee.calls.has_more.get() {
         return None;
     }
-    // somebody waits for the answer, and to a call, not to a fault.
-    callee.calls.caller.get().filter(|caller| caller.state() == State::Calling)
+    // somebody waits for the answer.
+    callee.calls.caller.get()
 }
 
-extern "C" fn return_to_caller() -> *const Task {
+extern "C" fn return_to_caller(_pointer: u64, _operation: u64, word: u64, address: u64) -> *const Task {
     let callee = scheduler::current();
     let Some(caller) = check_return(callee) else { return ptr::null() };
+    if caller.state() != State::Calling {
+        return answer_fault(callee, caller, word, address);
+    }
     // From here on nothing can fail.
-    callee.state.set(State::Accepting);
-    callee.calls.caller.set(None);
-    caller.calls.callee.set(None);
+    finish(callee, caller);
     scheduler::switch(callee, caller);
     caller.as_ptr()
 }
+
+/// The callee has nothing to do, and the caller waits no more.
+#[inline(always)]
+fn finish(callee: TaskRef, caller: TaskRef) {
+    callee.state.set(State::Accepting);
+    callee.calls.caller.set(None);
+    caller.calls.callee.set(None);
+}
 // ANCHOR_END: return
+
+// ANCHOR: answer_fault
+/// The caller has not called, but faulted. Where it goes on, it does so with all its registers.
+#[inline(never)]
+fn answer_fault(callee: TaskRef, caller: TaskRef, word: u64, address: u64) -> *const Task {
+    // The answer is one to a fault, and it is not the end of the task.
+    let Ok(Some(mending)) = Mending::decode(caller, word, address) else { return ptr::null() };
+    // From here on nothing can fail.
+    finish(callee, caller);
+    mending.perform(caller);
+    arch::syscall::resume(scheduler::next_after(callee, caller))
+}
+// ANCHOR_END: answer_fault
 
 // ANCHOR: yield
 /// What the stub of a short operation needs to know. A null task, or kind 0, means: not this way; then the other word is the
@@ -120,13 +143,13 @@ global_asm!(
     "
     .balign 64
 fast_entry:
-    # The processor does not change the stack: the task's is put away, and the kernel's taken.
-    mov [rip + {user_stack}], rsp
-    movabs rsp, {stack_top}
     # The operations with a way here, each without flags; Call is number 0.
     cmp rsi, {return_operation}
     jb 3f
-    je 1f
+    # The processor does not change the stack: the task's is put away, and the kernel's taken.
+    mov [rip + {user_stack}], rsp
+    movabs rsp, {stack_top}
+    je 1f                           # none of this has changed the flags
     cmp rsi, {identify_operation}   # the first of those after which the caller goes on
     je 8f
     ja syscall_slow
@@ -145,6 +168,7 @@ fast_entry:
     push r10
     push r8
     push r9
+    mov rcx, r10                    # where Rust expects the second word
     # The checks, and the switch.
     call {return_to_caller}
     # The answer, back to where the caller expects it.
@@ -180,6 +204,8 @@ fast_entry:
 
     # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
+    mov [rax + {rsp_}], rsp         # at once to where it belongs
+    movabs rsp, {stack_top}
     mov [rax + {rbx}], rbx
     mov [rax + {rbp}], rbp
     mov [rax + {r12}], r12
@@ -188,8 +214,6 @@ fast_entry:
     mov [rax + {r15}], r15
     mov [rax + {rip_}], rcx
     mov [rax + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rax + {rsp_}], rcx
     # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
