@@ -102,10 +102,13 @@ fn answer_fault(callee: TaskRef, caller: TaskRef, word: u64, address: u64) -> *c
 // ANCHOR_END: answer_fault
 
 // ANCHOR: yield
-/// What the stub of a short operation needs to know. A null task, or kind 0, means: not this way; then the other word is the
-/// capability pointer.
+/// What the stub of a short operation needs to know. 0 in the first word means: not this way. Then, and where the caller goes on, the other word is
+/// the capability pointer.
 #[repr(C)]
 struct Pair(u64, u64);
+
+/// The first word of a yield after which the caller goes on.
+const GO_ON: u64 = 1;
 
 /// Checks whether the current task may yield by this capability: one to itself.
 #[inline(always)]
@@ -120,11 +123,9 @@ extern "C" fn yield_now(pointer: u64) -> Pair {
     if !check_yield(task, pointer) {
         return Pair(0, pointer);
     }
-    let next = scheduler::rotate(task);
-    if next != task {
-        task.context.set_result(Ok([0; 4]));
-        scheduler::switch(task, next);
-    }
+    let Some(next) = scheduler::rotate(task) else { return Pair(GO_ON, pointer) };
+    task.context.set_result(Ok([0; 4]));
+    scheduler::switch(task, next);
     Pair(next.as_ptr() as u64, task.as_ptr() as u64)
 }
 // ANCHOR_END: yield
@@ -262,11 +263,9 @@ fast_entry:
     call {yield_now}
     pop r11
     pop rcx
-    # Null: not this way.
-    test rax, rax
-    jz 7f
-    cmp rax, rdx                    # another task goes on
-    jne 6f
+    cmp rax, {go_on}
+    jb 7f                           # not this way
+    ja 6f                           # another task goes on
     # Nobody else is ready: back, without an error and without results.
     xor eax, eax
     xor edx, edx
@@ -328,6 +327,7 @@ fast_entry:
     return_to_caller = sym return_to_caller,
     yield_now = sym yield_now,
     identify = sym identify,
+    go_on = const GO_ON,
     further = sym later::further_fast_entry,
     return_operation = const Operation::Return as u64,
     yield_operation = const Operation::Yield as u64,
