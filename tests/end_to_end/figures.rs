@@ -92,7 +92,7 @@ fn the_book_shows_what_is_measured(page: &str) {
 fn the_fast_path_is_faster() {
     let without = measure(&Machine::new(built::chapter(12)).boot_option("fast_path", "off"));
     let names = ["call_same_space", "call_other_space", "null_syscall", "yield_alone", "yield_pair"];
-    for name in names.into_iter().chain(["notification_round_trip"]) {
+    for name in names.into_iter().chain(["notification_round_trip", "fault_call"]) {
         let [fast, slow] = [table(Emulator::Qemu), &without].map(|table| row(table, name).minimum);
         assert!(fast + 20 < slow, "{name}: {fast} with the fast path, {slow} without");
     }

@@ -30,12 +30,12 @@ pub(crate) static USER_STACK: UserStack = UserStack(Cell::new(0));
 
 // ANCHOR: save
 /// A `global_asm!` whose text knows `save_task TASK`. That saves what the task may rely on after its system call; `TASK` is the register
-/// with the task's address, and `rcx` is lost. The operands that this takes are there for the rest of the text, too.
+/// with the task's address, and `rcx` is lost. `save_registers TASK` is the same without the stack pointer, and nothing is lost. The operands that this takes are there for the rest of the text, too.
 macro_rules! stub {
     ($text:literal, $($operands:tt)*) => {
         core::arch::global_asm!(
             "
-    .macro save_task task
+    .macro save_registers task
     mov [\\task + {rbx}], rbx
     mov [\\task + {rbp}], rbp
     mov [\\task + {r12}], r12
@@ -45,6 +45,9 @@ macro_rules! stub {
     # syscall has put these two there.
     mov [\\task + {rip_}], rcx
     mov [\\task + {rflags}], r11
+    .endm
+    .macro save_task task
+    save_registers \\task
     # The stack pointer was put away at the entry.
     mov rcx, [rip + {user_stack}]
     mov [\\task + {rsp_}], rcx
@@ -52,6 +55,7 @@ macro_rules! stub {
             ",
             $text,
             // How far the assembler knows it, in the whole crate or in a part that the compiler chooses, is not to be relied on.
+            ".purgem save_registers",
             ".purgem save_task",
             $($operands)*
             user_stack = sym $crate::arch::syscall::USER_STACK,

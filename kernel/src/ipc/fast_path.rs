@@ -9,6 +9,7 @@ use core::ptr;
 
 use flatmk_abi::{Kind, Operation, Rights, slots};
 
+use super::answer::Mending;
 use super::later;
 use crate::arch::{self, syscall::stub};
 use crate::boot::STACK_TOP;
@@ -61,27 +62,52 @@ fn check_return(callee: TaskRef) -> Option<TaskRef> {
     if callee.calls.has_more.get() {
         return None;
     }
-    // somebody waits for the answer, and to a call, not to a fault.
-    callee.calls.caller.get().filter(|caller| caller.state() == State::Calling)
+    // somebody waits for the answer.
+    callee.calls.caller.get()
 }
 
-extern "C" fn return_to_caller() -> *const Task {
+extern "C" fn return_to_caller(_pointer: u64, _operation: u64, word: u64, address: u64) -> *const Task {
     let callee = scheduler::current();
     let Some(caller) = check_return(callee) else { return ptr::null() };
+    if caller.state() != State::Calling {
+        return answer_fault(callee, caller, word, address);
+    }
     // From here on nothing can fail.
-    callee.state.set(State::Accepting);
-    callee.calls.caller.set(None);
-    caller.calls.callee.set(None);
+    finish(callee, caller);
     scheduler::switch(callee, caller);
     caller.as_ptr()
 }
+
+/// The callee has nothing to do, and the caller waits no more.
+#[inline(always)]
+fn finish(callee: TaskRef, caller: TaskRef) {
+    callee.state.set(State::Accepting);
+    callee.calls.caller.set(None);
+    caller.calls.callee.set(None);
+}
 // ANCHOR_END: return
 
+// ANCHOR: answer_fault
+/// The caller has not called, but faulted. Where it goes on, it does so with all its registers.
+#[inline(never)]
+fn answer_fault(callee: TaskRef, caller: TaskRef, word: u64, address: u64) -> *const Task {
+    // The answer is one to a fault, and it is not the end of the task.
+    let Ok(Some(mending)) = Mending::decode(caller, word, address) else { return ptr::null() };
+    // From here on nothing can fail.
+    finish(callee, caller);
+    mending.perform(caller);
+    arch::syscall::resume(scheduler::next_after(callee, caller))
+}
+// ANCHOR_END: answer_fault
+
 // ANCHOR: yield
-/// What the stub of a short operation needs to know. A null task, or kind 0, means: not this way; then the other word is the
-/// capability pointer.
+/// What the stub of a short operation needs to know. 0 in the first word means: not this way. Then, and where the caller goes on, the other word is
+/// the capability pointer.
 #[repr(C)]
 struct Pair(u64, u64);
+
+/// The first word of a yield after which the caller goes on.
+const GO_ON: u64 = 1;
 
 /// Checks whether the current task may yield by this capability: one to itself.
 #[inline(always)]
@@ -96,11 +122,9 @@ extern "C" fn yield_now(pointer: u64) -> Pair {
     if !check_yield(task, pointer) {
         return Pair(0, pointer);
     }
-    let next = scheduler::rotate(task);
-    if next != task {
-        task.context.set_result(Ok([0; 4]));
-        scheduler::switch(task, next);
-    }
+    let Some(next) = scheduler::rotate(task) else { return Pair(GO_ON, pointer) };
+    task.context.set_result(Ok([0; 4]));
+    scheduler::switch(task, next);
     Pair(next.as_ptr() as u64, task.as_ptr() as u64)
 }
 // ANCHOR_END: yield
@@ -119,13 +143,13 @@ stub!(
     "
     .balign 64
 fast_entry:
-    # The processor does not change the stack: the task's is put away, and the kernel's taken.
-    mov [rip + {user_stack}], rsp
-    movabs rsp, {stack_top}
     # The operations with a way here, each without flags; Call is number 0.
     cmp rsi, {return_operation}
     jb 3f
-    je 1f
+    # The processor does not change the stack: the task's is put away, and the kernel's taken.
+    mov [rip + {user_stack}], rsp
+    movabs rsp, {stack_top}
+    je 1f                           # none of this has changed the flags
     cmp rsi, {identify_operation}   # the first of those after which the caller goes on
     je 8f
     ja syscall_slow
@@ -144,6 +168,7 @@ fast_entry:
     push r10
     push r8
     push r9
+    mov rcx, r10                    # where Rust expects the second word
     # The checks, and the switch.
     call {return_to_caller}
     # The answer, back to where the caller expects it.
@@ -179,7 +204,9 @@ fast_entry:
 
     # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
-    save_task rax
+    mov [rax + {rsp_}], rsp         # at once to where it belongs
+    movabs rsp, {stack_top}
+    save_registers rax
     # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
@@ -228,11 +255,9 @@ fast_entry:
     call {yield_now}
     pop r11
     pop rcx
-    # Null: not this way.
-    test rax, rax
-    jz 7f
-    cmp rax, rdx                    # another task goes on
-    jne 6f
+    cmp rax, {go_on}
+    jb 7f                           # not this way
+    ja 6f                           # another task goes on
     # Nobody else is ready: back, without an error and without results.
     xor eax, eax
     xor edx, edx
@@ -284,6 +309,7 @@ fast_entry:
     return_to_caller = sym return_to_caller,
     yield_now = sym yield_now,
     identify = sym identify,
+    go_on = const GO_ON,
     further = sym later::further_fast_entry,
     return_operation = const Operation::Return as u64,
     yield_operation = const Operation::Yield as u64,
