@@ -4,18 +4,17 @@
 //! last check nothing can fail: a few stores, and the stub goes straight to the other task. There is no lock here, no
 //! reference count, no access to CR0 and none to a model-specific register; CR3 is written when the address space changes, once.
 
-use core::arch::global_asm;
 use core::mem::offset_of;
 use core::ptr;
 
 use flatmk_abi::{Kind, Operation, Rights, slots};
 
 use super::later;
-use crate::arch::{self, syscall::USER_STACK};
+use crate::arch::{self, syscall::stub};
 use crate::boot::STACK_TOP;
 use crate::capability::Slot;
 use crate::task::scheduler::{self, CURRENT};
-use crate::task::{Context, State, Task, TaskRef, USER_FLAGS};
+use crate::task::{State, Task, TaskRef, USER_FLAGS};
 
 /// Where a call goes, for the stub. A null callee: not this way.
 #[repr(C)]
@@ -116,7 +115,7 @@ extern "C" fn identify(pointer: u64) -> Pair {
 // What the stub keeps in registers while Rust runs: the message of a call in rbx, r12, r13 and r14, which Rust preserves, and the
 // capability pointer in rbp; their contents are saved in the caller by then.
 // ANCHOR: stub
-global_asm!(
+stub!(
     "
     .balign 64
 fast_entry:
@@ -180,16 +179,7 @@ fast_entry:
 
     # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
-    mov [rax + {rbx}], rbx
-    mov [rax + {rbp}], rbp
-    mov [rax + {r12}], r12
-    mov [rax + {r13}], r13
-    mov [rax + {r14}], r14
-    mov [rax + {r15}], r15
-    mov [rax + {rip_}], rcx
-    mov [rax + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rax + {rsp_}], rcx
+    save_task rax
     # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
@@ -255,16 +245,7 @@ fast_entry:
     sysretq
 
     # The registers of the current task go into it: all that it is promised to keep, and where it goes on.
-6:  mov [rdx + {rbx}], rbx
-    mov [rdx + {rbp}], rbp
-    mov [rdx + {r12}], r12
-    mov [rdx + {r13}], r13
-    mov [rdx + {r14}], r14
-    mov [rdx + {r15}], r15
-    mov [rdx + {rip_}], rcx
-    mov [rdx + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rdx + {rsp_}], rcx
+6:  save_task rdx
     jmp resume_task                 # loads those of the other
 
     # Not this way. Neither operation has arguments; rdx: the capability pointer.
@@ -297,7 +278,6 @@ fast_entry:
     mov esi, {identify_operation}
     jmp syscall_slow
     ",
-    user_stack = sym USER_STACK,
     stack_top = const STACK_TOP,
     current = sym CURRENT,
     call = sym call,
@@ -312,15 +292,6 @@ fast_entry:
     entry_word = const Slot::WORDS_OFFSET,
     context_word = const Slot::WORDS_OFFSET + 8,
     stack = const offset_of!(Task, stack),
-    rbx = const offset_of!(Task, context) + offset_of!(Context, rbx),
-    rbp = const offset_of!(Task, context) + offset_of!(Context, rbp),
-    rsp_ = const offset_of!(Task, context) + offset_of!(Context, rsp),
-    r12 = const offset_of!(Task, context) + offset_of!(Context, r12),
-    r13 = const offset_of!(Task, context) + offset_of!(Context, r13),
-    r14 = const offset_of!(Task, context) + offset_of!(Context, r14),
-    r15 = const offset_of!(Task, context) + offset_of!(Context, r15),
-    rip_ = const offset_of!(Task, context) + offset_of!(Context, rip),
-    rflags = const offset_of!(Task, context) + offset_of!(Context, rflags),
 );
 // ANCHOR_END: stub
 
