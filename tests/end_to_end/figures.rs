@@ -49,6 +49,15 @@ fn costs_no_more_than_promised(name: &str, most: u64) {
     }
 }
 
+/// The least: where in the program's loop the interrupt comes is not up to the kernel.
+#[test]
+fn an_interrupt_costs_no_more_than_promised() {
+    for emulator in [Emulator::Qemu, Emulator::Bochs] {
+        let row = row(table(emulator), "interrupt_to_handler");
+        assert!(row.minimum <= 250, "{row:?} in {emulator:?}, at most 250 are promised");
+    }
+}
+
 #[test]
 fn both_emulators_count_the_same() {
     for name in ROWS.iter().chain(OPERATIONS) {

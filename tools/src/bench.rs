@@ -28,12 +28,12 @@ impl Summary {
 /// The results as lines to read.
 #[must_use]
 pub fn table(rows: &[Row]) -> String {
-    let mut text = format!("{:<18} {:>8} {:>8} {:>8}  expensive ones\n", "instructions", "min", "median", "p99");
+    let mut text = format!("{:<24} {:>8} {:>8} {:>8}  expensive ones\n", "instructions", "min", "median", "p99");
     for row in rows {
         let Summary { minimum, median, p99, .. } = Summary::of(row);
         let expensive = row.least().map_or_else(String::new, expensive_ones);
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{:<18} {minimum:>8} {median:>8} {p99:>8}  {expensive}", row.name);
+        let _ = writeln!(text, "{:<24} {minimum:>8} {median:>8} {p99:>8}  {expensive}", row.name);
     }
     text
 }

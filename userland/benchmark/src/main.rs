@@ -86,7 +86,9 @@ fn show_interrupt() -> Done {
     LINES.bind(TIMER, Some(threads::start_handler()?))?;
     let mut row = Row::default();
     for batch in 0..BATCHES {
+        marks::begin();
         row.set(batch, threads::wait_for_interrupt());
+        marks::tell("interrupt_to_handler", 1);
     }
     row.print("interrupt_to_handler");
     LINES.bind(TIMER, None)
