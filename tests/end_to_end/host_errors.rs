@@ -106,6 +106,13 @@ fn firmware_that_bochs_does_not_have_is_named() {
     run.assert_one_sentence("Bochs has no UEFI firmware: leave out --uefi or take QEMU");
 }
 
+#[test_case("run")]
+#[test_case("test")]
+fn an_emulator_that_is_not_known_is_named(command: &str) {
+    let run = flatmk(&[command, "--emulator", "vmware"]);
+    run.assert_one_sentence("invalid value 'vmware' for '--emulator <EMULATOR>' [possible values: qemu, bochs]");
+}
+
 #[test]
 fn a_missing_c_compiler_is_named() {
     let kernel = built::chapter(12);
