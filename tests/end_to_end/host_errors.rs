@@ -108,9 +108,17 @@ fn firmware_that_bochs_does_not_have_is_named() {
 
 #[test_case("run")]
 #[test_case("test")]
+#[test_case("bench")]
 fn an_emulator_that_is_not_known_is_named(command: &str) {
     let run = flatmk(&[command, "--emulator", "vmware"]);
     run.assert_one_sentence("invalid value 'vmware' for '--emulator <EMULATOR>' [possible values: qemu, bochs]");
+}
+
+#[test_case("run")]
+#[test_case("bench")]
+fn a_switch_is_on_or_off(command: &str) {
+    let run = flatmk(&[command, "--pcid", "maybe"]);
+    run.assert_one_sentence("invalid value 'maybe' for '--pcid <PCID>' [possible values: on, off]");
 }
 
 #[test]
