@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use flatmk_tools::disk::{Firmware, LoaderLog};
 use flatmk_tools::kernel_file::KernelFile;
-use flatmk_tools::machine::Display;
+use flatmk_tools::machine::{Display, Emulator};
 use flatmk_tools::session::{self, MachineOptions};
 use flatmk_tools::{LAST_CHAPTER, workspace};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.display {
         machine = machine.display(Display::Window);
     }
-    if arguments.machine.firmware == Firmware::Uefi {
+    if arguments.machine.firmware == Firmware::Uefi && arguments.machine.emulator == Emulator::Qemu {
         // It polls a clock that moves one nanosecond an instruction.
         eprintln!("UEFI firmware takes half a minute to start, as time is counted in instructions");
     }
