@@ -4,21 +4,18 @@ use std::fs;
 use std::sync::OnceLock;
 
 use flatmk_tests::built;
-use flatmk_tests::figures::{self, OPERATIONS, ROWS, Row, Table};
+use flatmk_tests::figures::{self, OPERATIONS, ROWS, Table};
 use flatmk_tests::machines::{assert_status, boot};
+use flatmk_tools::figures::Row;
 use flatmk_tools::machine::{Emulator, Machine};
 use flatmk_tools::workspace;
 use test_case::test_case;
 
-/// Both tables in one.
 fn measure(machine: &Machine) -> Table {
     let outcome = boot(machine);
     assert_status(&outcome, 0);
     let serial = outcome.serial();
-    let read = |table: Result<Table, String>| table.unwrap_or_else(|fault| panic!("{fault}\n{serial}"));
-    let mut table = read(figures::read(&serial));
-    table.extend(read(figures::read_operations(&serial)));
-    table
+    figures::read(&serial).unwrap_or_else(|fault| panic!("{fault}\n{serial}"))
 }
 
 fn table(emulator: Emulator) -> &'static Table {
@@ -28,8 +25,8 @@ fn table(emulator: Emulator) -> &'static Table {
     cell.get_or_init(|| measure(&Machine::new(built::chapter(12)).emulator(emulator)))
 }
 
-fn row(table: &Table, name: &str) -> Row {
-    *table.get(name).expect("the reader found all rows")
+fn row<'a>(table: &'a Table, name: &str) -> &'a Row {
+    table.get(name).expect("the reader found all rows")
 }
 
 #[test_case("null_syscall", 80)]

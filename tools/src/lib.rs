@@ -11,6 +11,7 @@ pub mod cleanup;
 pub mod counts;
 pub mod disk;
 pub mod fast_path;
+pub mod figures;
 pub mod kernel_file;
 pub mod listings;
 pub mod machine;
