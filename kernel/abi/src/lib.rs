@@ -31,8 +31,8 @@ pub mod slots;
 
 pub use access::Access;
 pub use error::Error;
-pub use fault::{FaultAnswer, FaultReason};
-pub use information::{Argument, ArgumentSort, OperationInfo};
+pub use fault::{FaultAnswer, FaultReason, MissingCapability};
+pub use information::{Argument, ArgumentSort, OperationInfo, OperationResult, ResultSort};
 pub use kind::Kind;
 pub use operation::{OPERATIONS, Operation};
 pub use rights::Rights;
