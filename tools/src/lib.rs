@@ -20,6 +20,7 @@ pub mod protocol;
 pub mod ramdisk;
 pub mod reference;
 pub mod report;
+pub mod rust_wrappers;
 pub mod session;
 mod strip;
 pub mod symbols;

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, Rights};
-use flatmk_runtime::object::{Endpoint, MissingCapability, Notification, Task};
+use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, MissingCapability, Rights};
+use flatmk_runtime::object::{Endpoint, FloatingPoint, Notification, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{print, service, tests, time_stamp};
 
@@ -55,7 +55,7 @@ const fn page_slot(thread: u64) -> u64 {
 /// Gives a thread a page.
 fn give_page(thread: u64) {
     let page = make(Kind::FloatingPoint, page_slot(thread));
-    task(thread).set_floating_point(Some(page)).expect("it is stopped");
+    task(thread).set_floating_point(Some(FloatingPoint(page))).expect("it is stopped");
 }
 
 /// Starts a thread that has a page.
@@ -107,7 +107,7 @@ fn without_a_page_the_first_instruction_is_a_fault() {
 
 /// Gives a page to thread 2, if that is possible.
 fn give_in_vain(_: u64, message: &mut [u64; 4]) {
-    log(task(2).set_floating_point(Some(at(OBJECT))).map_or_else(status, |()| 1));
+    log(task(2).set_floating_point(Some(FloatingPoint(at(OBJECT)))).map_or_else(status, |()| 1));
     *message = [FaultAnswer::Stop as u64, 0, 0, 0];
 }
 
@@ -163,7 +163,7 @@ fn state_begins_fresh_on_a_page_that_was_used() {
         for thread in [1, 0] {
             let next = if thread == 0 { task(0) } else { prepare(thread, 20, look_and_leave, thread) };
             crate::harness::prepare_stack(thread, look_and_leave, thread);
-            next.set_floating_point(Some(at(page_slot(0)))).expect("nobody has it");
+            next.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("nobody has it");
             next.start(entry(), 0).expect("it is configured");
             let_run(2);
             next.set_floating_point(None).expect("it has stopped");
@@ -376,18 +376,22 @@ fn a_page_serves_one_task() {
         let page = at(page_slot(0));
         let other = copy(OBJECT, page, Rights::all());
         for pointer in [page, other] {
-            assert_eq!(task(1).set_floating_point(Some(pointer)), Err(Error::InvalidState));
-            assert_eq!(task(0).set_floating_point(Some(pointer)), Err(Error::InvalidState), "not even once more");
+            assert_eq!(task(1).set_floating_point(Some(FloatingPoint(pointer))), Err(Error::InvalidState));
+            assert_eq!(
+                task(0).set_floating_point(Some(FloatingPoint(pointer))),
+                Err(Error::InvalidState),
+                "not even once more"
+            );
         }
         task(0).set_floating_point(None).expect("it is stopped");
-        assert_eq!(task(1).set_floating_point(Some(page)), Ok(()));
+        assert_eq!(task(1).set_floating_point(Some(FloatingPoint(page))), Ok(()));
         // The end of a task frees its page, too.
         end_thread(1);
-        assert_eq!(task(0).set_floating_point(Some(other)), Ok(()));
+        assert_eq!(task(0).set_floating_point(Some(FloatingPoint(other))), Ok(()));
         // In place of a page that it has.
         let second = make(Kind::FloatingPoint, OBJECT + 1);
-        assert_eq!(task(0).set_floating_point(Some(second)), Ok(()));
-        assert_eq!(task(0).set_floating_point(Some(page)), Ok(()), "the first is free again");
+        assert_eq!(task(0).set_floating_point(Some(FloatingPoint(second))), Ok(()));
+        assert_eq!(task(0).set_floating_point(Some(FloatingPoint(page))), Ok(()), "the first is free again");
     });
 }
 
@@ -398,7 +402,7 @@ fn a_page_is_set_only_while_the_task_is_stopped() {
         let ready = prepare(1, 20, spin, 0);
         ready.start(entry(), 0).expect("it is configured");
         for task in [idle, ready, flatmk_runtime::object::OWN_TASK] {
-            assert_eq!(task.set_floating_point(Some(page)), Err(Error::InvalidState));
+            assert_eq!(task.set_floating_point(Some(FloatingPoint(page))), Err(Error::InvalidState));
             assert_eq!(task.set_floating_point(None), Err(Error::InvalidState));
         }
     });
@@ -409,10 +413,10 @@ fn setting_a_page_needs_the_right_and_the_kind() {
         let task = prepare(0, 20, spin, 0);
         let page = make(Kind::FloatingPoint, OBJECT);
         let weak = copy(OBJECT + 1, page, Rights::all().difference(Rights::MANAGE));
-        assert_eq!(task.set_floating_point(Some(weak)), Err(Error::MissingRight));
-        assert_eq!(task.set_floating_point(Some(at(OBJECT + 2))), Err(Error::InvalidCapability));
-        assert_eq!(task.set_floating_point(Some(make(Kind::Frame, OBJECT + 3))), Err(Error::WrongKind));
-        assert_eq!(task.set_floating_point(Some(page)), Ok(()));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(weak))), Err(Error::MissingRight));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(at(OBJECT + 2)))), Err(Error::InvalidCapability));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(make(Kind::Frame, OBJECT + 3)))), Err(Error::WrongKind));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(page))), Ok(()));
         // A task without a page may be told so once more.
         assert_eq!(task.set_floating_point(None), Ok(()));
         assert_eq!(task.set_floating_point(None), Ok(()));
@@ -447,7 +451,7 @@ fn a_page_that_is_taken_away_takes_the_state_along() {
         assert!(!computes());
         assert_eq!(task.stop(), Err(Error::InvalidState), "it has faulted");
         // With a page it goes on, and has lost what was in its registers.
-        task.set_floating_point(Some(at(page_slot(0)))).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("it is stopped");
         task.resume().expect("it is stopped");
         assert!(computes());
     });
@@ -459,7 +463,7 @@ fn a_page_that_is_destroyed_takes_the_state_along() {
         crate::harness::MEMORY.split(2, SCRATCH, OBJECT).expect("enough memory");
         part.make(Kind::FloatingPoint, 1, SCRATCH, page_slot(0)).expect("enough memory");
         let task = prepare(0, 20, compute, 0);
-        task.set_floating_point(Some(at(page_slot(0)))).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("it is stopped");
         task.start(entry(), 0).expect("it is configured");
         start_with_page(1, 10, look_and_leave, 1);
         assert!(computes());
@@ -489,7 +493,7 @@ fn a_page_that_is_destroyed_by_its_user_takes_the_state_along() {
         crate::harness::MEMORY.split(2, SCRATCH, OBJECT).expect("enough memory");
         part.make(Kind::FloatingPoint, 1, SCRATCH, page_slot(0)).expect("enough memory");
         let task = prepare(0, 20, destroy_own_page, 0);
-        task.set_floating_point(Some(at(page_slot(0)))).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("it is stopped");
         task.start(entry(), 0).expect("it is configured");
         let_run(3);
         // At the next instruction it has faulted; nothing of its registers is left to the next.
