@@ -57,7 +57,7 @@ fn bench_measures_every_row(emulator: &str, cpu: &str) {
         let found: Vec<&Value> = rows.iter().filter(|row| row.get("id").is_some_and(|id| id == name)).collect();
         assert_settings(name, emulator, &found);
         for row in found {
-            assert_row(row, emulator == "qemu" && name != figures::INTERRUPT);
+            assert_row(row, emulator == "qemu");
         }
         // A line a row, for the reader.
         run.assert_printed(&format!("\n{name:<24} "));

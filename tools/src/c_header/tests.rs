@@ -6,8 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use flatmk_abi::{
-    Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, NO_TIMEOUT, WINDOW_SHIFT,
-    WRITE_LIMIT_BYTES, layout, slots,
+    Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, MissingCapability, NO_TIMEOUT,
+    WINDOW_SHIFT, WRITE_LIMIT_BYTES, layout, slots,
 };
 
 use super::functions::function;
@@ -100,6 +100,9 @@ fn assertions(check: &str) -> String {
     }
     for answer in (0..).map_while(FaultAnswer::from_number) {
         equal(&member("FAULT_ANSWER", answer), &(answer as u64).to_string());
+    }
+    for choice in (0..).map_while(MissingCapability::from_number) {
+        equal(&member("MISSING_CAPABILITY", choice), &(choice as u64).to_string());
     }
     for access in (0..).map_while(Access::from_number) {
         equal(&member("ACCESS", access), &(access as u8).to_string());

@@ -19,6 +19,8 @@ use std::{fs, io};
 use code::{Binary, Line};
 use lines::{Lines, Origin};
 
+use crate::generated;
+
 /// Where the page is, from the root of the repository.
 pub const PAGE: &str = "book/src/reference/fast-path.md";
 
@@ -108,11 +110,7 @@ fn kernel_error(error: impl Display) -> ListingError {
 /// If there is none, or it cannot be written.
 pub fn update(repository: &Path, kernel: &Path) -> Result<(), ListingError> {
     let (path, page) = (repository.join(PAGE), page(repository, kernel)?);
-    // The book tool builds anew when a page is written, so one that is right is left alone.
-    if fs::read_to_string(&path).is_ok_and(|present| present == page) {
-        return Ok(());
-    }
-    fs::write(&path, page).map_err(file_error(&path))
+    generated::update(&path, &page).map_err(file_error(&path))
 }
 
 /// The whole page, of a kernel that was built from the sources in this repository.

@@ -8,8 +8,8 @@
 mod capabilities;
 mod threads;
 
-use flatmk_abi::{Error, Operation, slots};
-use flatmk_runtime::object::{Done, Endpoint, Interrupts, MissingCapability, OWN_TABLE, OWN_TASK};
+use flatmk_abi::{Error, MissingCapability, Operation, slots};
+use flatmk_runtime::object::{Done, Endpoint, Interrupts, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::Sharing;
 use flatmk_runtime::{invoke, marks, println, time_stamp};

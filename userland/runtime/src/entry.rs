@@ -6,8 +6,7 @@ use core::panic::PanicInfo;
 use flatmk_abi::{FaultAnswer, Operation, slots};
 
 use crate::console::Line;
-use crate::object::Power;
-use crate::syscall::{answer_with_window, invoke};
+use crate::object::{Power, answer_with_window};
 
 /// Names the function in which a program begins: `fn(argument: u64, words: [u64; 4])`. When it returns, the task is ready to be called.
 #[macro_export]
@@ -105,10 +104,8 @@ const _: () = assert!(slots::REPLY == 0 && Operation::Return as u64 == 1);
 /// The end of a program's start: from now on the task only runs when it is called.
 pub extern "C" fn finish_start() -> ! {
     // A return from a start does not come back: the task is entered afresh at an endpoint.
-    match invoke(slots::REPLY, Operation::Return, [0; 4]) {
-        Ok(_) => unreachable!("a task went on after its return"),
-        Err(error) => panic!("the end of the start was refused: {error}"),
-    }
+    let error = answer_with_window([0; 4], 0);
+    panic!("the end of the start was refused: {error}")
 }
 
 /// What a service does when its answer is refused. Without capabilities there is one reason: the caller has faulted, has made an endpoint of the

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::layout::{USER_END, USER_START};
 use flatmk_abi::slots::{self, SLOTS_PER_TABLE, nested};
-use flatmk_abi::{ArgumentSort, Kind, OPERATIONS, Operation, OperationInfo, Rights};
+use flatmk_abi::{ArgumentSort, Kind, MAX_PRIORITY, OPERATIONS, Operation, OperationInfo, Rights};
 use flatmk_runtime::object::{Memory, OWN_SPACE, OWN_TABLE, Table, Task};
 use flatmk_runtime::print;
 
@@ -159,6 +159,9 @@ fn value(random: &mut Random, sort: ArgumentSort) -> u64 {
         ArgumentSort::Rights => random.below(ALL + 2),
         ArgumentSort::Access => random.below(4),
         ArgumentSort::Kind => kind(random),
+        ArgumentSort::Priority => number(random, 0, MAX_PRIORITY.into()),
+        ArgumentSort::Port => number(random, 0, u16::MAX.into()),
+        ArgumentSort::MissingCapability => number(random, 0, 1),
         ArgumentSort::Number { least, most } => number(random, least, most),
         ArgumentSort::Time => random.choose(&[0, 1, 1_000_000, u64::MAX]),
         _ => any(random),

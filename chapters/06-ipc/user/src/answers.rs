@@ -1,7 +1,7 @@
 //! A call carries context and words to the callee and brings its answer back, and nothing else.
 
-use flatmk_abi::{Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, Operation, Rights, slots};
-use flatmk_runtime::object::{Endpoint, MissingCapability, OWN_TABLE, Task, identify};
+use flatmk_abi::{Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, MissingCapability, Operation, Rights, slots};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, Task, identify};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, Operation, Rights, Words, slots};
-use flatmk_runtime::object::{Endpoint, MissingCapability, OWN_TABLE, OWN_TASK, Task};
+use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, MissingCapability, Operation, Rights, Words, slots};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 

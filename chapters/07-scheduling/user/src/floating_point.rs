@@ -5,8 +5,8 @@ pub(crate) mod survival;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind};
-use flatmk_runtime::object::{MissingCapability, Task};
+use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, MissingCapability};
+use flatmk_runtime::object::{FloatingPoint, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{print, service, tests, time_stamp};
 
@@ -42,7 +42,7 @@ const fn page_slot(thread: u64) -> u64 {
 /// Gives a thread a page.
 fn give_page(thread: u64) {
     let page = make(Kind::FloatingPoint, page_slot(thread));
-    task(thread).set_floating_point(Some(page)).expect("it is stopped");
+    task(thread).set_floating_point(Some(FloatingPoint(page))).expect("it is stopped");
 }
 
 /// Starts a thread that has a page.
@@ -94,7 +94,7 @@ fn without_a_page_the_first_instruction_is_a_fault() {
 
 /// Gives a page to thread 2, if that is possible.
 fn give_in_vain(_: u64, message: &mut [u64; 4]) {
-    log(task(2).set_floating_point(Some(at(OBJECT))).map_or_else(status, |()| 1));
+    log(task(2).set_floating_point(Some(FloatingPoint(at(OBJECT)))).map_or_else(status, |()| 1));
     *message = [FaultAnswer::Stop as u64, 0, 0, 0];
 }
 
@@ -150,7 +150,7 @@ fn state_begins_fresh_on_a_page_that_was_used() {
         for thread in [1, 0] {
             let next = if thread == 0 { task(0) } else { prepare(thread, 20, look_and_leave, thread) };
             crate::harness::prepare_stack(thread, look_and_leave, thread);
-            next.set_floating_point(Some(at(page_slot(0)))).expect("nobody has it");
+            next.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("nobody has it");
             next.start(entry(), 0).expect("it is configured");
             let_run(2);
             next.set_floating_point(None).expect("it has stopped");

@@ -4,8 +4,8 @@ use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::layout::{USER_END, USER_START};
-use flatmk_abi::{Error, FaultAnswer};
-use flatmk_runtime::object::{MissingCapability, Task};
+use flatmk_abi::{Error, FaultAnswer, MissingCapability};
+use flatmk_runtime::object::Task;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 

@@ -4,8 +4,8 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::layout::USER_START;
-use flatmk_abi::{Access, FaultAnswer, FaultReason, Kind, Words};
-use flatmk_runtime::object::{Frame, MissingCapability, OWN_SPACE, OWN_TABLE, OWN_TASK};
+use flatmk_abi::{Access, FaultAnswer, FaultReason, Kind, MissingCapability, Words};
+use flatmk_runtime::object::{Frame, OWN_SPACE, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 

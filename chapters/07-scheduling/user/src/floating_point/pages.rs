@@ -1,6 +1,7 @@
 //! The pages for floating-point state: who may set one, whom it serves, and how it ends.
 
 use flatmk_abi::{Error, Kind, Rights};
+use flatmk_runtime::object::FloatingPoint;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
@@ -29,18 +30,22 @@ fn a_page_serves_one_task() {
         let page = at(page_slot(0));
         let other = copy(OBJECT, page, Rights::all());
         for pointer in [page, other] {
-            assert_eq!(task(1).set_floating_point(Some(pointer)), Err(Error::InvalidState));
-            assert_eq!(task(0).set_floating_point(Some(pointer)), Err(Error::InvalidState), "not even once more");
+            assert_eq!(task(1).set_floating_point(Some(FloatingPoint(pointer))), Err(Error::InvalidState));
+            assert_eq!(
+                task(0).set_floating_point(Some(FloatingPoint(pointer))),
+                Err(Error::InvalidState),
+                "not even once more"
+            );
         }
         task(0).set_floating_point(None).expect("it is stopped");
-        assert_eq!(task(1).set_floating_point(Some(page)), Ok(()));
+        assert_eq!(task(1).set_floating_point(Some(FloatingPoint(page))), Ok(()));
         // The end of a task frees its page, too.
         end_thread(1);
-        assert_eq!(task(0).set_floating_point(Some(other)), Ok(()));
+        assert_eq!(task(0).set_floating_point(Some(FloatingPoint(other))), Ok(()));
         // In place of a page that it has.
         let second = make(Kind::FloatingPoint, OBJECT + 1);
-        assert_eq!(task(0).set_floating_point(Some(second)), Ok(()));
-        assert_eq!(task(0).set_floating_point(Some(page)), Ok(()), "the first is free again");
+        assert_eq!(task(0).set_floating_point(Some(FloatingPoint(second))), Ok(()));
+        assert_eq!(task(0).set_floating_point(Some(FloatingPoint(page))), Ok(()), "the first is free again");
     });
 }
 
@@ -51,7 +56,7 @@ fn a_page_is_set_only_while_the_task_is_stopped() {
         let ready = prepare(1, 20, spin, 0);
         ready.start(entry(), 0).expect("it is configured");
         for task in [idle, ready, flatmk_runtime::object::OWN_TASK] {
-            assert_eq!(task.set_floating_point(Some(page)), Err(Error::InvalidState));
+            assert_eq!(task.set_floating_point(Some(FloatingPoint(page))), Err(Error::InvalidState));
             assert_eq!(task.set_floating_point(None), Err(Error::InvalidState));
         }
     });
@@ -62,10 +67,10 @@ fn setting_a_page_needs_the_right_and_the_kind() {
         let task = prepare(0, 20, spin, 0);
         let page = make(Kind::FloatingPoint, OBJECT);
         let weak = copy(OBJECT + 1, page, Rights::all().difference(Rights::MANAGE));
-        assert_eq!(task.set_floating_point(Some(weak)), Err(Error::MissingRight));
-        assert_eq!(task.set_floating_point(Some(at(OBJECT + 2))), Err(Error::InvalidCapability));
-        assert_eq!(task.set_floating_point(Some(make(Kind::Frame, OBJECT + 3))), Err(Error::WrongKind));
-        assert_eq!(task.set_floating_point(Some(page)), Ok(()));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(weak))), Err(Error::MissingRight));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(at(OBJECT + 2)))), Err(Error::InvalidCapability));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(make(Kind::Frame, OBJECT + 3)))), Err(Error::WrongKind));
+        assert_eq!(task.set_floating_point(Some(FloatingPoint(page))), Ok(()));
         // A task without a page may be told so once more.
         assert_eq!(task.set_floating_point(None), Ok(()));
         assert_eq!(task.set_floating_point(None), Ok(()));
@@ -81,7 +86,7 @@ fn a_page_that_is_taken_away_takes_the_state_along() {
         assert!(!computes());
         assert_eq!(task.stop(), Err(Error::InvalidState), "it has faulted");
         // With a page it goes on, and has lost what was in its registers.
-        task.set_floating_point(Some(at(page_slot(0)))).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("it is stopped");
         task.resume().expect("it is stopped");
         assert!(computes());
     });
@@ -93,7 +98,7 @@ fn a_page_that_is_destroyed_takes_the_state_along() {
         crate::harness::MEMORY.split(2, SCRATCH, OBJECT).expect("enough memory");
         part.make(Kind::FloatingPoint, 1, SCRATCH, page_slot(0)).expect("enough memory");
         let task = prepare(0, 20, compute, 0);
-        task.set_floating_point(Some(at(page_slot(0)))).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("it is stopped");
         task.start(entry(), 0).expect("it is configured");
         start_with_page(1, 10, look_and_leave, 1);
         assert!(computes());
@@ -123,7 +128,7 @@ fn a_page_that_is_destroyed_by_its_user_takes_the_state_along() {
         crate::harness::MEMORY.split(2, SCRATCH, OBJECT).expect("enough memory");
         part.make(Kind::FloatingPoint, 1, SCRATCH, page_slot(0)).expect("enough memory");
         let task = prepare(0, 20, destroy_own_page, 0);
-        task.set_floating_point(Some(at(page_slot(0)))).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(at(page_slot(0))))).expect("it is stopped");
         task.start(entry(), 0).expect("it is configured");
         let_run(3);
         // At the next instruction it has faulted; nothing of its registers is left to the next.

@@ -1,7 +1,7 @@
 //! What is in a task's floating-point registers stays there, whatever happens to the task meanwhile.
 
-use flatmk_abi::{Error, FaultAnswer};
-use flatmk_runtime::object::{Endpoint, MissingCapability, Notification};
+use flatmk_abi::{Error, FaultAnswer, MissingCapability};
+use flatmk_runtime::object::{Endpoint, Notification};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
