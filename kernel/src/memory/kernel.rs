@@ -7,7 +7,8 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::pages::PageKind;
 use super::region::take_boot_page;
-use super::space::{AddressSpace, ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
+use super::space::AddressSpace;
+use super::table::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
 use super::window::Frame;
 use crate::arch::paging;
 use crate::interrupts::descriptors::exception_stacks;

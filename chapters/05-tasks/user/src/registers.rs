@@ -8,6 +8,8 @@ use core::mem::offset_of;
 
 use flatmk_abi::{Error, MESSAGE_WORDS, OPERATIONS, Operation, OperationInfo, Words};
 
+use crate::harness::PLAIN_FLAGS;
+
 /// The registers before a system call and after it.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -120,9 +122,6 @@ extern "C" fn execute(registers: &mut Registers) {
         next_instruction = const offset_of!(Registers, next_instruction),
     )
 }
-
-/// The flags of ordinary code: interrupts on, and the bit that is always set.
-pub(crate) const PLAIN_FLAGS: u64 = 0x202;
 
 /// Flags that a program may set at will, and that no system call may change: carry, parity, adjust, zero, sign, direction,
 /// overflow, nested task, alignment check, identification.

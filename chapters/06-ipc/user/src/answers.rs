@@ -8,9 +8,9 @@ use flatmk_runtime::{service, tests};
 
 use crate::entries::{check_entry, look_entry, times_entered};
 use crate::harness::{
-    FIRST_FREE, MEMORY, SCRATCH, at, end_thread, make, make_thread, stack_top, with_scratch, yield_once,
+    FIRST_FREE, MEMORY, PLAIN_FLAGS, SCRATCH, at, end_thread, make, make_thread, stack_top, with_scratch, yield_once,
 };
-use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
+use crate::registers::{FREE_FLAGS, system_call, system_call_with_flags};
 use crate::servers::{CALL, load, make_server, server, start_server};
 use crate::victims::{VICTIM, address, is_stopped, undefined};
 

@@ -5,6 +5,9 @@
 
 mod calibration;
 mod clock;
+#[path = "../../../06-ipc/user/src/entries.rs"]
+#[expect(dead_code, reason = "shared with the tests of chapter 6")]
+mod entries;
 mod floating_point;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
