@@ -85,6 +85,43 @@ fn find(tool: &str) -> PathBuf {
 }
 
 #[test]
+fn a_processor_that_bochs_does_not_have_is_named() {
+    let kernel = built::chapter(1).display().to_string();
+    let run = flatmk(&["boot", "--emulator", "bochs", "--cpu", "core2", &kernel]);
+    run.assert_one_sentence("Bochs has no processor `core2`; it has bx_generic, ");
+    run.assert_complained(", corei7_skylake_x, ");
+}
+
+#[test]
+fn a_processor_that_qemu_does_not_have_is_named() {
+    let kernel = built::chapter(1).display().to_string();
+    let run = flatmk(&["boot", "--cpu", "corei7_skylake_x", &kernel]);
+    run.assert_one_sentence("the emulator gave up: unable to find CPU model 'corei7_skylake_x'");
+}
+
+#[test]
+fn firmware_that_bochs_does_not_have_is_named() {
+    let kernel = built::chapter(1).display().to_string();
+    let run = flatmk(&["boot", "--emulator", "bochs", "--uefi", &kernel]);
+    run.assert_one_sentence("Bochs has no UEFI firmware: leave out --uefi or take QEMU");
+}
+
+#[test_case("run")]
+#[test_case("test")]
+#[test_case("bench")]
+fn an_emulator_that_is_not_known_is_named(command: &str) {
+    let run = flatmk(&[command, "--emulator", "vmware"]);
+    run.assert_one_sentence("invalid value 'vmware' for '--emulator <EMULATOR>' [possible values: qemu, bochs]");
+}
+
+#[test_case("run")]
+#[test_case("bench")]
+fn a_switch_is_on_or_off(command: &str) {
+    let run = flatmk(&[command, "--pcid", "maybe"]);
+    run.assert_one_sentence("invalid value 'maybe' for '--pcid <PCID>' [possible values: on, off]");
+}
+
+#[test]
 fn a_missing_c_compiler_is_named() {
     let kernel = built::chapter(12);
     let program = Program::new(built::host_program()).argument("boot").argument(&kernel).variable("CC", "/nowhere/cc");

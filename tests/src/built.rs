@@ -35,6 +35,12 @@ pub fn chapter(number: u8) -> PathBuf {
     })
 }
 
+/// Runs a program that builds the kernel of a chapter itself, and boots it. There is one place for the kernels of all chapters.
+pub fn while_none_is_built<T>(run: impl FnOnce() -> T) -> T {
+    let _copying = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
+    run()
+}
+
 /// One of the kernels that are there for a test, most of which go wrong on purpose.
 pub fn broken(name: &str) -> PathBuf {
     once(name, || {

@@ -87,6 +87,11 @@ impl Finished {
         assert!(self.code == Some(code), "exit code {code} was expected\n{self}");
     }
 
+    /// What it wrote to stdout.
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+
     /// Fails unless stdout has this text.
     #[track_caller]
     pub fn assert_printed(&self, text: &str) {

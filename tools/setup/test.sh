@@ -161,6 +161,10 @@ case_emulator_of_another_command_is_not_asked_for() {
     expect_one_sentence 'the emulator Bochs'
     x run --emulator=bochs
     expect_one_sentence 'the emulator Bochs'
+    x bench --emulator bochs --json rows.json
+    expect_one_sentence 'the emulator Bochs'
+    x test --emulator bochs
+    expect_one_sentence 'the emulator Bochs'
     x test
     expect_one_sentence 'the emulator Bochs'
     BOX_ENVIRONMENT+=(FLATMK_EMULATOR=bochs)

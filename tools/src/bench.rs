@@ -5,35 +5,55 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::counts::{Batch, Row};
+use crate::counts::{self, Batch};
+use crate::figures;
 
-/// What is said about the samples of a row, in instructions a round.
-struct Summary {
-    minimum: u64,
-    median: u64,
-    /// The least sample that 99 of 100 do not exceed.
-    p99: u64,
-    count: usize,
+/// What one operation costs in one setting of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its figures, in instructions a round.
+    pub figures: figures::Row,
+    /// Whether the kernel used process-context identifiers.
+    pub pcid: bool,
+    /// The batch whose expensive instructions stand for the row; none if they were not counted.
+    pub counted: Option<Batch>,
 }
 
-impl Summary {
-    fn of(row: &Row) -> Self {
-        let samples = row.samples();
-        let at = |index: usize| samples.get(index).copied().unwrap_or_default();
-        let count = samples.len();
-        Self { minimum: at(0), median: at(count / 2), p99: at((count * 99).div_ceil(100).saturating_sub(1)), count }
-    }
+/// The rows of one run. `counted`: what the instruction counter saw of it, which may be nothing.
+#[must_use]
+pub fn rows(printed: Vec<figures::Row>, pcid: bool, counted: &[counts::Row]) -> Vec<Row> {
+    let batch = |name: &str| counted.iter().find(|row| row.name == name)?.least().cloned();
+    printed.into_iter().map(|figures| Row { counted: batch(&figures.name), figures, pcid }).collect()
+}
+
+/// Brings the rows of one operation together, in the order in which the operations were first measured: the one without
+/// process-context identifiers comes before the one with them.
+#[must_use]
+pub fn side_by_side(mut rows: Vec<Row>) -> Vec<Row> {
+    let order: Vec<String> = rows.iter().map(|row| row.figures.name.clone()).collect();
+    rows.sort_by_key(|row| (order.iter().position(|name| *name == row.figures.name), row.pcid));
+    rows
+}
+
+/// Whether the kernel says in its boot log that it uses process-context identifiers, in a line such as
+/// `address spaces: pcid on`. A kernel that says nothing uses none.
+#[must_use]
+pub fn uses_pcid(boot_log: &str) -> bool {
+    let answer = boot_log.lines().find_map(|line| line.strip_prefix("address spaces: pcid "));
+    answer.and_then(|answer| answer.split_whitespace().next()) == Some("on")
 }
 
 /// The results as lines to read.
 #[must_use]
 pub fn table(rows: &[Row]) -> String {
-    let mut text = format!("{:<18} {:>8} {:>8} {:>8}  expensive ones\n", "instructions", "min", "median", "p99");
-    for row in rows {
-        let Summary { minimum, median, p99, .. } = Summary::of(row);
-        let expensive = row.least().map_or_else(String::new, expensive_ones);
+    let head = ("instructions", "pcid", "min", "median", "max");
+    let mut text = format!("{:<24} {:>4} {:>8} {:>8} {:>8}  expensive ones\n", head.0, head.1, head.2, head.3, head.4);
+    for Row { figures, pcid, counted } in rows {
+        let figures::Row { name, minimum, median, maximum, .. } = figures;
+        let pcid = if *pcid { "on" } else { "off" };
+        let expensive = counted.as_ref().map_or_else(|| "not counted".to_owned(), expensive_ones);
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{:<18} {minimum:>8} {median:>8} {p99:>8}  {expensive}", row.name);
+        let _ = writeln!(text, "{name:<24} {pcid:>4} {minimum:>8} {median:>8} {maximum:>8}  {expensive}");
     }
     text
 }
@@ -52,18 +72,17 @@ fn expensive_ones(batch: &Batch) -> String {
 /// The results as JSON. `machine` says where they were measured.
 #[must_use]
 pub fn json(machine: &BTreeMap<&str, Value>, rows: &[Row]) -> Value {
-    let rows = rows.iter().map(|row| {
-        let Summary { minimum, median, p99, count } = Summary::of(row);
+    let rows = rows.iter().map(|Row { figures, pcid, counted }| {
         json!({
-            "id": row.name,
-            "pcid": false,
+            "id": figures.name,
+            "pcid": pcid,
             "unit": "instructions",
-            "value": minimum,
-            "min": minimum,
-            "median": median,
-            "p99": p99,
-            "samples": count,
-            "expensive": row.least().map(per_round),
+            "value": figures.minimum,
+            "min": figures.minimum,
+            "median": figures.median,
+            "p99": figures.p99(),
+            "samples": figures.samples,
+            "expensive": counted.as_ref().map(per_round),
         })
     });
     json!({ "machine": machine, "rows": rows.collect::<Value>() })
@@ -81,21 +100,39 @@ fn per_round(batch: &Batch) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counts;
 
-    fn rows() -> Vec<Row> {
-        let batches = (0..21).map(|extra| {
-            let instructions = 100_000 + extra * 1000;
-            format!("call 1000 instructions={instructions} cr3_writes=2000 iretq={extra} locked=1\n")
-        });
-        counts::read(&batches.collect::<String>()).unwrap()
+    const PRINTED: &str = "\
+row min median max ticks, 21 samples
+null_syscall 48 48 48
+call 100 110 120
+";
+    const COUNTED: &str = "\
+call 1000 instructions=110000 cr3_writes=2000 iretq=20 locked=1
+call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
+";
+
+    fn run(pcid: bool, counted: &str) -> Vec<Row> {
+        rows(figures::read(PRINTED).unwrap().rows, pcid, &counts::read(counted).unwrap())
     }
 
     #[test]
     fn the_table_shows_what_there_is() {
-        let table = table(&rows());
-        let words: Vec<&str> = table.lines().last().unwrap().split_whitespace().collect();
-        assert_eq!(words, ["call", "100", "110", "120", "2", "cr3_writes,", "1/1000", "locked"]);
+        let table = table(&run(false, COUNTED));
+        let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            lines,
+            [
+                vec!["null_syscall", "off", "48", "48", "48", "not", "counted"],
+                vec!["call", "off", "100", "110", "120", "2", "cr3_writes,", "1/1000", "locked"],
+            ]
+        );
+    }
+
+    #[test]
+    fn both_settings_stand_side_by_side() {
+        let rows = side_by_side([run(true, ""), run(false, "")].concat());
+        let order: Vec<(&str, bool)> = rows.iter().map(|row| (row.figures.name.as_str(), row.pcid)).collect();
+        assert_eq!(order, [("null_syscall", false), ("null_syscall", true), ("call", false), ("call", true)]);
     }
 
     #[test]
@@ -104,11 +141,29 @@ mod tests {
         let expected = json!({
             "machine": { "emulator": "qemu" },
             "rows": [{
-                "id": "call", "pcid": false, "unit": "instructions",
+                "id": "null_syscall", "pcid": true, "unit": "instructions",
+                "value": 48, "min": 48, "median": 48, "p99": 48, "samples": 21,
+                "expensive": null,
+            }, {
+                "id": "call", "pcid": true, "unit": "instructions",
                 "value": 100, "min": 100, "median": 110, "p99": 120, "samples": 21,
                 "expensive": { "cr3_writes": 2, "iretq": 0, "locked": 0.001 },
             }],
         });
-        assert_eq!(json(&machine, &rows()), expected);
+        assert_eq!(json(&machine, &run(true, COUNTED)), expected);
+    }
+
+    #[test]
+    fn what_the_kernel_uses_is_what_it_says() {
+        let says = |line: &str| uses_pcid(&format!("FlatMk 0.1.0, chapter 12\nmemory: 506 MiB usable\n{line}\nrow\n"));
+        assert!(says("address spaces: pcid on"));
+        assert!(says("address spaces: pcid on (4095 identifiers)"));
+        for line in ["address spaces: pcid off", "address spaces: pcid off (pcid on needs a processor with it)", ""] {
+            assert!(!says(line), "{line}");
+        }
+        for line in ["warning: unknown boot option: pcid=on", "processor: X, with pcid on", "address spaces: pcid once"]
+        {
+            assert!(!says(line), "{line}");
+        }
     }
 }

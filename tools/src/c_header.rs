@@ -24,6 +24,8 @@ use heck::{ToShoutySnakeCase, ToUpperCamelCase};
 use regex::{Captures, Regex};
 use tempfile::TempDir;
 
+use crate::generated;
+
 /// Where the header is, from the root of the repository: beside the sources that it is made from.
 pub const HEADER: &str = "kernel/abi/include/flatmk.h";
 
@@ -44,7 +46,7 @@ const HEAD: &str = "\
 const END: &str = "\n\n#endif /* FLATMK_H */";
 
 /// The types: their names in Rust and in C. Members of an enumeration are named after that in C, in capitals.
-const TYPES: [(&str, &str); 8] = [
+const TYPES: [(&str, &str); 9] = [
     ("Operation", "flatmk_operation"),
     ("Error", "flatmk_error"),
     ("Kind", "flatmk_kind"),
@@ -52,6 +54,7 @@ const TYPES: [(&str, &str); 8] = [
     ("Access", "flatmk_access"),
     ("FaultReason", "flatmk_fault_reason"),
     ("FaultAnswer", "flatmk_fault_answer"),
+    ("MissingCapability", "flatmk_missing_capability"),
     ("SystemCallResult", "flatmk_result"),
 ];
 
@@ -75,15 +78,7 @@ pub enum HeaderError {
 ///
 /// If it cannot be made or written.
 pub fn update(repository: &Path) -> Result<(), HeaderError> {
-    let (path, header) = (repository.join(HEADER), header(repository)?);
-    if fs::read_to_string(&path).is_ok_and(|present| present == header) {
-        return Ok(());
-    }
-    // In one step: another build may be reading it.
-    let new = path.with_extension(format!("h.{}", std::process::id()));
-    fs::create_dir_all(path.parent().unwrap_or(repository))?;
-    fs::write(&new, header)?;
-    Ok(fs::rename(new, path)?)
+    Ok(generated::update(&repository.join(HEADER), &header(repository)?)?)
 }
 
 /// The text of the whole header.

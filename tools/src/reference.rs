@@ -4,10 +4,13 @@
 //! what the lists say.
 
 use std::fmt::Write;
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use flatmk_abi::{Error, Kind, OPERATIONS, Operation, OperationInfo, Rights};
+
+use crate::generated;
+use crate::operations::{code, errors_of, flags_of, invoked_on, kinds_of, rights_of, takes_reply_slot};
 
 /// Where the page is, from the root of the repository.
 pub const PAGE: &str = "book/src/reference/operations.md";
@@ -30,9 +33,7 @@ const WORD_REGISTERS: [&str; 4] = ["rdx", "r10", "r8", "r9"];
 ///
 /// If it cannot be written.
 pub fn update(repository: &Path) -> io::Result<()> {
-    let (path, page) = (repository.join(PAGE), page());
-    // The book tool builds anew when a page is written, so one that is right is left alone.
-    if fs::read_to_string(&path).is_ok_and(|present| present == page) { Ok(()) } else { fs::write(path, page) }
+    generated::update(&repository.join(PAGE), &page())
 }
 
 /// The whole page.
@@ -70,10 +71,16 @@ fn section(info: &OperationInfo) -> String {
     let mut text = format!("\n### {name}\n\n{}\n\n", in_one_line(description));
     let (number, on, chapter) = (*operation as u8, invoked_on(info), operation.chapter());
     // Writing to a string does not fail.
-    let _ = writeln!(text, "Number {number}, on {on}; from chapter {chapter} on.");
+    let _ = write!(text, "Number {number}, on {on}; from chapter {chapter} on.");
+    let flags: Vec<String> =
+        flags_of(info).iter().filter_map(|flag| flag.split_once('_')).map(|(_, name)| code(name)).collect();
+    if !flags.is_empty() {
+        let _ = write!(text, " Flags: {}.", flags.join(", "));
+    }
+    text.push('\n');
     let rows = WORD_REGISTERS.iter().enumerate().filter_map(|(index, register)| {
         let argument = arguments.get(index).map(|argument| argument.meaning);
-        let result = results.get(index).copied();
+        let result = results.get(index).map(|result| result.meaning);
         (argument.is_some() || result.is_some()).then(|| {
             vec![code(register), argument.unwrap_or_default().to_owned(), result.unwrap_or_default().to_owned()]
         })
@@ -87,49 +94,12 @@ fn section(info: &OperationInfo) -> String {
     text
 }
 
-/// What the capability in `rdi` must be.
-pub(crate) fn invoked_on(info: &OperationInfo) -> String {
-    let on = match kinds_of(info) {
-        Some(kinds) => format!("a capability of kind {kinds}"),
-        None if takes_reply_slot(info) => "the reply slot, pointer 0".to_owned(),
-        None => "a capability of any kind".to_owned(),
-    };
-    let right = rights_of(info.rights).map_or_else(String::new, |rights| format!(" with the right {rights}"));
-    format!("{on}{right}")
-}
-
-/// The errors of an operation in the order of their numbers: those that it lists, and those for the capability in `rdi`.
-pub(crate) fn errors_of(info: &OperationInfo) -> Vec<(Error, String)> {
-    let causes = |error: Error| {
-        let listed = info.errors.iter().filter(move |(listed, _)| *listed == error).map(|&(_, cause)| cause.to_owned());
-        let causes: Vec<String> = general_cause(info, error).into_iter().chain(listed).collect();
-        (!causes.is_empty()).then(|| (error, causes.join("; ")))
-    };
-    Error::ALL.iter().copied().filter_map(causes).collect()
-}
-
-/// Why the capability in `rdi` may be refused.
-fn general_cause(info: &OperationInfo, error: Error) -> Option<String> {
-    match error {
-        Error::InvalidCapability if !takes_reply_slot(info) => {
-            Some("the pointer in `rdi` names no capability".to_owned())
-        }
-        Error::WrongKind => {
-            kinds_of(info).map(|kinds| format!("the capability in `rdi` is of another kind than {kinds}"))
-        }
-        Error::MissingRight => {
-            rights_of(info.rights).map(|right| format!("the capability in `rdi` lacks the right {right}"))
-        }
-        _ => None,
-    }
-}
-
 fn errors() -> String {
     let rows = Error::ALL.iter().map(|&error| {
         let returns = |info: &&OperationInfo| errors_of(info).iter().any(|(listed, _)| *listed == error);
         let by: Vec<String> = OPERATIONS.iter().filter(returns).map(|info| link(info.name)).collect();
         let by = match by.len() {
-            0 => "any number without an operation".to_owned(),
+            0 => "any number without an operation, and all operations with a flag that they do not take".to_owned(),
             all if all == OPERATIONS.len() => "all operations".to_owned(),
             most if most > OPERATIONS.len() / 2 => {
                 let others = OPERATIONS.iter().filter(|info| !returns(info)).map(|info| link(info.name));
@@ -167,28 +137,9 @@ fn rights() -> String {
     format!("\n## Rights\n\n{}\n{note}\n", table(&["right", "value", "what it allows", "needed in `rdi` by"], rows))
 }
 
-/// The one operation that is not invoked on a capability in a table.
-fn takes_reply_slot(info: &OperationInfo) -> bool {
-    info.operation == Operation::Return
-}
-
-fn kinds_of(info: &OperationInfo) -> Option<String> {
-    let names: Vec<String> = info.kinds.iter().map(|kind| code(&format!("{kind:?}"))).collect();
-    (!names.is_empty()).then(|| names.join(" or "))
-}
-
-fn rights_of(rights: Rights) -> Option<String> {
-    let names: Vec<String> = rights.iter_names().map(|(name, _)| code(name)).collect();
-    (!names.is_empty()).then(|| names.join(" and "))
-}
-
 /// A link to the heading, or the row, of this name on the page.
 fn link(name: &str) -> String {
     format!("[`{name}`](#{})", name.to_lowercase())
-}
-
-fn code(text: &str) -> String {
-    format!("`{text}`")
 }
 
 fn in_one_line(text: &str) -> String {
@@ -205,6 +156,8 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::workspace;
 

@@ -19,6 +19,16 @@ pub enum Switch {
     Off,
 }
 
+impl Switch {
+    /// The value of a boot option.
+    fn value(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// The machine to use, as the command line or the environment chooses it.
 #[derive(Debug, Clone, Args)]
 pub struct MachineOptions {
@@ -45,6 +55,9 @@ pub struct MachineOptions {
     /// The memory in MiB
     #[arg(long, env = "FLATMK_MEMORY", value_name = "MIB", default_value_t = 512, hide_env_values = true)]
     pub memory: u32,
+    /// Whether the kernel uses process-context identifiers where the processor has them
+    #[arg(long, env = "FLATMK_PCID", hide_env_values = true)]
+    pub pcid: Option<Switch>,
     /// Seconds without a sign of life after which a machine that nobody watches is stopped; each test has as many
     #[arg(long, env = "FLATMK_TIME_LIMIT", value_name = "SECONDS", default_value_t = 60, hide_env_values = true)]
     pub time_limit: u64,
@@ -53,12 +66,15 @@ pub struct MachineOptions {
 impl MachineOptions {
     /// A machine with these options.
     pub fn machine(&self, kernel: &KernelFile) -> Machine {
-        let machine =
+        let mut machine =
             Machine::new(&kernel.path).firmware(self.firmware).emulator(self.emulator).memory_mib(self.memory);
-        match &self.cpu {
-            Some(model) => machine.cpu(model),
-            None => machine,
+        if let Some(model) = &self.cpu {
+            machine = machine.cpu(model);
         }
+        if let Some(pcid) = self.pcid {
+            machine = machine.boot_option("pcid", pcid.value());
+        }
+        machine
     }
 
     /// For how long a machine that nobody watches may run.
@@ -114,5 +130,34 @@ pub fn exit_code(outcome: &Outcome) -> u8 {
         (ExitReason::Exited(_), Kind::Test) => u8::from(outcome.protocol.verdict().is_err()),
         (ExitReason::Exited(status), Kind::Kernel) => *status,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+
+    fn boot_options(arguments: &[&str]) -> crate::ramdisk::BootOptions {
+        let command = MachineOptions::augment_args(Command::new("test").no_binary_name(true));
+        let options = MachineOptions::from_arg_matches(&command.get_matches_from(arguments)).unwrap();
+        let kernel = KernelFile {
+            path: "/nowhere".into(),
+            chapter: 1,
+            kind: Kind::Kernel,
+            root: None,
+            options: crate::ramdisk::BootOptions::new(),
+            text: (0, 1),
+        };
+        options.machine(&kernel).options(&kernel)
+    }
+
+    #[test]
+    fn the_kernel_is_told_what_the_command_line_says_of_pcid() {
+        for value in ["on", "off"] {
+            assert_eq!(boot_options(&["--pcid", value]).get("pcid").map(String::as_str), Some(value));
+        }
+        assert_eq!(boot_options(&[]).get("pcid"), None);
     }
 }

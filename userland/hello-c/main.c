@@ -126,11 +126,15 @@ void start(uint64_t argument, uint64_t word0, uint64_t word1, uint64_t word2, ui
 /*
  * At a call: answers with two sums of the words, and how many checks passed, of how many. In the second sum each word
  * counts by its place, so that none can take the place of another unnoticed.
+ *
+ * Only a return that is refused comes back: the caller has faulted, and has made this service its fault handler. That
+ * must not be the end of the service, so the caller is stopped.
  */
 void serve(uint64_t context, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3)
 {
     uint64_t sum = word0 + word1 + word2 + word3;
     uint64_t weighted_sum = word0 + 2 * word1 + 3 * word2 + 4 * word3;
     flatmk_return(FLATMK_REPLY, sum, weighted_sum, passed, context);
+    flatmk_return(FLATMK_REPLY, FLATMK_FAULT_ANSWER_STOP, 0, 0, 0);
 }
 // ANCHOR_END: service

@@ -334,7 +334,7 @@ enum flatmk_error
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * There is no operation with this number. The caller is to blame.
+     * There is no operation with this number, or it does not take one of the flags. The caller is to blame.
      */
     FLATMK_ERROR_UNKNOWN_OPERATION = -1,
     /**
@@ -692,6 +692,31 @@ typedef uint64_t flatmk_fault_answer;
 #endif // __cplusplus
 
 /**
+ * What becomes of a system call that names no capability; a task's fault handler is set with it.
+ */
+enum flatmk_missing_capability
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint64_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It returns an error.
+     */
+    FLATMK_MISSING_CAPABILITY_IS_ERROR = 0,
+    /**
+     * The fault handler is called, with `FLATMK_FAULT_REASON_MISSING_CAPABILITY`.
+     */
+    FLATMK_MISSING_CAPABILITY_IS_FAULT = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum flatmk_missing_capability flatmk_missing_capability;
+#else
+typedef uint64_t flatmk_missing_capability;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What a system call returns.
  */
 struct flatmk_result {
@@ -857,7 +882,7 @@ static inline int64_t flatmk_yield(uint64_t task)
  * was made from it, and its pages go back to the memory it was split off.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
- * @param slot slot
+ * @param slot slot, 1 to 63
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `table` names no capability; the slot is empty
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `table` is of another kind than `Table`
@@ -876,7 +901,7 @@ static inline int64_t flatmk_delete(uint64_t table, uint64_t slot)
  * pages again.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
- * @param slot slot
+ * @param slot slot, 1 to 63
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `table` names no capability; the slot is empty
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `table` is of another kind than `Table`
@@ -1004,7 +1029,7 @@ static inline int64_t flatmk_signal(uint64_t notification, uint64_t bits_to_set)
  * Takes all bits of a notification; waits until there is one.
  *
  * @param notification a capability of kind `Notification` with the right `READ`
- * @param time_out_in_nanoseconds time-out in nanoseconds; 2^64 - 1 for none
+ * @param timeout_ns timeout in nanoseconds; 2^64 - 1 for none
  * @return `status`: 0, or one of these errors; `words[0]`: the bits
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `notification` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `notification` is of another kind than `Notification`
@@ -1013,16 +1038,16 @@ static inline int64_t flatmk_signal(uint64_t notification, uint64_t bits_to_set)
  * @retval FLATMK_ERROR_INTERRUPTED the task was stopped while it waited
  * @retval FLATMK_ERROR_TIMED_OUT no bit was set in time
  */
-static inline struct flatmk_result flatmk_wait(uint64_t notification, uint64_t time_out_in_nanoseconds)
+static inline struct flatmk_result flatmk_wait(uint64_t notification, uint64_t timeout_ns)
 {
-    return flatmk_invoke(notification, FLATMK_OPERATION_WAIT, time_out_in_nanoseconds, 0, 0, 0);
+    return flatmk_invoke(notification, FLATMK_OPERATION_WAIT, timeout_ns, 0, 0, 0);
 }
 
 /**
  * Lets the caller rest, for the given time or up to one tick of the timer (1 ms) longer.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param nanoseconds nanoseconds
+ * @param time_ns time in nanoseconds
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
@@ -1030,9 +1055,9 @@ static inline struct flatmk_result flatmk_wait(uint64_t notification, uint64_t t
  * @retval FLATMK_ERROR_INVALID_STATE the capability names a task other than the caller
  * @retval FLATMK_ERROR_INTERRUPTED the task was stopped while it slept
  */
-static inline int64_t flatmk_sleep(uint64_t task, uint64_t nanoseconds)
+static inline int64_t flatmk_sleep(uint64_t task, uint64_t time_ns)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_SLEEP, nanoseconds, 0, 0, 0).status;
+    return flatmk_invoke(task, FLATMK_OPERATION_SLEEP, time_ns, 0, 0, 0).status;
 }
 
 /**
@@ -1040,8 +1065,9 @@ static inline int64_t flatmk_sleep(uint64_t task, uint64_t nanoseconds)
  * the task is stopped.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
- * @param argument1 1: a system call that names no capability is a fault, too; else 0
+ * @param endpoint endpoint capability pointer; 0 for none
+ * @param missing_capability missing capability: whether a system call that names none returns an error, 0, or
+ *     is a fault, too, 1
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the endpoint pointer
  *     names no capability
@@ -1051,11 +1077,9 @@ static inline int64_t flatmk_sleep(uint64_t task, uint64_t nanoseconds)
  *     call right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the second argument is neither 0 nor 1, or is 1 without an endpoint
  */
-static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint_capability_pointer,
-                                               uint64_t argument1)
+static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint, uint64_t missing_capability)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_SET_FAULT_HANDLER, endpoint_capability_pointer, argument1, 0,
-                         0).status;
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_FAULT_HANDLER, endpoint, missing_capability, 0, 0).status;
 }
 
 /**
@@ -1063,7 +1087,7 @@ static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint_
  * floating-point instruction is a fault. A page serves one task.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param pointer_of_the_floating_point_capability pointer of the floating-point capability; 0 for none
+ * @param floating_point floating-point capability pointer; 0 for none
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the pointer names no
  *     capability
@@ -1073,11 +1097,9 @@ static inline int64_t flatmk_set_fault_handler(uint64_t task, uint64_t endpoint_
  *     manage right
  * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped, or the page serves another task
  */
-static inline int64_t flatmk_set_floating_point(uint64_t task,
-                                                uint64_t pointer_of_the_floating_point_capability)
+static inline int64_t flatmk_set_floating_point(uint64_t task, uint64_t floating_point)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_SET_FLOATING_POINT, pointer_of_the_floating_point_capability,
-                         0, 0, 0).status;
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_FLOATING_POINT, floating_point, 0, 0, 0).status;
 }
 
 /**
@@ -1086,7 +1108,7 @@ static inline int64_t flatmk_set_floating_point(uint64_t task,
  *
  * @param interrupts a capability of kind `Interrupts` with the right `MANAGE`
  * @param line line, 0 to 15
- * @param endpoint_capability_pointer endpoint capability pointer; 0 for none
+ * @param endpoint endpoint capability pointer; 0 for none
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `interrupts` names no capability; the endpoint
  *     pointer names no capability
@@ -1097,9 +1119,9 @@ static inline int64_t flatmk_set_floating_point(uint64_t task,
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the line is not one of the capability's
  * @retval FLATMK_ERROR_ALREADY_BOUND the line is bound to an endpoint
  */
-static inline int64_t flatmk_bind(uint64_t interrupts, uint64_t line, uint64_t endpoint_capability_pointer)
+static inline int64_t flatmk_bind(uint64_t interrupts, uint64_t line, uint64_t endpoint)
 {
-    return flatmk_invoke(interrupts, FLATMK_OPERATION_BIND, line, endpoint_capability_pointer, 0, 0).status;
+    return flatmk_invoke(interrupts, FLATMK_OPERATION_BIND, line, endpoint, 0, 0).status;
 }
 
 /**
@@ -1118,8 +1140,8 @@ static inline struct flatmk_result flatmk_identify(uint64_t capability)
  * Copies a capability into an empty slot of the table, with fewer rights or the same.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
- * @param destination_slot destination slot
- * @param source_capability_pointer source capability pointer
+ * @param destination_slot destination slot, 1 to 63
+ * @param source source capability pointer
  * @param rights_to_keep rights to keep
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `table` names no capability; the source pointer
@@ -1131,11 +1153,10 @@ static inline struct flatmk_result flatmk_identify(uint64_t capability)
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63, or the rights have unknown bits
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  */
-static inline int64_t flatmk_copy(uint64_t table, uint64_t destination_slot,
-                                  uint64_t source_capability_pointer, uint64_t rights_to_keep)
+static inline int64_t flatmk_copy(uint64_t table, uint64_t destination_slot, uint64_t source,
+                                  uint64_t rights_to_keep)
 {
-    return flatmk_invoke(table, FLATMK_OPERATION_COPY, destination_slot, source_capability_pointer,
-                         rights_to_keep, 0).status;
+    return flatmk_invoke(table, FLATMK_OPERATION_COPY, destination_slot, source, rights_to_keep, 0).status;
 }
 
 /**
@@ -1143,8 +1164,8 @@ static inline int64_t flatmk_copy(uint64_t table, uint64_t destination_slot,
  * some.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
- * @param destination_slot destination slot
- * @param source_capability_pointer source capability pointer
+ * @param destination_slot destination slot, 1 to 63
+ * @param source source capability pointer
  * @param rights_to_keep rights to keep
  * @param context_word context word; for lines the bits of those to keep; for ports the first (bits 0 to 15)
  *     and the last (bits 16 to 31)
@@ -1159,12 +1180,11 @@ static inline int64_t flatmk_copy(uint64_t table, uint64_t destination_slot,
  *     the source does not have all of the lines or ports
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  */
-static inline int64_t flatmk_mint(uint64_t table, uint64_t destination_slot,
-                                  uint64_t source_capability_pointer, uint64_t rights_to_keep,
-                                  uint64_t context_word)
+static inline int64_t flatmk_mint(uint64_t table, uint64_t destination_slot, uint64_t source,
+                                  uint64_t rights_to_keep, uint64_t context_word)
 {
-    return flatmk_invoke(table, FLATMK_OPERATION_MINT, destination_slot, source_capability_pointer,
-                         rights_to_keep, context_word).status;
+    return flatmk_invoke(table, FLATMK_OPERATION_MINT, destination_slot, source, rights_to_keep,
+                         context_word).status;
 }
 
 /**
@@ -1172,8 +1192,8 @@ static inline int64_t flatmk_mint(uint64_t table, uint64_t destination_slot,
  * keeps its place in the tree of derivation and, for a frame, its mapping.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
- * @param destination_slot destination slot
- * @param source_capability_pointer source capability pointer
+ * @param destination_slot destination slot, 1 to 63
+ * @param source source capability pointer
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `table` names no capability; the source pointer
  *     names no capability
@@ -1185,11 +1205,9 @@ static inline int64_t flatmk_mint(uint64_t table, uint64_t destination_slot,
  * @retval FLATMK_ERROR_INVALID_STATE a memory capability would come into a table that lies within its own
  *     pages
  */
-static inline int64_t flatmk_move(uint64_t table, uint64_t destination_slot,
-                                  uint64_t source_capability_pointer)
+static inline int64_t flatmk_move(uint64_t table, uint64_t destination_slot, uint64_t source)
 {
-    return flatmk_invoke(table, FLATMK_OPERATION_MOVE, destination_slot, source_capability_pointer, 0,
-                         0).status;
+    return flatmk_invoke(table, FLATMK_OPERATION_MOVE, destination_slot, source, 0, 0).status;
 }
 
 /**
@@ -1200,7 +1218,7 @@ static inline int64_t flatmk_move(uint64_t table, uint64_t destination_slot,
  *     floating-point state
  * @param count count, 1 to 63
  * @param destination_table destination table
- * @param first_destination_slot first destination slot
+ * @param first_destination_slot first destination slot, 1 to 63
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `memory` names no capability; the destination table
  *     pointer names no capability
@@ -1226,9 +1244,9 @@ static inline int64_t flatmk_make(uint64_t memory, uint64_t kind, uint64_t count
  * slot of a table.
  *
  * @param memory a capability of kind `Memory` with the right `MANAGE`
- * @param how_many_pages how many pages
+ * @param page_count page count
  * @param destination_table destination table
- * @param destination_slot destination slot
+ * @param destination_slot destination slot, 1 to 63
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `memory` names no capability; the destination table
  *     pointer names no capability
@@ -1243,10 +1261,10 @@ static inline int64_t flatmk_make(uint64_t memory, uint64_t kind, uint64_t count
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  * @retval FLATMK_ERROR_INVALID_STATE the memory was split off 32 times in a row
  */
-static inline int64_t flatmk_split(uint64_t memory, uint64_t how_many_pages, uint64_t destination_table,
+static inline int64_t flatmk_split(uint64_t memory, uint64_t page_count, uint64_t destination_table,
                                    uint64_t destination_slot)
 {
-    return flatmk_invoke(memory, FLATMK_OPERATION_SPLIT, how_many_pages, destination_table, destination_slot,
+    return flatmk_invoke(memory, FLATMK_OPERATION_SPLIT, page_count, destination_table, destination_slot,
                          0).status;
 }
 
@@ -1268,7 +1286,7 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
  * was made from.
  *
  * @param address_space a capability of kind `AddressSpace` with the right `MANAGE`
- * @param frame_capability_pointer frame capability pointer
+ * @param frame frame capability pointer
  * @param address address
  * @param access access: 0 read, 1 read and write, 2 read and execute
  * @return 0, or one of these errors
@@ -1286,11 +1304,9 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
  * @retval FLATMK_ERROR_INVALID_ADDRESS the address is not a multiple of the frame's size, or not in user
  *     space
  */
-static inline int64_t flatmk_map(uint64_t address_space, uint64_t frame_capability_pointer, uint64_t address,
-                                 uint64_t access)
+static inline int64_t flatmk_map(uint64_t address_space, uint64_t frame, uint64_t address, uint64_t access)
 {
-    return flatmk_invoke(address_space, FLATMK_OPERATION_MAP, frame_capability_pointer, address, access,
-                         0).status;
+    return flatmk_invoke(address_space, FLATMK_OPERATION_MAP, frame, address, access, 0).status;
 }
 
 /**
@@ -1332,8 +1348,8 @@ static inline int64_t flatmk_protect(uint64_t capability, uint64_t access)
  * entries begins.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param table_capability_pointer table capability pointer
- * @param address_space_capability_pointer address space capability pointer
+ * @param table table capability pointer
+ * @param address_space address space capability pointer
  * @param stack_address stack address
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the pointer to the table
@@ -1345,11 +1361,10 @@ static inline int64_t flatmk_protect(uint64_t capability, uint64_t access)
  * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, or not a multiple of 16
  * @retval FLATMK_ERROR_INVALID_STATE the task was configured before, or has lost its table or space since
  */
-static inline int64_t flatmk_configure(uint64_t task, uint64_t table_capability_pointer,
-                                       uint64_t address_space_capability_pointer, uint64_t stack_address)
+static inline int64_t flatmk_configure(uint64_t task, uint64_t table, uint64_t address_space,
+                                       uint64_t stack_address)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_CONFIGURE, table_capability_pointer,
-                         address_space_capability_pointer, stack_address, 0).status;
+    return flatmk_invoke(task, FLATMK_OPERATION_CONFIGURE, table, address_space, stack_address, 0).status;
 }
 
 /**
@@ -1360,7 +1375,7 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table_capability_
  * @param entry_address entry address
  * @param context_word context word
  * @param destination_table destination table
- * @param destination_slot destination slot
+ * @param destination_slot destination slot, 1 to 63
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; the destination table
  *     pointer names no capability
@@ -1384,7 +1399,7 @@ static inline int64_t flatmk_make_endpoint(uint64_t task, uint64_t entry_address
  *
  * @param console a capability of kind `Console` with the right `WRITE`
  * @param address_of_the_bytes address of the bytes
- * @param how_many how many, at most 256
+ * @param length_bytes length in bytes, at most 256
  * @return `status`: 0, or one of these errors; `words[0]`: bytes written
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `console` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `console` is of another kind than `Console`
@@ -1393,17 +1408,17 @@ static inline int64_t flatmk_make_endpoint(uint64_t task, uint64_t entry_address
  * @retval FLATMK_ERROR_INVALID_ADDRESS part of the range is not mapped for the caller
  */
 static inline struct flatmk_result flatmk_write(uint64_t console, uint64_t address_of_the_bytes,
-                                                uint64_t how_many)
+                                                uint64_t length_bytes)
 {
-    return flatmk_invoke(console, FLATMK_OPERATION_WRITE, address_of_the_bytes, how_many, 0, 0);
+    return flatmk_invoke(console, FLATMK_OPERATION_WRITE, address_of_the_bytes, length_bytes, 0, 0);
 }
 
 /**
  * Takes one byte that was typed at the console, if there is one.
  *
  * @param console a capability of kind `Console` with the right `READ`
- * @return `status`: 0, or one of these errors; `words[0]`: 1 if there was a byte, else 0; `words[1]`: the
- *     byte
+ * @return `status`: 0, or one of these errors; `words[0]`: count: 1 if there was a byte, else 0; `words[1]`:
+ *     the byte
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `console` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `console` is of another kind than `Console`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `console` lacks the right `READ`
@@ -1417,24 +1432,24 @@ static inline struct flatmk_result flatmk_read(uint64_t console)
  * Switches the machine off. The argument is the result of the run as an emulator's host sees it.
  *
  * @param power a capability of kind `Power` with the right `MANAGE`
- * @param argument0 0 for success, 1 for failure
+ * @param result result: 0 for success, 1 for failure
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `power` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `power` is of another kind than `Power`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `power` lacks the right `MANAGE`
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the result is neither 0 nor 1
  */
-static inline int64_t flatmk_power_off(uint64_t power, uint64_t argument0)
+static inline int64_t flatmk_power_off(uint64_t power, uint64_t result)
 {
-    return flatmk_invoke(power, FLATMK_OPERATION_POWER_OFF, argument0, 0, 0, 0).status;
+    return flatmk_invoke(power, FLATMK_OPERATION_POWER_OFF, result, 0, 0, 0).status;
 }
 
 /**
  * Reads four registers of a task that is stopped, or waits for its fault handler.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param the_first the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16
- *     rip, 17 rflags
+ * @param first_register first register: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to
+ *     r15, 16 rip, 17 rflags
  * @return `status`: 0, or one of these errors; `words[0]`: the first; `words[1]`: the second; `words[2]`: the
  *     third; `words[3]`: the fourth; registers from number 18 on read 0
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
@@ -1443,9 +1458,9 @@ static inline int64_t flatmk_power_off(uint64_t power, uint64_t argument0)
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the first register is above 17
  * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
  */
-static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t the_first)
+static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t first_register)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_READ_REGISTERS, the_first, 0, 0, 0);
+    return flatmk_invoke(task, FLATMK_OPERATION_READ_REGISTERS, first_register, 0, 0, 0);
 }
 
 /**
@@ -1454,7 +1469,7 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
  * check and identification.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
- * @param which which, see ReadRegisters
+ * @param register_number register number, see `ReadRegisters`
  * @param value value
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
@@ -1464,9 +1479,9 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
  * @retval FLATMK_ERROR_INVALID_ADDRESS the register is rip, and the value is not in user space
  * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
  */
-static inline int64_t flatmk_write_register(uint64_t task, uint64_t which, uint64_t value)
+static inline int64_t flatmk_write_register(uint64_t task, uint64_t register_number, uint64_t value)
 {
-    return flatmk_invoke(task, FLATMK_OPERATION_WRITE_REGISTER, which, value, 0, 0).status;
+    return flatmk_invoke(task, FLATMK_OPERATION_WRITE_REGISTER, register_number, value, 0, 0).status;
 }
 
 /**
@@ -1488,7 +1503,7 @@ static inline struct flatmk_result flatmk_poll(uint64_t notification)
  *
  * @param ports a capability of kind `Ports` with the right `READ`
  * @param port port
- * @param width_in_bytes width in bytes: 1, 2 or 4
+ * @param width_bytes width in bytes: 1, 2 or 4
  * @return `status`: 0, or one of these errors; `words[0]`: value
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `ports` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `ports` is of another kind than `Ports`
@@ -1496,9 +1511,9 @@ static inline struct flatmk_result flatmk_poll(uint64_t notification)
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the width is unknown, or part of the access is outside of the
  *     capability's ports
  */
-static inline struct flatmk_result flatmk_read_port(uint64_t ports, uint64_t port, uint64_t width_in_bytes)
+static inline struct flatmk_result flatmk_read_port(uint64_t ports, uint64_t port, uint64_t width_bytes)
 {
-    return flatmk_invoke(ports, FLATMK_OPERATION_READ_PORT, port, width_in_bytes, 0, 0);
+    return flatmk_invoke(ports, FLATMK_OPERATION_READ_PORT, port, width_bytes, 0, 0);
 }
 
 /**
@@ -1506,7 +1521,7 @@ static inline struct flatmk_result flatmk_read_port(uint64_t ports, uint64_t por
  *
  * @param ports a capability of kind `Ports` with the right `WRITE`
  * @param port port
- * @param width_in_bytes width in bytes: 1, 2 or 4
+ * @param width_bytes width in bytes: 1, 2 or 4
  * @param value value
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `ports` names no capability
@@ -1515,10 +1530,9 @@ static inline struct flatmk_result flatmk_read_port(uint64_t ports, uint64_t por
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the width is unknown, the value does not fit, or part of the access
  *     is outside of the capability's ports
  */
-static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t width_in_bytes,
-                                        uint64_t value)
+static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t width_bytes, uint64_t value)
 {
-    return flatmk_invoke(ports, FLATMK_OPERATION_WRITE_PORT, port, width_in_bytes, value, 0).status;
+    return flatmk_invoke(ports, FLATMK_OPERATION_WRITE_PORT, port, width_bytes, value, 0).status;
 }
 
 #endif /* FLATMK_H */

@@ -25,7 +25,7 @@ macro_rules! errors {
 }
 
 errors! {
-    /// There is no operation with this number. The caller is to blame.
+    /// There is no operation with this number, or it does not take one of the flags. The caller is to blame.
     UnknownOperation = -1,
     /// The capability pointer names no slot, or an empty one. The caller is to blame.
     InvalidCapability = -2,

@@ -98,3 +98,21 @@ impl FaultAnswer {
             .find(|&answer| answer as u64 == number)
     }
 }
+
+/// What becomes of a system call that names no capability; a task's fault handler is set with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum MissingCapability {
+    /// It returns an error.
+    IsError = 0,
+    /// The fault handler is called, with [`FaultReason::MissingCapability`].
+    IsFault = 1,
+}
+
+impl MissingCapability {
+    /// The one with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<MissingCapability> {
+        [MissingCapability::IsError, MissingCapability::IsFault].into_iter().find(|&choice| choice as u64 == number)
+    }
+}

@@ -13,7 +13,8 @@
 //!
 //! No register ever returns with kernel data in it.
 //!
-//! `include/flatmk.h` says the same to programs in C, and is made from these sources.
+//! `include/flatmk.h` says the same to programs in C, and `operations.rs` of the runtime library to programs in Rust; both are made from
+//! these sources.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -31,8 +32,8 @@ pub mod slots;
 
 pub use access::Access;
 pub use error::Error;
-pub use fault::{FaultAnswer, FaultReason};
-pub use information::{Argument, ArgumentSort, OperationInfo};
+pub use fault::{FaultAnswer, FaultReason, MissingCapability};
+pub use information::{Argument, ArgumentSort, OperationInfo, OperationResult, ResultSort};
 pub use kind::Kind;
 pub use operation::{OPERATIONS, Operation};
 pub use rights::Rights;

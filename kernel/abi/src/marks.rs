@@ -1,12 +1,13 @@
 //! Marks: by them a program tells who counts its instructions from outside what it measures.
 //!
-//! A mark is an instruction without effect, `nop dword ptr [rax + MARK]`. Nothing in the machine notices it. Between [`BEGIN`] and [`END`] the program reads the time stamp counter twice, and what it executes in between counts. Then
-//! it tells what that was, a bit a mark, bytes from their lowest bit on: the number of rounds in eight bytes, the lowest first; the
-//! row's name; a byte of 0. Without a name nothing is recorded.
+//! A mark is an instruction without effect, `nop dword ptr [rax + MARK]`. Nothing in the machine notices it. Between [`BEGIN`] and [`END`]
+//! the time stamp counter is read at least twice, and what is executed between the last two reads counts. It does not matter which
+//! task reads or marks: what begins in one may end in another. Then a program tells what that was, a bit a mark, bytes from their
+//! lowest bit on: the number of rounds in eight bytes, the lowest first; the row's name; a byte of 0. Without a name nothing is recorded.
 
-/// The next two reads of the time stamp counter enclose what counts.
+/// From now on reads of the time stamp counter count.
 pub const BEGIN: u32 = FIRST;
-/// They have.
+/// The last two have enclosed what was measured.
 pub const END: u32 = FIRST + 1;
 /// A bit of 0.
 pub const ZERO: u32 = FIRST + 2;

@@ -1,13 +1,15 @@
 //! Every operation: its number, the kind of capability it is invoked on, arguments, results and errors.
 
-use crate::information::argument_sort;
-use crate::{Argument, Error, Kind, OperationInfo, Rights};
+use crate::information::{argument_sort, result_sort};
+use crate::{Argument, Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, OperationInfo, OperationResult, Rights};
 
 macro_rules! operations {
     ($(
         $(#[doc = $doc:literal])+
         $name:ident = $number:literal on $kinds:expr, $rights:expr;
-        takes [$($sort:ident $(($($of:tt)+))? $meaning:literal),* $(,)?]; gives $results:expr;
+        $(flags $flags:expr;)?
+        takes [$($sort:ident $(($($of:tt)+))? $meaning:literal),* $(,)?];
+        gives [$($result_sort:ident $result:literal),*];
         fails { $($error:ident: $cause:literal,)* }
     )+) => {
         /// What a system call is asked to do; bits 0 to 7 of `rsi`. After operations up to
@@ -26,8 +28,9 @@ macro_rules! operations {
             description: concat!($($doc, "\n"),+),
             kinds: &$kinds,
             rights: $rights,
+            flags: 0 $(| $flags)?,
             arguments: &[$(Argument { sort: argument_sort!($sort $($($of)+)?), meaning: $meaning },)*],
-            results: &$results,
+            results: &[$(OperationResult { sort: result_sort!($result_sort), meaning: $result },)*],
             errors: &[$((Error::$error, $cause),)*],
         },)+];
 
@@ -67,6 +70,24 @@ macro_rules! operations {
                     _ => None,
                 }
             }
+
+            /// The flags that it takes.
+            #[must_use]
+            pub fn flags(self) -> u64 {
+                match self {
+                    $(Operation::$name => 0 $(| $flags)?,)+
+                }
+            }
+
+            /// The operation in a word with flags, as `rsi` has it: if there is one with this number, and it takes these flags.
+            #[must_use]
+            #[inline]
+            pub fn from_word(word: u64) -> Option<Operation> {
+                const NUMBER: u64 = 0xff;
+                let takes_flags = |operation: &Operation| word & !(operation.flags() | NUMBER) == 0;
+                // Without flags the word is the number, and so it is most of the time.
+                Operation::from_number(word).or_else(|| Operation::from_number(word & NUMBER).filter(takes_flags))
+            }
         }
     };
 }
@@ -76,8 +97,9 @@ operations! {
     /// context in `rdi` and the message in `rdx r10 r8 r9`. The answer of the callee comes back as results. The flags `WINDOW` name slots
     /// 60 to 63 of the caller's table whose capabilities move to the same slots of the callee's table; `rsi` tells either side what has come.
     Call = 0 on [Kind::Endpoint], Rights::CALL;
-    takes [any "message word 0", any "message word 1", any "message word 2", any "message word 3"];
-    gives ["answer word 0", "answer word 1", "answer word 2", "answer word 3"];
+    flags FLAG_NO_WAIT | FLAGS_WINDOW;
+    takes [word "message word 0", word "message word 1", word "message word 2", word "message word 3"];
+    gives [any "answer word 0", any "answer word 1", any "answer word 2", any "answer word 3"];
     fails {
         Busy: "the callee serves another call, and the flag `NO_WAIT` is set or the chain of tasks that it waits for is longer than 1000",
         WouldDeadlock: "the callee waits, directly or through others, for the caller",
@@ -94,7 +116,8 @@ operations! {
     /// next call; it starts afresh at an endpoint's entry. Without a caller (at the end of a task's own start, of the handling of an
     /// interrupt, or where the reply capability was moved away) it just becomes ready for calls. The flags `WINDOW` move capabilities as in a call.
     Return = 1 on [], Rights::empty();
-    takes [any "answer word 0", any "answer word 1", any "answer word 2", any "answer word 3"];
+    flags FLAGS_WINDOW;
+    takes [word "answer word 0", word "answer word 1", word "answer word 2", word "answer word 3"];
     gives [];
     fails {
         InvalidCapability: "the capability pointer is not the reply slot, or a slot of the window that is named is empty",
@@ -113,7 +136,7 @@ operations! {
     /// an object, the object is destroyed and its page goes back to the memory it came from; a frame that was mapped by the capability is
     /// unmapped. With a memory capability everything goes that was made from it, and its pages go back to the memory it was split off.
     Delete = 3 on [Kind::Table], Rights::MANAGE;
-    takes [slot "slot"]; gives [];
+    takes [slot "slot, 1 to 63"]; gives [];
     fails {
         InvalidArgument: "the slot is not 1 to 63",
         InvalidCapability: "the slot is empty",
@@ -122,7 +145,7 @@ operations! {
     /// Takes back everything that was derived from the capability in a slot of the table, wherever it is: copies and mints, the
     /// endpoints of a task, the objects and splits of a memory capability, which then has all its pages again.
     Revoke = 4 on [Kind::Table], Rights::MANAGE;
-    takes [slot "slot"]; gives [];
+    takes [slot "slot, 1 to 63"]; gives [];
     fails {
         InvalidArgument: "the slot is not 1 to 63",
         InvalidCapability: "the slot is empty",
@@ -130,7 +153,8 @@ operations! {
     /// Returns to the caller of a reply capability that was moved into a table, with an answer of four words. The capability is used up; the
     /// invoker goes on, unless the caller is more urgent.
     Reply = 5 on [Kind::Reply], Rights::empty();
-    takes [any "answer word 0", any "answer word 1", any "answer word 2", any "answer word 3"];
+    flags FLAGS_WINDOW;
+    takes [word "answer word 0", word "answer word 1", word "answer word 2", word "answer word 3"];
     gives [];
     fails {
         InvalidArgument: "the caller has faulted, and word 0 is no answer to a fault",
@@ -162,7 +186,7 @@ operations! {
     }
     /// Sets the priority of a task, at which it runs when it serves nobody. It serves its present caller at the priority it has.
     SetPriority = 9 on [Kind::Task], Rights::MANAGE;
-    takes [number(0..=63) "priority, 0 to 63; 63 is the most urgent"]; gives [];
+    takes [priority "priority, 0 to 63; 63 is the most urgent"]; gives [];
     fails {
         InvalidArgument: "the priority is above 63",
         MissingRight: "the priority is above the invoker's own",
@@ -175,7 +199,7 @@ operations! {
     }
     /// Takes all bits of a notification; waits until there is one.
     Wait = 11 on [Kind::Notification], Rights::READ;
-    takes [time "time-out in nanoseconds; 2^64 - 1 for none"]; gives ["the bits"];
+    takes [time "timeout in nanoseconds; 2^64 - 1 for none"]; gives [any "the bits"];
     fails {
         TimedOut: "no bit was set in time",
         CalleeGone: "the notification was destroyed",
@@ -183,7 +207,7 @@ operations! {
     }
     /// Lets the caller rest, for the given time or up to one tick of the timer (1 ms) longer.
     Sleep = 12 on [Kind::Task], Rights::MANAGE;
-    takes [time "nanoseconds"]; gives [];
+    takes [time "time in nanoseconds"]; gives [];
     fails {
         InvalidState: "the capability names a task other than the caller",
         Interrupted: "the task was stopped while it slept",
@@ -192,7 +216,7 @@ operations! {
     SetFaultHandler = 13 on [Kind::Task], Rights::MANAGE;
     takes [
         optional(Endpoint) "endpoint capability pointer; 0 for none",
-        number(0..=1) "1: a system call that names no capability is a fault, too; else 0",
+        missing_capability "missing capability: whether a system call that names none returns an error, 0, or is a fault, too, 1",
     ]; gives [];
     fails {
         InvalidCapability: "the endpoint pointer names no capability",
@@ -203,7 +227,7 @@ operations! {
     /// Gives a task that is stopped a page for its floating-point state, or takes it away. Without one a floating-point instruction is a fault.
     /// A page serves one task.
     SetFloatingPoint = 14 on [Kind::Task], Rights::MANAGE;
-    takes [optional(FloatingPoint) "pointer of the floating-point capability; 0 for none"]; gives [];
+    takes [optional(FloatingPoint) "floating-point capability pointer; 0 for none"]; gives [];
     fails {
         InvalidCapability: "the pointer names no capability",
         WrongKind: "the pointer names something else",
@@ -223,11 +247,11 @@ operations! {
     }
     /// Tells what a capability is; changes nothing.
     Identify = 16 on [], Rights::empty();
-    takes []; gives ["kind", "rights"];
+    takes []; gives [kind "kind", rights "rights"];
     fails {}
     /// Copies a capability into an empty slot of the table, with fewer rights or the same.
     Copy = 17 on [Kind::Table], Rights::MANAGE;
-    takes [slot "destination slot", pointer "source capability pointer", rights "rights to keep"]; gives [];
+    takes [slot "destination slot, 1 to 63", pointer "source capability pointer", rights "rights to keep"]; gives [];
     fails {
         InvalidArgument: "the destination slot is not 1 to 63, or the rights have unknown bits",
         SlotOccupied: "the destination slot holds a capability",
@@ -238,7 +262,7 @@ operations! {
     /// Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
     Mint = 18 on [Kind::Table], Rights::MANAGE;
     takes [
-        slot "destination slot",
+        slot "destination slot, 1 to 63",
         pointer(Endpoint | Interrupts | Ports) "source capability pointer",
         rights "rights to keep",
         any "context word; for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16 to 31)",
@@ -253,7 +277,7 @@ operations! {
     /// Moves a capability into an empty slot of the table; the source slot is empty afterwards. The capability keeps its place in the
     /// tree of derivation and, for a frame, its mapping.
     Move = 19 on [Kind::Table], Rights::MANAGE;
-    takes [slot "destination slot", pointer "source capability pointer"]; gives [];
+    takes [slot "destination slot, 1 to 63", pointer "source capability pointer"]; gives [];
     fails {
         InvalidArgument: "the destination slot is not 1 to 63",
         SlotOccupied: "the destination slot holds a capability",
@@ -267,7 +291,7 @@ operations! {
         kind "kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state",
         number(1..=63) "count, 1 to 63",
         pointer(Table) "destination table",
-        slot "first destination slot",
+        slot "first destination slot, 1 to 63",
     ]; gives [];
     fails {
         InvalidArgument: "the kind cannot be made, the count is 0, or the slots are not within 1 to 63",
@@ -280,9 +304,9 @@ operations! {
     /// Splits pages that were never handed out off a memory capability: a memory capability to them is put into a slot of a table.
     Split = 21 on [Kind::Memory], Rights::MANAGE;
     takes [
-        number(1..=0xffff_ffff) "how many pages",
+        number(1..=0xffff_ffff) "page count",
         pointer(Table) "destination table",
-        slot "destination slot",
+        slot "destination slot, 1 to 63",
     ]; gives [];
     fails {
         InvalidCapability: "the destination table pointer names no capability",
@@ -295,7 +319,7 @@ operations! {
     }
     /// Tells how many pages of a memory capability are free, and how many it has.
     Measure = 22 on [Kind::Memory], Rights::empty();
-    takes []; gives ["free pages", "pages"];
+    takes []; gives [any "free pages", any "pages"];
     fails {}
     // ANCHOR: map
     /// Maps a frame, or a large frame. Page tables that are missing on the way come from the memory that the space was made from.
@@ -351,7 +375,7 @@ operations! {
         address "entry address",
         any "context word",
         pointer(Table) "destination table",
-        slot "destination slot",
+        slot "destination slot, 1 to 63",
     ]; gives [];
     fails {
         InvalidAddress: "the entry is not in user space",
@@ -363,27 +387,27 @@ operations! {
     }
     /// Writes bytes to the console.
     Write = 28 on [Kind::Console], Rights::WRITE;
-    takes [address "address of the bytes", number(0..=256) "how many, at most 256"]; gives ["bytes written"];
+    takes [address "address of the bytes", number(0..=256) "length in bytes, at most 256"]; gives [any "bytes written"];
     fails {
         InvalidArgument: "more than 256 bytes",
         InvalidAddress: "part of the range is not mapped for the caller",
     }
     /// Takes one byte that was typed at the console, if there is one.
     Read = 29 on [Kind::Console], Rights::READ;
-    takes []; gives ["1 if there was a byte, else 0", "the byte"];
+    takes []; gives [any "count: 1 if there was a byte, else 0", any "the byte"];
     fails {}
     /// Switches the machine off. The argument is the result of the run as an emulator's host sees it.
     PowerOff = 30 on [Kind::Power], Rights::MANAGE;
-    takes [number(0..=1) "0 for success, 1 for failure"]; gives [];
+    takes [number(0..=1) "result: 0 for success, 1 for failure"]; gives [];
     fails {
         InvalidArgument: "the result is neither 0 nor 1",
     }
     /// Reads four registers of a task that is stopped, or waits for its fault handler.
     ReadRegisters = 31 on [Kind::Task], Rights::MANAGE;
     takes [
-        number(0..=17) "the first: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags",
+        number(0..=17) "first register: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags",
     ];
-    gives ["the first", "the second", "the third", "the fourth; registers from number 18 on read 0"];
+    gives [any "the first", any "the second", any "the third", any "the fourth; registers from number 18 on read 0"];
     fails {
         InvalidArgument: "the first register is above 17",
         InvalidState: "the task is neither stopped nor waits for its fault handler",
@@ -391,7 +415,7 @@ operations! {
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
     /// change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
     WriteRegister = 32 on [Kind::Task], Rights::MANAGE;
-    takes [number(0..=17) "which, see ReadRegisters", any "value"]; gives [];
+    takes [number(0..=17) "register number, see `ReadRegisters`", any "value"]; gives [];
     fails {
         InvalidArgument: "the register is above 17",
         InvalidAddress: "the register is rip, and the value is not in user space",
@@ -399,17 +423,17 @@ operations! {
     }
     /// Takes all bits of a notification, without waiting.
     Poll = 33 on [Kind::Notification], Rights::READ;
-    takes []; gives ["the bits; 0 for none"];
+    takes []; gives [any "the bits; 0 for none"];
     fails {}
     /// Reads from an I/O port.
     ReadPort = 34 on [Kind::Ports], Rights::READ;
-    takes [number(0..=0xffff) "port", number(1..=4) "width in bytes: 1, 2 or 4"]; gives ["value"];
+    takes [port "port", number(1..=4) "width in bytes: 1, 2 or 4"]; gives [any "value"];
     fails {
         InvalidArgument: "the width is unknown, or part of the access is outside of the capability's ports",
     }
     /// Writes to an I/O port.
     WritePort = 35 on [Kind::Ports], Rights::WRITE;
-    takes [number(0..=0xffff) "port", number(1..=4) "width in bytes: 1, 2 or 4", any "value"]; gives [];
+    takes [port "port", number(1..=4) "width in bytes: 1, 2 or 4", any "value"]; gives [];
     fails {
         InvalidArgument: "the width is unknown, the value does not fit, or part of the access is outside of the capability's ports",
     }

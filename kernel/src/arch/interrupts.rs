@@ -44,10 +44,10 @@ impl TrapFrame {
         self.vector as u8
     }
 
-    /// Whether user mode was interrupted.
+    /// Whether user mode was interrupted: ring 3, where the kernel is ring 0, and the others are not used.
     #[must_use]
     pub fn from_user(&self) -> bool {
-        self.cs & 3 == 3
+        self.cs & 3 != 0
     }
 }
 

@@ -4,7 +4,7 @@
 //! processor and the kernel does not interrupt itself, so the user's stack pointer is kept in a static, and every entry
 //! begins at the top of the one kernel stack.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::cell::Cell;
 use core::mem::offset_of;
 
@@ -28,24 +28,56 @@ unsafe impl Sync for UserStack {}
 
 pub(crate) static USER_STACK: UserStack = UserStack(Cell::new(0));
 
-// ANCHOR: stub
-global_asm!(
-    "
-    # Saves the registers on which the current task may rely after a system call.
-    .macro save_task
-    mov rax, [rip + {current}]
-    mov [rax + {rbx}], rbx
-    mov [rax + {rbp}], rbp
-    mov [rax + {r12}], r12
-    mov [rax + {r13}], r13
-    mov [rax + {r14}], r14
-    mov [rax + {r15}], r15
-    mov [rax + {rip_}], rcx
-    mov [rax + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rax + {rsp_}], rcx
+// ANCHOR: save
+/// A `global_asm!` whose text knows `save_task TASK`. That saves what the task may rely on after its system call; `TASK` is the register
+/// with the task's address, and `rcx` is lost. `save_registers TASK` is the same without the stack pointer, and nothing is lost. The operands that this takes are there for the rest of the text, too.
+macro_rules! stub {
+    ($text:literal, $($operands:tt)*) => {
+        core::arch::global_asm!(
+            "
+    .macro save_registers task
+    mov [\\task + {rbx}], rbx
+    mov [\\task + {rbp}], rbp
+    mov [\\task + {r12}], r12
+    mov [\\task + {r13}], r13
+    mov [\\task + {r14}], r14
+    mov [\\task + {r15}], r15
+    # syscall has put these two there.
+    mov [\\task + {rip_}], rcx
+    mov [\\task + {rflags}], r11
     .endm
+    .macro save_task task
+    save_registers \\task
+    # The stack pointer was put away at the entry.
+    mov rcx, [rip + {user_stack}]
+    mov [\\task + {rsp_}], rcx
+    .endm
+            ",
+            $text,
+            // How far the assembler knows it, in the whole crate or in a part that the compiler chooses, is not to be relied on.
+            ".purgem save_registers",
+            ".purgem save_task",
+            $($operands)*
+            user_stack = sym $crate::arch::syscall::USER_STACK,
+            rbx = const ::core::mem::offset_of!($crate::task::Task, context.rbx),
+            rbp = const ::core::mem::offset_of!($crate::task::Task, context.rbp),
+            rsp_ = const ::core::mem::offset_of!($crate::task::Task, context.rsp),
+            r12 = const ::core::mem::offset_of!($crate::task::Task, context.r12),
+            r13 = const ::core::mem::offset_of!($crate::task::Task, context.r13),
+            r14 = const ::core::mem::offset_of!($crate::task::Task, context.r14),
+            r15 = const ::core::mem::offset_of!($crate::task::Task, context.r15),
+            rip_ = const ::core::mem::offset_of!($crate::task::Task, context.rip),
+            rflags = const ::core::mem::offset_of!($crate::task::Task, context.rflags),
+        );
+    };
+}
+#[cfg(feature = "chapter6")]
+pub(crate) use stub;
+// ANCHOR_END: save
 
+// ANCHOR: stub
+stub!(
+    "
     .balign 64
     .global syscall_slow
     .global syscall_saved
@@ -82,19 +114,23 @@ syscall_slow:                       # the fast path comes here with what is not 
 5:  add rsp, 48
     pop r11
     pop rcx
-    save_task
+    mov rax, [rip + {current}]
+    save_task rax
     call {missing_capability}
     jmp resume_task
 
     # Another task may go on. What the caller may rely on is saved first.
-2:  save_task
+2:  mov rax, [rip + {current}]
+    save_task rax
 syscall_saved:                      # the fast path comes here when it gives up
     mov rcx, r10
     call {switching}
 
-resume_task:                        # rax: the task to go on with, in its address space
+resume_task:
+    # rax: the task to go on with, in its address space. Was it interrupted, or has it made a system call?
     cmp byte ptr [rax + {is_whole}], 0
     jne 6f
+    # A system call: what was saved then, and the results. If it is to serve a call instead, the entry and the message.
     mov rbx, [rax + {rbx}]
     mov rbp, [rax + {rbp}]
     mov r12, [rax + {r12}]
@@ -111,15 +147,16 @@ resume_task:                        # rax: the task to go on with, in its addres
     mov r9, [rax + {r9}]
     mov rsp, [rax + {rsp_}]
     mov rax, [rax + {rax_}]
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
-    # The task was interrupted: rcx and r11 are its own, so the rest comes back from the stack.
+    # It was interrupted: rcx and r11 are its own, so where it goes on comes back from the stack.
 6:  mov byte ptr [rax + {is_whole}], 0
     push {user_data}
     push [rax + {rsp_}]
     push [rax + {rflags}]
     push {user_code}
     push [rax + {rip_}]
+    # All of its registers.
     mov rbx, [rax + {rbx}]
     mov rcx, [rax + {rcx}]
     mov rdx, [rax + {rdx}]
@@ -135,9 +172,8 @@ resume_task:                        # rax: the task to go on with, in its addres
     mov r14, [rax + {r14}]
     mov r15, [rax + {r15}]
     mov rax, [rax + {rax_}]
-    iretq
+    iretq                           # with what lies on the stack
     ",
-    user_stack = sym USER_STACK,
     current = sym CURRENT,
     stack_top = const STACK_TOP,
     last_switching = const Operation::LAST_SWITCHING,
@@ -145,25 +181,16 @@ resume_task:                        # rax: the task to go on with, in its addres
     fault = const crate::syscall::FAULT,
     missing_capability = sym crate::syscall::missing_capability,
     switching = sym crate::syscall::switching,
-    rax_ = const offset_of!(Task, context) + offset_of!(Context, rax),
-    rbx = const offset_of!(Task, context) + offset_of!(Context, rbx),
-    rdx = const offset_of!(Task, context) + offset_of!(Context, rdx),
-    rcx = const offset_of!(Task, context) + offset_of!(Context, rcx),
-    rsi = const offset_of!(Task, context) + offset_of!(Context, rsi),
-    rdi = const offset_of!(Task, context) + offset_of!(Context, rdi),
-    rbp = const offset_of!(Task, context) + offset_of!(Context, rbp),
-    rsp_ = const offset_of!(Task, context) + offset_of!(Context, rsp),
-    r8 = const offset_of!(Task, context) + offset_of!(Context, r8),
-    r9 = const offset_of!(Task, context) + offset_of!(Context, r9),
-    r10 = const offset_of!(Task, context) + offset_of!(Context, r10),
-    r11 = const offset_of!(Task, context) + offset_of!(Context, r11),
-    r12 = const offset_of!(Task, context) + offset_of!(Context, r12),
-    r13 = const offset_of!(Task, context) + offset_of!(Context, r13),
-    r14 = const offset_of!(Task, context) + offset_of!(Context, r14),
-    r15 = const offset_of!(Task, context) + offset_of!(Context, r15),
-    rip_ = const offset_of!(Task, context) + offset_of!(Context, rip),
-    rflags = const offset_of!(Task, context) + offset_of!(Context, rflags),
-    is_whole = const offset_of!(Task, context) + offset_of!(Context, is_whole),
+    rax_ = const offset_of!(Task, context.rax),
+    rdx = const offset_of!(Task, context.rdx),
+    rcx = const offset_of!(Task, context.rcx),
+    rsi = const offset_of!(Task, context.rsi),
+    rdi = const offset_of!(Task, context.rdi),
+    r8 = const offset_of!(Task, context.r8),
+    r9 = const offset_of!(Task, context.r9),
+    r10 = const offset_of!(Task, context.r10),
+    r11 = const offset_of!(Task, context.r11),
+    is_whole = const offset_of!(Task, context.is_whole),
     user_data = const USER_DATA.0,
     user_code = const USER_CODE.0,
 );

@@ -52,10 +52,9 @@ pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
     let [exception, after_interrupt] = &USER_HANDLERS.0;
     if let Some(line) = Line::from_vector(vector) {
         requests::serve(line, |frame| call_handler(vector, frame), frame);
-        if !frame.from_user() {
-            return;
-        }
-        if let Some(handler) = after_interrupt.get() {
+        if frame.from_user()
+            && let Some(handler) = after_interrupt.get()
+        {
             handler(frame);
         }
     } else if frame.from_user()

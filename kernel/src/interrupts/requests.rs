@@ -107,8 +107,9 @@ pub fn claimed() -> u16 {
 #[inline(always)]
 pub fn take_arrived() -> Option<Line> {
     let arrived = CLAIMS.arrived.get();
-    CLAIMS.arrived.set(arrived & arrived.wrapping_sub(1));
-    (arrived != 0).then_some(Line(arrived.trailing_zeros() as u8))
+    let line = Line::in_bits(arrived).next()?;
+    CLAIMS.arrived.set(arrived & !line.bit());
+    Some(line)
 }
 
 /// A task handles this line from now on. The timer's ticks still are the kernel's as well.

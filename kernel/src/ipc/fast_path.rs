@@ -4,18 +4,18 @@
 //! last check nothing can fail: a few stores, and the stub goes straight to the other task. There is no lock here, no
 //! reference count, no access to CR0 and none to a model-specific register; CR3 is written when the address space changes, once.
 
-use core::arch::global_asm;
 use core::mem::offset_of;
 use core::ptr;
 
 use flatmk_abi::{Kind, Operation, Rights, slots};
 
+use super::answer::Mending;
 use super::later;
-use crate::arch::{self, syscall::USER_STACK};
+use crate::arch::{self, syscall::stub};
 use crate::boot::STACK_TOP;
 use crate::capability::Slot;
 use crate::task::scheduler::{self, CURRENT};
-use crate::task::{Context, State, Task, TaskRef, USER_FLAGS};
+use crate::task::{State, Task, TaskRef, USER_FLAGS};
 
 /// Where a call goes, for the stub. A null callee: not this way.
 #[repr(C)]
@@ -62,27 +62,52 @@ fn check_return(callee: TaskRef) -> Option<TaskRef> {
     if callee.calls.has_more.get() {
         return None;
     }
-    // somebody waits for the answer, and to a call, not to a fault.
-    callee.calls.caller.get().filter(|caller| caller.state() == State::Calling)
+    // somebody waits for the answer.
+    callee.calls.caller.get()
 }
 
-extern "C" fn return_to_caller() -> *const Task {
+extern "C" fn return_to_caller(_pointer: u64, _operation: u64, word: u64, address: u64) -> *const Task {
     let callee = scheduler::current();
     let Some(caller) = check_return(callee) else { return ptr::null() };
+    if caller.state() != State::Calling {
+        return answer_fault(callee, caller, word, address);
+    }
     // From here on nothing can fail.
-    callee.state.set(State::Accepting);
-    callee.calls.caller.set(None);
-    caller.calls.callee.set(None);
+    finish(callee, caller);
     scheduler::switch(callee, caller);
     caller.as_ptr()
 }
+
+/// The callee has nothing to do, and the caller waits no more.
+#[inline(always)]
+fn finish(callee: TaskRef, caller: TaskRef) {
+    callee.state.set(State::Accepting);
+    callee.calls.caller.set(None);
+    caller.calls.callee.set(None);
+}
 // ANCHOR_END: return
 
+// ANCHOR: answer_fault
+/// The caller has not called, but faulted. Where it goes on, it does so with all its registers.
+#[inline(never)]
+fn answer_fault(callee: TaskRef, caller: TaskRef, word: u64, address: u64) -> *const Task {
+    // The answer is one to a fault, and it is not the end of the task.
+    let Ok(Some(mending)) = Mending::decode(caller, word, address) else { return ptr::null() };
+    // From here on nothing can fail.
+    finish(callee, caller);
+    mending.perform(caller);
+    arch::syscall::resume(scheduler::next_after(callee, caller))
+}
+// ANCHOR_END: answer_fault
+
 // ANCHOR: yield
-/// What the stub of a short operation needs to know. A null task, or kind 0, means: not this way; then the other word is the
-/// capability pointer.
+/// What the stub of a short operation needs to know. 0 in the first word means: not this way. Then, and where the caller goes on, the other word is
+/// the capability pointer.
 #[repr(C)]
 struct Pair(u64, u64);
+
+/// The first word of a yield after which the caller goes on.
+const GO_ON: u64 = 1;
 
 /// Checks whether the current task may yield by this capability: one to itself.
 #[inline(always)]
@@ -97,11 +122,9 @@ extern "C" fn yield_now(pointer: u64) -> Pair {
     if !check_yield(task, pointer) {
         return Pair(0, pointer);
     }
-    let next = scheduler::rotate(task);
-    if next != task {
-        task.context.set_result(Ok([0; 4]));
-        scheduler::switch(task, next);
-    }
+    let Some(next) = scheduler::rotate(task) else { return Pair(GO_ON, pointer) };
+    task.context.set_result(Ok([0; 4]));
+    scheduler::switch(task, next);
     Pair(next.as_ptr() as u64, task.as_ptr() as u64)
 }
 // ANCHOR_END: yield
@@ -116,17 +139,17 @@ extern "C" fn identify(pointer: u64) -> Pair {
 // What the stub keeps in registers while Rust runs: the message of a call in rbx, r12, r13 and r14, which Rust preserves, and the
 // capability pointer in rbp; their contents are saved in the caller by then.
 // ANCHOR: stub
-global_asm!(
+stub!(
     "
     .balign 64
 fast_entry:
-    # The processor does not change the stack: the task's is put away, and the kernel's taken.
-    mov [rip + {user_stack}], rsp
-    movabs rsp, {stack_top}
     # The operations with a way here, each without flags; Call is number 0.
     cmp rsi, {return_operation}
     jb 3f
-    je 1f
+    # The processor does not change the stack: the task's is put away, and the kernel's taken.
+    mov [rip + {user_stack}], rsp
+    movabs rsp, {stack_top}
+    je 1f                           # none of this has changed the flags
     cmp rsi, {identify_operation}   # the first of those after which the caller goes on
     je 8f
     ja syscall_slow
@@ -145,6 +168,7 @@ fast_entry:
     push r10
     push r8
     push r9
+    mov rcx, r10                    # where Rust expects the second word
     # The checks, and the switch.
     call {return_to_caller}
     # The answer, back to where the caller expects it.
@@ -180,16 +204,9 @@ fast_entry:
 
     # Call. The caller's registers go into its task: all that it is promised to keep, and where it goes on.
 3:  mov rax, [rip + {current}]
-    mov [rax + {rbx}], rbx
-    mov [rax + {rbp}], rbp
-    mov [rax + {r12}], r12
-    mov [rax + {r13}], r13
-    mov [rax + {r14}], r14
-    mov [rax + {r15}], r15
-    mov [rax + {rip_}], rcx
-    mov [rax + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rax + {rsp_}], rcx
+    mov [rax + {rsp_}], rsp         # at once to where it belongs
+    movabs rsp, {stack_top}
+    save_registers rax
     # Rust preserves these: the capability pointer, and the message.
     mov rbp, rdi
     mov rbx, rdx
@@ -238,11 +255,9 @@ fast_entry:
     call {yield_now}
     pop r11
     pop rcx
-    # Null: not this way.
-    test rax, rax
-    jz 7f
-    cmp rax, rdx                    # another task goes on
-    jne 6f
+    cmp rax, {go_on}
+    jb 7f                           # not this way
+    ja 6f                           # another task goes on
     # Nobody else is ready: back, without an error and without results.
     xor eax, eax
     xor edx, edx
@@ -255,16 +270,7 @@ fast_entry:
     sysretq
 
     # The registers of the current task go into it: all that it is promised to keep, and where it goes on.
-6:  mov [rdx + {rbx}], rbx
-    mov [rdx + {rbp}], rbp
-    mov [rdx + {r12}], r12
-    mov [rdx + {r13}], r13
-    mov [rdx + {r14}], r14
-    mov [rdx + {r15}], r15
-    mov [rdx + {rip_}], rcx
-    mov [rdx + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rdx + {rsp_}], rcx
+6:  save_task rdx
     jmp resume_task                 # loads those of the other
 
     # Not this way. Neither operation has arguments; rdx: the capability pointer.
@@ -297,13 +303,13 @@ fast_entry:
     mov esi, {identify_operation}
     jmp syscall_slow
     ",
-    user_stack = sym USER_STACK,
     stack_top = const STACK_TOP,
     current = sym CURRENT,
     call = sym call,
     return_to_caller = sym return_to_caller,
     yield_now = sym yield_now,
     identify = sym identify,
+    go_on = const GO_ON,
     further = sym later::further_fast_entry,
     return_operation = const Operation::Return as u64,
     yield_operation = const Operation::Yield as u64,
@@ -312,15 +318,6 @@ fast_entry:
     entry_word = const Slot::WORDS_OFFSET,
     context_word = const Slot::WORDS_OFFSET + 8,
     stack = const offset_of!(Task, stack),
-    rbx = const offset_of!(Task, context) + offset_of!(Context, rbx),
-    rbp = const offset_of!(Task, context) + offset_of!(Context, rbp),
-    rsp_ = const offset_of!(Task, context) + offset_of!(Context, rsp),
-    r12 = const offset_of!(Task, context) + offset_of!(Context, r12),
-    r13 = const offset_of!(Task, context) + offset_of!(Context, r13),
-    r14 = const offset_of!(Task, context) + offset_of!(Context, r14),
-    r15 = const offset_of!(Task, context) + offset_of!(Context, r15),
-    rip_ = const offset_of!(Task, context) + offset_of!(Context, rip),
-    rflags = const offset_of!(Task, context) + offset_of!(Context, rflags),
 );
 // ANCHOR_END: stub
 

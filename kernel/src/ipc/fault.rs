@@ -1,6 +1,6 @@
 //! Faults as calls: the kernel calls the endpoint that a task has for its faults, as if the task had called it.
 
-use flatmk_abi::{Error, Kind, Rights};
+use flatmk_abi::{Error, Kind, MissingCapability, Rights};
 
 use super::call::{check_wait, enter_or_wait};
 use super::window::Window;
@@ -32,10 +32,10 @@ pub(crate) fn call_fault_handler(task: TaskRef, fault: Fault) -> Option<TaskRef>
 /// # Errors
 ///
 /// Those that the interface lists for `SetFaultHandler`.
-pub(crate) fn set_fault_handler(task: TaskRef, endpoint: Option<&Slot>, reports_missing: u64) -> Result<(), Error> {
-    let reports_missing = match (reports_missing, endpoint) {
-        (0, _) => false,
-        (1, Some(_)) => true,
+pub(crate) fn set_fault_handler(task: TaskRef, endpoint: Option<&Slot>, missing: u64) -> Result<(), Error> {
+    let reports_missing = match (MissingCapability::from_number(missing), endpoint) {
+        (Some(MissingCapability::IsError), _) => false,
+        (Some(MissingCapability::IsFault), Some(_)) => true,
         _ => return Err(Error::InvalidArgument),
     };
     let endpoint = endpoint.map(|slot| slot.require(Kind::Endpoint, Rights::CALL)).transpose()?;

@@ -3,7 +3,7 @@
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::kernel::kernel_space;
-use super::space::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, read, write};
+use super::table::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, read, write};
 use super::window::Frame;
 
 // ANCHOR: global

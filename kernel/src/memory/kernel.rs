@@ -7,7 +7,8 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::pages::PageKind;
 use super::region::take_boot_page;
-use super::space::{AddressSpace, ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
+use super::space::AddressSpace;
+use super::table::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
 use super::window::Frame;
 use crate::arch::paging;
 use crate::interrupts::descriptors::exception_stacks;
@@ -122,6 +123,8 @@ pub struct Audit {
     pub writable_and_executable: u64,
     /// Ones that user mode may use: must be none.
     pub user: u64,
+    /// Global ones, which the processor remembers whatever the space: from chapter 9 on all.
+    pub global: u64,
 }
 
 /// Looks at every mapping of the kernel.
@@ -150,6 +153,7 @@ fn audit_table(table: Frame, level: u8, allowed: Flags, audit: &mut Audit) {
         audit.executable += u64::from(executable);
         audit.writable_and_executable += u64::from(executable && here.contains(Flags::WRITABLE));
         audit.user += u64::from(here.contains(Flags::USER_ACCESSIBLE));
+        audit.global += u64::from(flags.contains(Flags::GLOBAL));
     }
 }
 // ANCHOR_END: audit

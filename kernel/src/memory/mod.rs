@@ -2,6 +2,7 @@
 //!
 //! - `pages`: the page table of pages: what each physical page is used for.
 //! - `region`: ranges of free pages, from which pages are taken and to which they go back.
+//! - `table`: page tables, entry by entry.
 //! - `space`: address spaces: mapping, unmapping, protecting, translating.
 //! - `kernel`: the kernel's own address space: guard pages, protection features, the check that nothing is writable and executable.
 //! - `fault`: what a page fault means, in words.
@@ -23,6 +24,7 @@ mod region;
 #[cfg(all(feature = "chapter5", not(feature = "chapter9")))]
 mod root;
 mod space;
+mod table;
 mod window;
 
 use bootloader_api::BootInfo;
@@ -39,9 +41,11 @@ pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};
 #[cfg(all(feature = "chapter5", not(feature = "chapter9")))]
 pub(crate) use root::SpaceRoot;
+#[cfg(feature = "chapter4")]
+pub(crate) use space::tables_below;
 pub use space::{AddressSpace, FrameSize, MapError, Mapping, Translation};
 #[cfg(feature = "chapter4")]
-pub(crate) use space::{ENTRIES, TOP_LEVEL, UPPER_HALF, tables_below};
+pub(crate) use table::{ENTRIES, TOP_LEVEL, UPPER_HALF};
 pub use window::{Frame, LARGE_FRAME_PAGES, OwnedLargeFrame, OwnedPage, read_frame};
 
 use crate::{interrupts, println};

@@ -1,6 +1,7 @@
 //! A number that is kept with an address space, for whoever needs one.
 
-use super::space::{AddressSpace, Entry, frame_in, read, write};
+use super::space::AddressSpace;
+use super::table::{Entry, frame_in, read, write};
 
 /// The entry of the top-level table that keeps it: one of the kernel's half that is never present. Of such an entry the processor
 /// ignores all bits but the lowest (Intel SDM vol. 3A, 4.5).

@@ -3,15 +3,12 @@
 //!
 //! As there: lists of checks, each of which gives up with nothing changed; after the last one nothing can fail.
 
-use core::arch::global_asm;
-use core::mem::offset_of;
-
 use flatmk_abi::{Kind, NO_TIMEOUT, Operation, Rights};
 
 use super::notification::NotificationRef;
-use crate::arch::syscall::USER_STACK;
+use crate::arch::syscall::stub;
 use crate::task::scheduler;
-use crate::task::{Context, State, Task, TaskRef};
+use crate::task::{State, TaskRef};
 
 /// What the stub needs to know: how it goes on, and a word.
 #[repr(C)]
@@ -86,29 +83,33 @@ extern "C" fn wait(pointer: u64, timeout_ns: u64) -> Outcome {
 // ANCHOR_END: wait
 
 // ANCHOR: stub
-global_asm!(
+stub!(
     "
     .balign 64
     .global further_fast_entry
-further_fast_entry:                 # the fast path of calls comes here with what is not its own
+further_fast_entry:
+    # The fast path of calls comes here with what is not its own. These two operations are, each without flags.
     cmp rsi, {signal_operation}
     je 2f
     cmp rsi, {wait_operation}
     je 3f
     jmp syscall_slow
 
-    # Both operations have one argument. Whoever goes on later finds its registers saved.
+    # Both operations have one argument.
     .macro call_short function, operation
+    # Where the caller goes on, with which flags, and its arguments.
     push rcx
     push r11
     push rdi
     push rdx
-    mov rsi, rdx
-    call \\function
+    mov rsi, rdx                    # the argument, where Rust expects it
+    call \\function                 # the checks, and what is to be done
+    # Who goes on: the caller, another task, or nobody yet?
     cmp rax, {go_on}
     je 4f
     ja 5f
-    pop rdx                         # not this way: everything as it came
+    # Not this way: everything as it came.
+    pop rdx
     pop rdi
     pop r11
     pop rcx
@@ -123,44 +124,26 @@ further_fast_entry:                 # the fast path of calls comes here with wha
 4:  mov rcx, [rsp + 24]
     mov r11, [rsp + 16]
     mov rsp, [rip + {user_stack}]
-    xor eax, eax
+    xor eax, eax                    # the status: no error
+    # Nothing of the kernel's is left in a register.
     xor r10d, r10d
     xor r8d, r8d
     xor r9d, r9d
     xor edi, edi
     xor esi, esi
-    sysretq
+    sysretq                         # to rcx, with the flags in r11
 
-    # Another task goes on. rax: that task; rdx: the caller.
+    # Another task goes on. rax: that task; rdx: the caller, where its registers go: all that it is promised to keep, and where it goes on.
 5:  mov rcx, [rsp + 24]
     mov r11, [rsp + 16]
-    mov [rdx + {rbx}], rbx
-    mov [rdx + {rbp}], rbp
-    mov [rdx + {r12}], r12
-    mov [rdx + {r13}], r13
-    mov [rdx + {r14}], r14
-    mov [rdx + {r15}], r15
-    mov [rdx + {rip_}], rcx
-    mov [rdx + {rflags}], r11
-    mov rcx, [rip + {user_stack}]
-    mov [rdx + {rsp_}], rcx
-    jmp resume_task
+    save_task rdx
+    jmp resume_task                 # loads those of the other
     ",
     signal = sym signal,
     wait = sym wait,
     go_on = const GO_ON,
     signal_operation = const Operation::Signal as u64,
     wait_operation = const Operation::Wait as u64,
-    user_stack = sym USER_STACK,
-    rbx = const offset_of!(Task, context) + offset_of!(Context, rbx),
-    rbp = const offset_of!(Task, context) + offset_of!(Context, rbp),
-    rsp_ = const offset_of!(Task, context) + offset_of!(Context, rsp),
-    r12 = const offset_of!(Task, context) + offset_of!(Context, r12),
-    r13 = const offset_of!(Task, context) + offset_of!(Context, r13),
-    r14 = const offset_of!(Task, context) + offset_of!(Context, r14),
-    r15 = const offset_of!(Task, context) + offset_of!(Context, r15),
-    rip_ = const offset_of!(Task, context) + offset_of!(Context, rip),
-    rflags = const offset_of!(Task, context) + offset_of!(Context, rflags),
 );
 // ANCHOR_END: stub
 

@@ -28,16 +28,16 @@ impl RunQueue {
     #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {
         fill_slice(task);
-        self.queue_of(task).push(task);
         self.occupied.set(self.occupied.get() | bit(task));
+        self.queue_of(task).push(task);
     }
 
     /// Puts a task before all that are as urgent. It keeps what is left of its time slice.
     pub(crate) fn push_first(&self, task: TaskRef) {
         keep_slice(task);
+        self.occupied.set(self.occupied.get() | bit(task));
         let put = if planted(Bug::FirstGoesLast) { Queue::push } else { Queue::push_first };
         put(self.queue_of(task), task);
-        self.occupied.set(self.occupied.get() | bit(task));
     }
 
     /// Takes the first of the most urgent tasks.

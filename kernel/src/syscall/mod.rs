@@ -26,10 +26,10 @@ pub struct Request {
     pub arguments: Words,
 }
 
-/// The operation in a word with flags, if its number is known.
+/// The operation in a word with flags, if it is known and takes them.
 #[inline(always)]
 fn operation_in(word: u64) -> Result<Operation, Error> {
-    Operation::from_number(word & 0xff).ok_or(Error::UnknownOperation)
+    Operation::from_word(word).ok_or(Error::UnknownOperation)
 }
 
 /// The slot that a pointer of a task names, if it holds a capability.

@@ -71,9 +71,9 @@ pub(super) fn perform(
         Operation::WriteRegister => registers::write(task_to_manage(slot)?, a, b)?,
         #[cfg(feature = "chapter6")]
         Operation::MakeEndpoint => {
-            slot.require(Kind::Task, Rights::MANAGE)?;
+            let task_slot = slot.require(Kind::Task, Rights::MANAGE)?;
             let table = Table::of(lookup(&task, c)?, Rights::MANAGE)?;
-            crate::ipc::EndpointRequest::decode(slot, a, b, table, d)?.perform();
+            crate::ipc::EndpointRequest::decode(task_slot, a, b, table, d)?.perform();
         }
         Operation::Write => {
             slot.require(Kind::Console, Rights::WRITE)?;

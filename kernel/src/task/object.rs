@@ -104,7 +104,7 @@ pub enum State {
 }
 // ANCHOR_END: state
 
-/// A place in a queue of tasks.
+/// A place in a queue of tasks. For a task that stands in none it does not matter what the links say.
 #[derive(Default)]
 pub(crate) struct Links {
     /// The task behind.
@@ -306,7 +306,7 @@ impl Queue {
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
         let first = self.first.get()?;
-        let second = first.links.next.take();
+        let second = first.links.next.get();
         self.first.set(second);
         match second {
             Some(second) => second.links.previous.set(None),
@@ -321,7 +321,7 @@ impl Queue {
         let first = self.first.get()?;
         self.push(task);
         // The one behind the first is there: it may be the task that has just come.
-        let second = first.links.next.take();
+        let second = first.links.next.get();
         second.inspect(|second| second.links.previous.set(None));
         self.first.set(second);
         Some(first)

@@ -121,17 +121,13 @@ pub(crate) fn withdraw(task: TaskRef) {
 // ANCHOR: yield
 /// The current task lets the others run, each once. Returns the task to go on with.
 pub(crate) fn yield_now(task: TaskRef) -> TaskRef {
-    run(task, rotate(task))
+    rotate(task).map_or(task, |next| run(task, next))
 }
 
-/// The first of those who are as urgent as the current task, in whose place that one stands in the queue; the current task itself, where there
-/// is nobody.
+/// The first of those who are as urgent as the current task, in whose place that one stands in the queue; `None` where there is nobody.
 #[inline(always)]
-pub(crate) fn rotate(task: TaskRef) -> TaskRef {
-    READY.0.rotate(task).map_or(task, |next| {
-        task.state.set(State::Ready);
-        next
-    })
+pub(crate) fn rotate(task: TaskRef) -> Option<TaskRef> {
+    READY.0.rotate(task).inspect(|_| task.state.set(State::Ready))
 }
 // ANCHOR_END: yield
 

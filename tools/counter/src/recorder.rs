@@ -12,7 +12,7 @@ pub type Counts = [u64; KIND_COUNT];
 /// Longer names are none: the marks were lost somewhere.
 const NAME_LIMIT_BYTES: usize = 64;
 
-/// Follows one program.
+/// Follows the programs, of which one is measured at a time.
 #[derive(Default)]
 pub struct Recorder(State);
 
@@ -21,9 +21,9 @@ enum State {
     /// Nothing is measured.
     #[default]
     Idle,
-    /// The counts at the first and the last read of the time stamp, if there was one.
-    Open(Option<(Counts, Counts)>),
-    /// What was counted, and what the program has told about it so far.
+    /// The counts at the last read of the time stamp but one, and at the last, as far as there were any.
+    Open([Option<Counts>; 2]),
+    /// What was counted, and what a program has told about it so far.
     Told { counts: Counts, bytes: Vec<u8>, bit: u32 },
 }
 
@@ -37,16 +37,16 @@ impl Recorder {
     /// The time stamp counter is read; so much was executed before.
     pub fn read_time_stamp(&mut self, counts: Counts) {
         if let State::Open(reads) = &mut self.0 {
-            let (first, _) = reads.unwrap_or((counts, counts));
-            *reads = Some((first, counts));
+            let [_, last] = *reads;
+            *reads = [last, Some(counts)];
         }
     }
 
     /// A mark is executed. Returns a line if this was the last of a batch.
     pub fn mark(&mut self, mark: u32) -> Option<String> {
         match (mark, &mut self.0) {
-            (marks::BEGIN, state) => *state = State::Open(None),
-            (marks::END, State::Open(Some((first, last)))) => {
+            (marks::BEGIN, state) => *state = State::Open([None; 2]),
+            (marks::END, State::Open([Some(first), Some(last)])) => {
                 let counts = std::array::from_fn(|kind| last.get(kind).unwrap_or(&0) - first.get(kind).unwrap_or(&0));
                 self.0 = State::Told { counts, bytes: Vec::new(), bit: 0 };
             }
@@ -112,12 +112,13 @@ mod tests {
 
     const ROW: &[u8] = b"\xe8\x03\0\0\0\0\0\0row\0";
 
+    /// A program that waits for an interrupt reads many times, and its handler once.
     #[test]
-    fn what_is_between_the_first_and_the_last_time_stamp_counts() {
+    fn what_is_between_the_last_two_time_stamps_counts() {
         let mut recorder = Recorder::new();
         recorder.read_time_stamp(counts(1, 1));
         recorder.mark(marks::BEGIN);
-        for (instructions, cr_accesses) in [(100, 5), (150, 6), (1100, 7)] {
+        for (instructions, cr_accesses) in [(50, 3), (100, 5), (1100, 7)] {
             recorder.read_time_stamp(counts(instructions, cr_accesses));
         }
         recorder.mark(marks::END);
@@ -144,6 +145,7 @@ mod tests {
         let mut recorder = Recorder::new();
         recorder.mark(marks::BEGIN);
         recorder.read_time_stamp(counts(10, 0));
+        recorder.read_time_stamp(counts(20, 0));
         recorder.mark(marks::END);
         assert_eq!(tell(&mut recorder, &[0; 9]), None);
     }
@@ -153,8 +155,13 @@ mod tests {
         let mut recorder = Recorder::new();
         recorder.mark(marks::END);
         assert_eq!(tell(&mut recorder, ROW), None);
+        recorder.read_time_stamp(counts(10, 0));
         recorder.mark(marks::BEGIN);
         recorder.mark(marks::END);
         assert_eq!(tell(&mut recorder, ROW), None);
+        recorder.mark(marks::BEGIN);
+        recorder.read_time_stamp(counts(20, 0));
+        recorder.mark(marks::END);
+        assert_eq!(tell(&mut recorder, ROW), None, "one time stamp encloses nothing");
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use flatmk_abi::{MESSAGE_WORDS, OPERATIONS, OperationInfo};
 use heck::ToSnakeCase;
 
-use super::{member, name};
-use crate::reference;
+use super::member;
+use crate::operations::{errors_of, invoked_on, parameters, wrap};
 
 /// What is the same whatever the operations are. It is a file of its own, which the book shows.
 const SYSTEM_CALL: &str = include_str!("system_call.h");
@@ -60,22 +60,6 @@ fn list(head: String, items: Vec<String>, end: &str) -> String {
     text
 }
 
-/// The names of the parameters: the capability, then the arguments after what they mean. A word that C or C++ keep for
-/// themselves would not compile, which a test finds; the list then needs another word.
-fn parameters(info: &OperationInfo) -> Vec<String> {
-    let capability = match info.kinds {
-        [kind] => name(kind).to_snake_case(),
-        _ => "capability".to_owned(),
-    };
-    let mut names = vec![capability];
-    for (index, argument) in info.arguments.iter().enumerate() {
-        let name = argument.meaning.split([':', ',', ';', '(']).next().unwrap_or_default().to_snake_case();
-        let is_usable = name.starts_with(|first: char| first.is_ascii_alphabetic()) && !names.contains(&name);
-        names.push(if is_usable { name } else { format!("argument{index}") });
-    }
-    names
-}
-
 /// What the operation does, takes and gives, and each error with its causes.
 fn comment(info: &OperationInfo) -> String {
     let names = parameters(info);
@@ -83,16 +67,17 @@ fn comment(info: &OperationInfo) -> String {
     paragraph(&mut text, "", info.description);
     text.push_str(" *\n");
     let capability = names.first().map_or("", String::as_str);
-    paragraph(&mut text, &format!("@param {capability} "), &reference::invoked_on(info));
+    paragraph(&mut text, &format!("@param {capability} "), &invoked_on(info));
     for (name, argument) in names.iter().skip(1).zip(info.arguments) {
         paragraph(&mut text, &format!("@param {name} "), argument.meaning);
     }
-    let results = info.results.iter().enumerate().map(|(index, meaning)| format!("`words[{index}]`: {meaning}"));
+    let results =
+        info.results.iter().enumerate().map(|(index, result)| format!("`words[{index}]`: {}", result.meaning));
     let status =
         if info.results.is_empty() { "0, or one of these errors" } else { "`status`: 0, or one of these errors" };
     let results: Vec<_> = std::iter::once(status.to_owned()).chain(results).collect();
     paragraph(&mut text, "@return ", &results.join("; "));
-    for (error, cause) in reference::errors_of(info) {
+    for (error, cause) in errors_of(info) {
         let cause = cause.replace("`rdi`", &format!("`{capability}`"));
         paragraph(&mut text, &format!("@retval {} ", member("ERROR", error)), &cause);
     }
@@ -102,16 +87,6 @@ fn comment(info: &OperationInfo) -> String {
 
 /// Text in lines of a comment; those after the first are indented if it has a tag.
 fn paragraph(text: &mut String, tag: &str, words: &str) {
-    let indent = if tag.is_empty() { " * " } else { " *     " };
-    let mut line = format!(" * {tag}");
-    for (index, word) in words.split_whitespace().enumerate() {
-        if index > 0 && line.len() + 1 + word.len() > WIDTH {
-            let _ = writeln!(text, "{line}");
-            line = indent.to_owned();
-        } else if index > 0 {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    let _ = writeln!(text, "{line}");
+    let rest = if tag.is_empty() { " * " } else { " *     " };
+    text.push_str(&wrap(&format!(" * {tag}"), rest, words, WIDTH));
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use flatmk_abi::{
-    Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, NO_TIMEOUT, WINDOW_SHIFT,
-    WRITE_LIMIT_BYTES, layout, slots,
+    Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, MissingCapability, NO_TIMEOUT,
+    WINDOW_SHIFT, WRITE_LIMIT_BYTES, layout, slots,
 };
 
 use super::functions::function;
@@ -100,6 +101,9 @@ fn assertions(check: &str) -> String {
     for answer in (0..).map_while(FaultAnswer::from_number) {
         equal(&member("FAULT_ANSWER", answer), &(answer as u64).to_string());
     }
+    for choice in (0..).map_while(MissingCapability::from_number) {
+        equal(&member("MISSING_CAPABILITY", choice), &(choice as u64).to_string());
+    }
     for access in (0..).map_while(Access::from_number) {
         equal(&member("ACCESS", access), &(access as u8).to_string());
     }
@@ -191,6 +195,25 @@ fn numbers_and_functions_are_right_in_cpp() {
 fn a_wrong_number_is_noticed() {
     let source = "#include <flatmk.h>\n_Static_assert(FLATMK_OPERATION_YIELD == 3, \"yield\");\n";
     assert!(complaint(c_program::compiler(), &["-x", "c", "-std=c11"], source).contains("yield"));
+}
+
+/// A program for this machine, in which the body of an entry comes to its end.
+#[test]
+fn an_entry_whose_body_comes_back_ends_at_an_invalid_instruction() {
+    const PROGRAM: &str = "#include <flatmk.h>
+        FLATMK_ENTRY(entry, body)
+        void body(uint64_t context, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3)
+        { (void)context, (void)word0, (void)word1, (void)word2, (void)word3; }
+        int main(void) { entry(); return 0; }";
+    const SIGILL: i32 = 4;
+    let folder = TempDir::new().unwrap();
+    let (source, program) = (folder.path().join("main.c"), folder.path().join("program"));
+    fs::write(&source, PROGRAM).unwrap();
+    fs::write(folder.path().join("flatmk.h"), header(workspace::root()).unwrap()).unwrap();
+    let mut compiler = Command::new(c_program::compiler());
+    let status = compiler.arg("-I").arg(folder.path()).arg(&source).arg("-o").arg(&program).status().unwrap();
+    assert!(status.success());
+    assert_eq!(Command::new(program).status().unwrap().signal(), Some(SIGILL));
 }
 
 #[test]

@@ -50,9 +50,9 @@ pub(super) fn run(tests: &[String], chapter: u8, emulator: Emulator) -> Count {
 }
 
 /// Boots the kernel of a chapter, which must end by itself and well.
-pub(super) fn demonstrate(chapter: u8) -> Count {
+pub(super) fn demonstrate(chapter: u8, emulator: Emulator) -> Count {
     match workspace::build_kernel(chapter) {
-        Ok(kernel) => count(&Machine::new(kernel), Kind::Kernel),
+        Ok(kernel) => count(&Machine::new(kernel).emulator(emulator), Kind::Kernel),
         Err(error) => {
             println!("    {error}");
             Count::failed(1)

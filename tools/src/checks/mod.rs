@@ -22,14 +22,16 @@ const END_TO_END: &str = "flatmk-tests";
 /// The crate that compares the kernel's capabilities and queues with models of them.
 const MODEL: &str = "flatmk-model";
 
-/// Which checks to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// All.
-    Everything,
-    /// Those of one chapter.
-    Chapter(u8),
+/// Which checks to run: all, without a choice.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Only those of this chapter.
+    pub chapter: Option<u8>,
+    /// Only those that boot the chapters' tests and demonstrations in this emulator.
+    pub emulator: Option<Emulator>,
 }
+
+const EMULATORS: [Emulator; 2] = [Emulator::Qemu, Emulator::Bochs];
 
 /// Runs the checks, shows how they go, and counts them.
 pub fn run(scope: Scope) -> Count {
@@ -53,24 +55,27 @@ pub fn run(scope: Scope) -> Count {
 }
 
 fn plan(scope: Scope) -> Vec<Step> {
-    match scope {
-        Scope::Chapter(chapter) => {
+    let mut steps = match scope.chapter {
+        Some(chapter) => {
             let mut steps = vec![format(), clippy_of_chapter(chapter)];
-            steps.extend(emulator_tests_of(chapter));
-            steps.push(demonstration(chapter));
+            steps.extend(EMULATORS.into_iter().filter_map(|emulator| emulator_tests_of(chapter, emulator)));
+            steps.extend(EMULATORS.map(|emulator| demonstration(chapter, emulator)));
             steps
         }
-        Scope::Everything => {
+        None => {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
             steps.extend([clippy_of_programs(), clippy_of_host(), host_tests(), model(), planted_bugs()]);
-            steps.extend(CHAPTERS.flat_map(emulator_tests_of));
-            steps.extend([Emulator::Qemu, Emulator::Bochs].map(all_emulator_tests));
-            steps.extend(CHAPTERS.map(demonstration));
+            // The slower emulator boots each test once only, below.
+            steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu)));
+            steps.extend(EMULATORS.map(all_emulator_tests));
+            steps.extend(CHAPTERS.flat_map(|chapter| EMULATORS.map(|emulator| demonstration(chapter, emulator))));
             steps.extend([end_to_end(), book(), book_listings()]);
             steps
         }
-    }
+    };
+    steps.retain(|step| scope.emulator.is_none() || step.emulator == scope.emulator);
+    steps
 }
 
 fn format() -> Step {
@@ -141,19 +146,20 @@ fn end_to_end() -> Step {
 }
 
 /// The tests of a chapter with exactly its own feature. Chapters without tests have no such step.
-fn emulator_tests_of(chapter: u8) -> Option<Step> {
+fn emulator_tests_of(chapter: u8, emulator: Emulator) -> Option<Step> {
     let tests = emulator::tests_of(Some(chapter));
-    let title = format!("tests of chapter {chapter} in QEMU, with its own feature");
-    (!tests.is_empty()).then(|| Step::new(title, move || emulator::run(&tests, chapter, Emulator::Qemu)))
+    let title = format!("tests of chapter {chapter}, with its own feature,");
+    (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, emulator)))
 }
 
 fn all_emulator_tests(emulator: Emulator) -> Step {
-    let title = format!("all chapters' tests in {emulator:?}, with the features of chapter {LAST_CHAPTER}");
-    Step::new(title, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, emulator))
+    let title = format!("all chapters' tests, with the features of chapter {LAST_CHAPTER},");
+    Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, emulator))
 }
 
-fn demonstration(chapter: u8) -> Step {
-    Step::new(format!("demonstration of chapter {chapter}"), move || emulator::demonstrate(chapter))
+fn demonstration(chapter: u8, emulator: Emulator) -> Step {
+    let title = format!("demonstration of chapter {chapter}");
+    Step::booting(&title, emulator, move || emulator::demonstrate(chapter, emulator))
 }
 
 fn book() -> Step {
@@ -175,5 +181,47 @@ fn check_listings(repository: &Path) -> Count {
             println!("    {error}");
             Count::failed(1)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(chapter: Option<u8>, emulator: Option<Emulator>) -> Vec<String> {
+        plan(Scope { chapter, emulator }).into_iter().map(|step| step.title).collect()
+    }
+
+    #[test]
+    fn a_chapter_is_tested_and_shown_in_both_emulators() {
+        let expected = [
+            "format",
+            "lints of the kernel of chapter 1",
+            "tests of chapter 1, with its own feature, in QEMU",
+            "tests of chapter 1, with its own feature, in Bochs",
+            "demonstration of chapter 1 in QEMU",
+            "demonstration of chapter 1 in Bochs",
+        ];
+        assert_eq!(titles(Some(1), None), expected);
+    }
+
+    #[test]
+    fn with_an_emulator_only_its_steps_are_left() {
+        let expected = ["tests of chapter 1, with its own feature, in Bochs", "demonstration of chapter 1 in Bochs"];
+        assert_eq!(titles(Some(1), Some(Emulator::Bochs)), expected);
+        let bochs = titles(None, Some(Emulator::Bochs));
+        assert_eq!(bochs.len(), 1 + CHAPTERS.count(), "all tests at once, and the demonstrations: {bochs:?}");
+        assert!(bochs.iter().all(|title| title.ends_with(" in Bochs")), "{bochs:?}");
+    }
+
+    #[test]
+    fn without_a_choice_nothing_is_left_out() {
+        let everything = titles(None, None);
+        for emulator in EMULATORS {
+            for title in titles(None, Some(emulator)) {
+                assert!(everything.contains(&title), "{title}");
+            }
+        }
+        assert!(everything.iter().any(|title| title == "end-to-end tests"), "{everything:?}");
     }
 }

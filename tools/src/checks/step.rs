@@ -4,17 +4,25 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::Count;
+use crate::machine::Emulator;
 use crate::workspace;
 
 /// A step.
 pub(super) struct Step {
     pub(super) title: String,
+    /// Where it boots kernels, if that is what it does.
+    pub(super) emulator: Option<Emulator>,
     pub(super) run: Box<dyn FnOnce() -> Count>,
 }
 
 impl Step {
     pub(super) fn new(title: impl Into<String>, run: impl FnOnce() -> Count + 'static) -> Self {
-        Self { title: title.into(), run: Box::new(run) }
+        Self { title: title.into(), emulator: None, run: Box::new(run) }
+    }
+
+    /// A function that boots kernels in this emulator.
+    pub(super) fn booting(title: &str, emulator: Emulator, run: impl FnOnce() -> Count + 'static) -> Self {
+        Self { emulator: Some(emulator), ..Self::new(format!("{title} in {emulator}"), run) }
     }
 
     /// A command that checks one thing.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use flatmk_tools::disk::{Firmware, LoaderLog};
 use flatmk_tools::kernel_file::KernelFile;
-use flatmk_tools::machine::Display;
-use flatmk_tools::session::{self, MachineOptions, Switch};
+use flatmk_tools::machine::{Display, Emulator};
+use flatmk_tools::session::{self, MachineOptions};
 use flatmk_tools::{LAST_CHAPTER, workspace};
 
 /// Build FlatMk and boot it in an emulator
@@ -20,9 +20,6 @@ pub(crate) struct Arguments {
     chapter: u8,
     #[command(flatten)]
     machine: MachineOptions,
-    /// Whether the kernel uses process-context identifiers where the processor has them
-    #[arg(long)]
-    pcid: Option<Switch>,
     /// Let the boot loader log
     #[arg(long)]
     log: bool,
@@ -34,16 +31,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let kernel = KernelFile::read(workspace::build_kernel(arguments.chapter)?)?;
     let mut machine = arguments.machine.machine(&kernel);
-    if let Some(pcid) = arguments.pcid {
-        machine = machine.boot_option("pcid", if pcid == Switch::On { "on" } else { "off" });
-    }
     if arguments.log {
         machine = machine.loader_log(LoaderLog::On);
     }
     if arguments.display {
         machine = machine.display(Display::Window);
     }
-    if arguments.machine.firmware == Firmware::Uefi {
+    if arguments.machine.firmware == Firmware::Uefi && arguments.machine.emulator == Emulator::Qemu {
         // It polls a clock that moves one nanosecond an instruction.
         eprintln!("UEFI firmware takes half a minute to start, as time is counted in instructions");
     }

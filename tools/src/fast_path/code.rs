@@ -1,7 +1,8 @@
 //! The kernel's machine code: its symbols, and functions as instructions.
 
 use iced_x86::{
-    Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic, SymbolResolver, SymbolResult,
+    Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, Mnemonic, SymbolResolver,
+    SymbolResult,
 };
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
@@ -72,17 +73,16 @@ impl<'data> Binary<'data> {
         Ok(lines)
     }
 
-    /// The functions that are called there, in order, each once.
-    pub(super) fn callees(&self, code: &[Line]) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        let calls = code.iter().filter(|line| line.instruction.is_call_near());
-        let targets = calls.map(|line| line.instruction.near_branch_target());
-        for symbol in targets.filter_map(|target| self.symbols.iter().find(|symbol| symbol.address == target)) {
-            if !names.contains(&symbol.name) {
-                names.push(symbol.name.clone());
-            }
-        }
-        names
+    /// The functions to which this one leads.
+    ///
+    /// # Errors
+    ///
+    /// If it leads to an address without a name.
+    pub(super) fn leads_to(&self, code: &[Line]) -> Result<Vec<&str>, ListingError> {
+        let symbol = |target| self.symbols.iter().find(|symbol| symbol.address == target);
+        let name = |target| symbol(target).map(|symbol| symbol.name.as_str());
+        let missing = |target| ListingError::NoSymbol(format!("{target:#x}"));
+        targets(code).into_iter().map(|target| name(target).ok_or_else(|| missing(target))).collect()
     }
 
     /// Up to the next symbol where the file does not say.
@@ -108,6 +108,19 @@ impl<'data> Binary<'data> {
         formatter.format(instruction, &mut text);
         text
     }
+}
+
+/// Where these instructions lead outside of themselves: by a call, then by a jump. 0 for an address that is not in the instruction.
+fn targets(code: &[Line]) -> Vec<u64> {
+    use FlowControl::{Call, ConditionalBranch, IndirectBranch, IndirectCall, UnconditionalBranch};
+    let is_inside = |target| code.iter().any(|line| line.address == target);
+    let of_kinds = |kinds: &[FlowControl]| {
+        let lines = code.iter().filter(|line| kinds.contains(&line.instruction.flow_control()));
+        lines.map(|line| line.instruction.near_branch_target()).filter(|target| !is_inside(*target)).collect()
+    };
+    let mut targets: Vec<u64> = of_kinds(&[Call, IndirectCall]);
+    targets.append(&mut of_kinds(&[ConditionalBranch, UnconditionalBranch, IndirectBranch]));
+    targets
 }
 
 /// Names in place of addresses.
@@ -141,4 +154,34 @@ impl SymbolResolver for Names {
 /// A name without its path.
 pub(super) fn short(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(bytes: &[u8]) -> Vec<Line> {
+        let instructions = Decoder::with_ip(64, bytes, 0x100, DecoderOptions::NONE).into_iter();
+        let line = |instruction: Instruction| Line {
+            address: instruction.ip(),
+            offset: instruction.ip() - 0x100,
+            instruction,
+            text: String::new(),
+        };
+        instructions.map(line).collect()
+    }
+
+    #[test]
+    fn calls_and_jumps_lead_outside_and_jumps_inside_do_not() {
+        // je 100; je 200; call 300; jmp rax; jmp 105; ret
+        let code = [
+            &[0x74, 0xfe][..],
+            &[0x0f, 0x84, 0xf8, 0, 0, 0],
+            &[0xe8, 0xf3, 0x01, 0, 0],
+            &[0xff, 0xe0],
+            &[0xeb, 0xf4],
+            &[0xc3],
+        ];
+        assert_eq!(targets(&lines(&code.concat())), [0x300, 0x200, 0, 0x105]);
+    }
 }

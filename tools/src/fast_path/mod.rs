@@ -1,8 +1,8 @@
 //! The book's listing of the fast path: every instruction of the kernel's file, and what it is for.
 //!
-//! The listing begins at a stub in assembly and goes on with the functions that it calls. What an instruction of the stub is for say the
-//! comments in the source, which goes line by line with the machine code ([`stub`]). What one of a function is for says the line it
-//! was compiled from ([`lines`]).
+//! The listing begins at a stub in assembly and goes on with all to which it leads, up to the slow path. What an instruction of a
+//! stub is for say the comments in the source, which goes line by line with the machine code ([`stub`]). What one of a function is
+//! for says the line it was compiled from ([`lines`]).
 //!
 //! The page is kept in the repository, so that the book can be read and built without a kernel. A test says when it is no longer
 //! what the kernel is.
@@ -11,6 +11,7 @@ mod code;
 mod lines;
 mod stub;
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -18,21 +19,38 @@ use std::{fs, io};
 use code::{Binary, Line};
 use lines::{Lines, Origin};
 
+use crate::generated;
+
 /// Where the page is, from the root of the repository.
 pub const PAGE: &str = "book/src/reference/fast-path.md";
 
-/// The stubs that are listed: the symbol, and the file with its text.
-const STUBS: [(&str, &str); 1] = [("fast_entry", "kernel/src/ipc/fast_path.rs")];
+/// Where the listing begins.
+const ENTRY: &str = "fast_entry";
+
+/// Where it ends: the slow path.
+const ENDS: [&str; 2] = ["syscall_slow", "syscall_saved"];
+
+/// What is written in assembly: the symbol, and the file with its text. All else is compiled.
+const STUBS: [(&str, &str); 3] = [
+    (ENTRY, "kernel/src/ipc/fast_path.rs"),
+    ("further_fast_entry", "kernel/src/scheduling/fast_path.rs"),
+    ("resume_task", SHARED),
+];
+
+/// The file with the macros and operands that stubs share.
+const SHARED: &str = "kernel/src/arch/syscall.rs";
 
 const HEAD: &str = "\
 <!-- Written by `./x book` from the kernel. Changes made here are lost. -->
 
 # The fast path, instruction by instruction
 
-This page is written from the kernel's file, as `./x run` boots it, and from its source. It has every instruction of the stub through which a
-system call enters, and of the functions that the stub calls: the [fast path](../chapters/calls.md#the-usual-case-faster), and where it gives up.
+This page is written from the kernel's file, as `./x run` boots it, and from its source. It has every instruction of the fast path, that of
+[calls](../chapters/calls.md#the-usual-case-faster) and that of [notifications](../chapters/scheduling.md#notifications-faster): of the stub
+through which a system call enters, and of all to which it leads, up to the return to a program. Where the fast path gives up, it jumps to
+`syscall_slow` or `syscall_saved`, and this page ends.
 
-Offsets are hexadecimal, from the beginning of the function; a jump names the offset it leads to. For the stub, a third column says what a
+Offsets are hexadecimal, from the beginning of the function; a jump names the offset it leads to. For a stub, a third column says what a
 number in the instruction is, and the last what the instruction is for. For a function, the compiler only knows which line an instruction
 comes from, and of which function that was inlined there. ″ is the same as above.
 ";
@@ -51,7 +69,7 @@ pub enum ListingError {
     /// The kernel is not an ELF file with symbols and lines.
     #[error("the kernel cannot be disassembled: {0}")]
     Kernel(String),
-    /// A function is not in the kernel.
+    /// A function is not in the kernel, or a jump leads to an address that is the beginning of none.
     #[error("the kernel has no symbol `{0}`")]
     NoSymbol(String),
     /// The text of a stub is not in the source.
@@ -92,11 +110,7 @@ fn kernel_error(error: impl Display) -> ListingError {
 /// If there is none, or it cannot be written.
 pub fn update(repository: &Path, kernel: &Path) -> Result<(), ListingError> {
     let (path, page) = (repository.join(PAGE), page(repository, kernel)?);
-    // The book tool builds anew when a page is written, so one that is right is left alone.
-    if fs::read_to_string(&path).is_ok_and(|present| present == page) {
-        return Ok(());
-    }
-    fs::write(&path, page).map_err(file_error(&path))
+    generated::update(&path, &page).map_err(file_error(&path))
 }
 
 /// The whole page, of a kernel that was built from the sources in this repository.
@@ -108,20 +122,35 @@ pub fn page(repository: &Path, kernel: &Path) -> Result<String, ListingError> {
     let bytes = fs::read(kernel).map_err(file_error(kernel))?;
     let binary = Binary::parse(&bytes)?;
     let lines = Lines::of(repository, kernel)?;
+    let shared = read(repository, SHARED)?;
     let mut page = String::from(HEAD);
-    for (label, file) in STUBS {
-        let path = repository.join(file);
-        let source = fs::read_to_string(&path).map_err(file_error(&path))?;
-        let code = binary.disassemble(label)?;
-        let rows = stub_rows(&code, stub::read(&source, file, label)?)?;
-        page.push_str(&section(label, file, &code, ["number", "what for"], rows));
-        for function in binary.callees(&code) {
-            let code = binary.disassemble(&function)?;
-            let (file, rows) = function_rows(&code, &lines)?;
-            page.push_str(&section(&function, &file, &code, ["in", "the line it was compiled from"], rows));
+    let mut listed = BTreeSet::from(ENDS.map(str::to_owned));
+    // What is still to be listed, the next one last.
+    let mut names = vec![ENTRY.to_owned()];
+    while let Some(name) = names.pop() {
+        if !listed.insert(name.clone()) {
+            continue;
         }
+        let code = binary.disassemble(&name)?;
+        page.push_str(&match STUBS.into_iter().find(|(label, _)| *label == name) {
+            Some((label, file)) => {
+                let text = read(repository, file)?;
+                let written = stub::read(&stub::Source { text: &text, shared: &shared }, file, label)?;
+                section(&name, file, &code, ["number", "what for"], stub_rows(&code, written)?)
+            }
+            None => {
+                let (file, rows) = function_rows(&code, &lines)?;
+                section(&name, &file, &code, ["in", "the line it was compiled from"], rows)
+            }
+        });
+        names.extend(binary.leads_to(&code)?.into_iter().rev().map(str::to_owned));
     }
     Ok(page)
+}
+
+fn read(repository: &Path, file: &str) -> Result<String, ListingError> {
+    let path = repository.join(file);
+    fs::read_to_string(&path).map_err(file_error(&path))
 }
 
 /// The last two cells of each row of a stub: the names of its operands, and its comment.
@@ -186,4 +215,20 @@ fn section(name: &str, file: &str, code: &[Line], heads: [&str; 2], rows: Vec<[S
 /// Code in a cell of a table.
 fn span(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace;
+
+    #[test]
+    fn every_instruction_of_the_kernels_stubs_has_a_comment() {
+        let shared = read(workspace::root(), SHARED).unwrap();
+        for (label, file) in STUBS {
+            let text = read(workspace::root(), file).unwrap();
+            let written = stub::read(&stub::Source { text: &text, shared: &shared }, file, label).unwrap();
+            assert!(written.len() > 20, "{label} has become short");
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! The source of a stub: instructions with their comments, in the text of a `global_asm!`.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use iced_x86::{Instruction, OpKind};
-use regex::Regex;
+use regex::{Captures, Regex};
 
-use super::ListingError;
+use super::{ListingError, code};
 
 /// An instruction as it is written.
 #[derive(Debug)]
@@ -18,7 +19,8 @@ pub(super) struct Written {
     pub(super) comment: Comment,
 }
 
-/// A comment: at the end of a line, or on lines of its own for the instructions after it, up to a blank line.
+/// A comment: at the end of a line, or on lines of its own for the instructions after it, up to a blank line. Instructions of a macro
+/// that have none there have that of the line with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Comment {
     pub(super) text: String,
@@ -31,8 +33,9 @@ const SAME: [(&str, &str); 5] = [("jz", "je"), ("jnz", "jne"), ("jc", "jb"), ("j
 
 static LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\w+:\s*").expect("a constant expression"));
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{(\w+)\}").expect("a constant expression"));
+static PARAMETER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\\\\(\w+)").expect("a constant expression"));
 static FIELD: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"offset_of!\((\w+), ([\w.]+)\)").expect("a constant expression"));
+    LazyLock::new(|| Regex::new(r"offset_of!\((?:[\w$]+::)*(\w+), ([\w.]+)\)").expect("a constant expression"));
 
 impl Written {
     /// Whether a disassembled instruction can be this one: the operation, and those of the operands that are registers.
@@ -50,39 +53,136 @@ impl Written {
     }
 }
 
-/// Reads the instructions from a label to the end of the text.
+/// The source of a stub.
+pub(super) struct Source<'a> {
+    /// The text of its file.
+    pub(super) text: &'a str,
+    /// That of the file with the macros and operands that stubs share.
+    pub(super) shared: &'a str,
+}
+
+/// A macro of the assembler: `.macro name parameter, parameter`, the lines, `.endm`.
+struct Macro<'a> {
+    parameters: Vec<&'a str>,
+    lines: Vec<(usize, &'a str)>,
+}
+
+/// Reads the instructions from a label to the end of the text, those of macros in place of their names.
 ///
 /// # Errors
 ///
 /// If there is no such label, or an instruction without a comment.
-pub(super) fn read(source: &str, file: &'static str, label: &'static str) -> Result<Vec<Written>, ListingError> {
-    let mut lines = source.lines().enumerate().skip_while(|(_, line)| line.trim() != format!("{label}:"));
+pub(super) fn read(source: &Source<'_>, file: &'static str, label: &'static str) -> Result<Vec<Written>, ListingError> {
+    let is_label = |line: &str| line.trim().strip_prefix(label) == Some(":");
+    let mut lines = source.text.lines().enumerate().skip_while(|(_, line)| !is_label(line));
     lines.next().ok_or(ListingError::NoStub { file, label })?;
-    let mut found = Vec::new();
-    let mut group: Option<Comment> = None;
-    let mut is_comment_open = false;
-    for (number, line) in lines.take_while(|(_, line)| !line.trim().starts_with('"')) {
-        let (code, comment) = line.split_once('#').unwrap_or((line, ""));
-        let (code, comment) = (without_labels(code.trim()), comment.trim());
-        if line.trim().is_empty() {
-            group = None;
-        } else if line.trim().starts_with('#') {
-            match &mut group {
-                Some(group) if is_comment_open => group.text = format!("{} {comment}", group.text),
-                _ => group = Some(Comment { text: comment.to_owned(), line: number }),
+    let lines: Vec<_> = lines.take_while(|(_, line)| !line.trim().starts_with('"')).collect();
+    let mut reader = Reader { source, macros: source.macros(), found: Vec::new() };
+    reader.read(&lines, None)?;
+    Ok(reader.found)
+}
+
+struct Reader<'a> {
+    source: &'a Source<'a>,
+    macros: BTreeMap<&'a str, Macro<'a>>,
+    found: Vec<Written>,
+}
+
+impl Reader<'_> {
+    /// `around`: what the macro is for of which these are the lines.
+    fn read(&mut self, lines: &[(usize, &str)], around: Option<&Comment>) -> Result<(), ListingError> {
+        let mut group = around.cloned();
+        let mut is_comment_open = false;
+        let mut lines = lines.iter().copied();
+        while let Some((number, line)) = lines.next() {
+            let (code, comment) = line.split_once('#').unwrap_or((line, ""));
+            let (code, comment) = (without_labels(code.trim()), comment.trim());
+            if line.trim().is_empty() {
+                group = around.cloned();
+            } else if line.trim().starts_with('#') {
+                match &mut group {
+                    Some(group) if is_comment_open => group.text = format!("{} {comment}", group.text),
+                    _ => group = Some(Comment { text: comment.to_owned(), line: number }),
+                }
+                is_comment_open = true;
+                continue;
+            } else if code.starts_with(".macro ") {
+                lines.by_ref().find(|(_, line)| is_end(line));
+            } else if !code.is_empty() && !code.starts_with('.') {
+                let own = (!comment.is_empty()).then(|| Comment { text: comment.to_owned(), line: number });
+                self.read_code(code, own.or_else(|| group.clone()))?;
             }
-            is_comment_open = true;
-            continue;
-        } else if !code.is_empty() && !code.starts_with('.') {
-            let own = (!comment.is_empty()).then(|| Comment { text: comment.to_owned(), line: number });
-            let comment = own.or_else(|| group.clone()).ok_or_else(|| ListingError::NoComment(code.to_owned()))?;
-            let names = NAME.captures_iter(code).filter_map(|name| name.get(1));
-            let names = names.map(|name| meaning(source, name.as_str())).collect();
-            found.push(Written { text: code.to_owned(), names, comment });
+            is_comment_open = false;
         }
-        is_comment_open = false;
+        Ok(())
     }
-    Ok(found)
+
+    /// An instruction, or the name of a macro with its arguments.
+    fn read_code(&mut self, code: &str, comment: Option<Comment>) -> Result<(), ListingError> {
+        let (name, arguments) = code.split_once(' ').unwrap_or((code, ""));
+        if let Some(called) = self.macros.get(name) {
+            let lines = called.expand(arguments);
+            let lines: Vec<_> = lines.iter().map(|(number, line)| (*number, line.as_str())).collect();
+            return self.read(&lines, comment.as_ref());
+        }
+        let comment = comment.ok_or_else(|| ListingError::NoComment(code.to_owned()))?;
+        let names = NAME.captures_iter(code).filter_map(|name| name.get(1));
+        let names = names.map(|name| self.source.meaning(name.as_str())).collect();
+        self.found.push(Written { text: code.to_owned(), names, comment });
+        Ok(())
+    }
+}
+
+impl<'a> Source<'a> {
+    /// By their names.
+    fn macros(&self) -> BTreeMap<&'a str, Macro<'a>> {
+        let mut macros = BTreeMap::new();
+        for text in [self.shared, self.text] {
+            let mut lines = text.lines().enumerate();
+            while let Some((_, line)) = lines.next() {
+                let Some(head) = line.trim().strip_prefix(".macro ") else { continue };
+                let (name, parameters) = head.split_once(' ').unwrap_or((head, ""));
+                let lines = lines.by_ref().take_while(|(_, line)| !is_end(line)).collect();
+                macros.insert(name, Macro { parameters: parameters.split(',').map(str::trim).collect(), lines });
+            }
+        }
+        macros
+    }
+
+    /// What a name in braces stands for: `Task.context.rbx` for `offset_of!(Task, context.rbx)`.
+    fn meaning(&self, name: &str) -> String {
+        let mut lines = self.text.lines().chain(self.shared.lines());
+        let Some(value) = lines.find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(" = ")) else {
+            return name.to_owned();
+        };
+        let value = value.trim_end_matches(',');
+        if let Some(symbol) = value.strip_prefix("sym ") {
+            return code::short(symbol).to_owned();
+        }
+        match FIELD.captures(value) {
+            None => value.trim_start_matches("const ").trim_end_matches(" as u64").to_owned(),
+            Some(field) => field.extract::<2>().1.join("."),
+        }
+    }
+}
+
+impl Macro<'_> {
+    /// Its lines with the arguments in place of the parameters. A backslash is two, because the text is a literal of Rust.
+    fn expand(&self, arguments: &str) -> Vec<(usize, String)> {
+        let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
+        let argument = |found: &Captures<'_>| {
+            let [name] = found.extract().1;
+            let index = self.parameters.iter().position(|parameter| *parameter == name);
+            index.and_then(|index| arguments.get(index)).copied().unwrap_or_default()
+        };
+        let lines = self.lines.iter();
+        lines.map(|(number, line)| (*number, PARAMETER.replace_all(line, argument).into_owned())).collect()
+    }
+}
+
+/// Whether a macro ends here.
+fn is_end(line: &str) -> bool {
+    line.trim() == ".endm"
 }
 
 fn without_labels(mut code: &str) -> &str {
@@ -90,20 +190,6 @@ fn without_labels(mut code: &str) -> &str {
         code = code.get(label.end()..).unwrap_or_default();
     }
     code
-}
-
-/// What the source says that a name in braces stands for: `Task.context.rbx` for `offset_of!(Task, context) + offset_of!(Context, rbx)`.
-fn meaning(source: &str, name: &str) -> String {
-    let definition = source.lines().find_map(|line| {
-        let value = line.trim().strip_prefix(name)?.strip_prefix(" = ")?;
-        value.strip_prefix("sym ").or_else(|| value.strip_prefix("const "))
-    });
-    let Some(definition) = definition else { return name.to_owned() };
-    let fields: Vec<_> = FIELD.captures_iter(definition).map(|field| field.extract::<2>().1).collect();
-    match fields.as_slice() {
-        [] => definition.trim_end_matches(',').trim_end_matches(" as u64").to_owned(),
-        [[outer, ..], ..] => fields.iter().fold((*outer).to_owned(), |path, [_, field]| format!("{path}.{field}")),
-    }
 }
 
 #[cfg(test)]
@@ -122,6 +208,18 @@ entry:
     mov rdx, rbx
     mov r10, [rax + {rbx}]      # its own
 
+    .macro count register, function
+    inc \\register
+    # Inside.
+    call {\\function}
+    dec \\register               # back
+    .endm
+
+    # Outside.
+    count rcx, function
+
+    exchange r8                 # shared
+
     # Another.
 2:  jz 5f
     .byte 0
@@ -129,13 +227,21 @@ entry:
     # The last.
     call {function}
     ",
-    rbx = const offset_of!(Task, context) + offset_of!(Context, rbx),
-    function = sym function,
+    rbx = const offset_of!(Task, context.rbx),
+    function = sym path::function,
 );
 "#;
 
+    const SHARED: &str = r#"
+    .macro exchange register
+    xchg [\\register + {place}], r9
+    .endm
+            ",
+            place = const ::core::mem::offset_of!($crate::task::Task, place),
+"#;
+
     fn read_it(source: &str) -> Result<Vec<Written>, ListingError> {
-        read(source, "a file", "entry")
+        read(&Source { text: source, shared: SHARED }, "a file", "entry")
     }
 
     #[test]
@@ -145,6 +251,10 @@ entry:
         let expected = [
             ("mov rdx, rbx", "Both, for a reason."),
             ("mov r10, [rax + {rbx}]", "its own"),
+            ("inc rcx", "Outside."),
+            ("call {function}", "Inside."),
+            ("dec rcx", "back"),
+            ("xchg [r8 + {place}], r9", "shared"),
             ("jz 5f", "Another."),
             ("call {function}", "The last."),
         ];
@@ -154,12 +264,12 @@ entry:
     #[test]
     fn names_stand_for_what_the_source_says() {
         let names: Vec<_> = read_it(SOURCE).unwrap().into_iter().flat_map(|line| line.names).collect();
-        assert_eq!(names, ["Task.context.rbx", "function"]);
+        assert_eq!(names, ["Task.context.rbx", "function", "Task.place", "function"]);
     }
 
     #[test]
     fn an_instruction_without_a_comment_is_refused() {
-        for comment in ["    # Another.\n", "    # Both, for\n    # a reason.\n"] {
+        for comment in ["    # Another.\n", "    # Both, for\n    # a reason.\n", "    # Outside.\n", "# shared"] {
             assert!(SOURCE.contains(comment));
             assert!(matches!(read_it(&SOURCE.replace(comment, "")), Err(ListingError::NoComment(_))), "{comment}");
         }

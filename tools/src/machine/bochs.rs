@@ -20,7 +20,6 @@ use crate::kernel_file::KernelFile;
 
 const PROGRAM: &str = "bochs";
 const X_SERVER: &str = "Xvfb";
-const DEFAULT_CPU: &str = "corei7_skylake_x";
 
 /// Bochs keeps no more of a machine's memory in that of the host; what is beyond goes to a file when it is used.
 const MOST_HOST_MEMORY_MIB: u32 = 2048;
@@ -85,7 +84,29 @@ pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError
     if machine.counting == Counting::On {
         return Err(MachineError::Unsupported("Bochs does not count instructions by their kinds: take QEMU"));
     }
-    Ok(())
+    match &machine.cpu {
+        Some(model) => check_cpu(model),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a processor that Bochs does not have. Bochs itself would only say that a line of its configuration is malformed.
+fn check_cpu(model: &str) -> Result<(), MachineError> {
+    let answer = Command::new(PROGRAM).args(["-help", "cpu"]).stdin(Stdio::null()).output();
+    let answer = answer.map_err(start_error(PROGRAM))?;
+    let known = cpu_models(&String::from_utf8_lossy(&answer.stderr));
+    // Another version of Bochs may answer in another way. Then it has the last word.
+    if known.is_empty() || known.iter().any(|known| known == model) {
+        return Ok(());
+    }
+    Err(MachineError::UnknownCpu { model: model.to_owned(), known })
+}
+
+/// The processors in Bochs's answer to `-help cpu`: a paragraph, one a line, below a heading.
+fn cpu_models(answer: &str) -> Vec<String> {
+    let below = answer.lines().skip_while(|line| !line.starts_with("Supported CPU models")).skip(1);
+    let models = below.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    models.map(str::to_owned).collect()
 }
 
 fn text(machine: &Machine, folder: &Path, serial: &str) -> Result<String, MachineError> {
@@ -93,7 +114,7 @@ fn text(machine: &Machine, folder: &Path, serial: &str) -> Result<String, Machin
     let cylinders = fs::metadata(&disk).map_err(ImageError::write(&disk))?.len() / CYLINDER_BYTES;
     let memory = machine.memory_mib;
     let host_memory = memory.min(MOST_HOST_MEMORY_MIB);
-    let cpu = machine.cpu.as_deref().unwrap_or(DEFAULT_CPU);
+    let cpu = machine.cpu_model();
     let serial = match machine.serial {
         Serial::Present => format!("enabled=1, mode=socket-client, dev={serial}"),
         Serial::Absent => "enabled=0".to_owned(),
@@ -197,6 +218,21 @@ pub(super) fn state(output: &str) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_processors_are_read_from_the_answer() {
+        let answer = "\
+00000000000i[      ] LTDL_LIBRARY_PATH not set. using compile time default '/usr/lib/bochs/plugins'
+Supported CPU models:
+
+bx_generic
+corei7_skylake_x
+
+00000000000i[SIM   ] quit_sim called with exit code 0
+";
+        assert_eq!(cpu_models(answer), ["bx_generic", "corei7_skylake_x"]);
+        assert!(cpu_models("bochs: unknown option\n").is_empty());
+    }
 
     #[test]
     fn the_debuggers_answers_are_told_apart() {

@@ -11,6 +11,7 @@
 //! ```
 
 mod bochs;
+mod emulator;
 mod exit;
 mod fit;
 mod preface;
@@ -22,30 +23,19 @@ mod running;
 use std::fs::File;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use crate::cleanup::TemporaryFolder;
 use crate::disk::{self, Firmware, ImageError, LoaderLog};
 use crate::kernel_file::{KernelFile, KernelFileError};
 use crate::ramdisk::{self, BootOptions};
 use crate::workspace::{self, BuildError};
 
+pub use emulator::Emulator;
 pub use exit::ExitReason;
 pub use qmp::QmpError;
 pub use running::{Limits, Outcome, Running, WaitError};
 
 /// The least memory that a machine can be given. Below it there is no room for the boot loader.
 pub const MINIMUM_MEMORY_MIB: u32 = 16;
-
-/// The program that plays the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Emulator {
-    /// QEMU: fast, forgiving, the one with UEFI.
-    #[default]
-    Qemu,
-    /// Bochs: close to hardware, the one with process-context identifiers.
-    Bochs,
-}
 
 /// The chip set of QEMU's machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -143,6 +133,14 @@ pub enum MachineError {
     /// The firmware is not installed.
     #[error("there is no UEFI firmware for QEMU (package ovmf or edk2-ovmf): run ./x doctor")]
     NoFirmware,
+    /// The emulator has no such processor.
+    #[error("Bochs has no processor `{model}`; it has {}", .known.join(", "))]
+    UnknownCpu {
+        /// What was asked for.
+        model: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// The emulator cannot do it.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -318,12 +316,13 @@ impl Machine {
         Ok(())
     }
 
-    fn options(&self, kernel: &KernelFile) -> BootOptions {
-        let exit = match self.emulator {
-            Emulator::Qemu => "qemu",
-            Emulator::Bochs => "bochs",
-        };
-        let mut options = BootOptions::from([("exit".into(), exit.into()), ("interactive".into(), "no".into())]);
+    fn cpu_model(&self) -> &str {
+        self.cpu.as_deref().unwrap_or(self.emulator.default_cpu())
+    }
+
+    pub(crate) fn options(&self, kernel: &KernelFile) -> BootOptions {
+        let exit = self.emulator.name().to_owned();
+        let mut options = BootOptions::from([("exit".into(), exit), ("interactive".into(), "no".into())]);
         options.extend(kernel.options.clone());
         options.extend(self.boot_options.clone());
         options

@@ -48,7 +48,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
     let mut command = Command::new(PROGRAM);
     command
         .args(["-machine", if machine.machine_type == MachineType::Q35 { "q35" } else { "pc" }])
-        .args(["-cpu", machine.cpu.as_deref().unwrap_or("max")])
+        .args(["-cpu", machine.cpu_model()])
         .arg("-m")
         .arg(format!("{}M", machine.memory_mib))
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-no-reboot", "-net", "none", "-monitor", "none"])

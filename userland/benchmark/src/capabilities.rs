@@ -27,7 +27,7 @@ const ADDRESS: u64 = 0x2000_0000;
 
 /// Measures all rows and prints them.
 pub(crate) fn show() {
-    println!("{:<24} {:>8} {:>8} {:>8}  ticks", "operation", "min", "median", "max");
+    crate::print_head("operation");
     if let Err(error) = prepare().and_then(|()| measure()) {
         println!("capabilities failed: {error}");
     }

@@ -8,8 +8,8 @@
 mod capabilities;
 mod threads;
 
-use flatmk_abi::{Error, Operation, slots};
-use flatmk_runtime::object::{Done, Endpoint, Interrupts, MissingCapability, OWN_TABLE, OWN_TASK};
+use flatmk_abi::{Error, MissingCapability, Operation, slots};
+use flatmk_runtime::object::{Done, Endpoint, Interrupts, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::Sharing;
 use flatmk_runtime::{invoke, marks, println, time_stamp};
@@ -35,7 +35,7 @@ fn main(_argument: u64, _words: [u64; 4]) {
 /// Measures all rows and prints the table.
 fn run(_context: u64, _message: &mut [u64; 4]) {
     capabilities::show();
-    println!("{:<24} {:>8} {:>8} {:>8}  ticks", "row", "min", "median", "max");
+    print_head("row");
     show("null_syscall", || invoke(slots::SELF, Operation::Identify, [0; 4]).map(|_| ()));
     show("yield_alone", || OWN_TASK.yield_now());
     match threads::start_echo() {
@@ -86,7 +86,9 @@ fn show_interrupt() -> Done {
     LINES.bind(TIMER, Some(threads::start_handler()?))?;
     let mut row = Row::default();
     for batch in 0..BATCHES {
+        marks::begin();
         row.set(batch, threads::wait_for_interrupt());
+        marks::tell("interrupt_to_handler", 1);
     }
     row.print("interrupt_to_handler");
     LINES.bind(TIMER, None)
@@ -96,6 +98,11 @@ fn show_interrupt() -> Done {
 fn call(endpoint: Endpoint) -> Result<(), Error> {
     let [answer, ..] = endpoint.call(MESSAGE)?;
     if answer == MESSAGE[0] { Ok(()) } else { Err(Error::InvalidArgument) }
+}
+
+/// The first line of a table: what its columns are, and of how many samples.
+fn print_head(name: &str) {
+    println!("{name:<24} {:>8} {:>8} {:>8}  ticks, {BATCHES} samples", "min", "median", "max");
 }
 
 /// The batches of a row, in ticks for one operation.

@@ -1,9 +1,9 @@
 //! Threads of the benchmark program: tasks with its own address space and table.
 
 use core::arch::naked_asm;
-use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use flatmk_abi::{Error, FaultAnswer, Kind, Operation};
+use flatmk_abi::{Error, FaultAnswer, Kind, Operation, marks};
 use flatmk_runtime::object::{Done, Endpoint, Notification, OWN_SPACE, OWN_TABLE, OWN_TASK, Task};
 
 use crate::capabilities::MEMORY;
@@ -154,50 +154,50 @@ extern "C" fn pager_entry() {
 }
 // ANCHOR_END: fault
 
-/// When the benchmark last noted the time, in the lower half of the time stamp counter; how long after that the handler began; and whether it did.
-#[repr(C)]
-struct Stamps(UnsafeCell<[u32; 3]>);
-
-// SAFETY: only the instructions below touch it, each of which is one access.
-unsafe impl Sync for Stamps {}
-
-static STAMPS: Stamps = Stamps(UnsafeCell::new([0; 3]));
+/// When the handler began; 0 as long as it has not.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
 
 // ANCHOR: interrupt
-/// Notes the time over and over until an interrupt comes. Returns the ticks from the last note to the first instruction of the handler.
+/// Looks at the clock over and over until an interrupt comes. Returns the ticks from the last look before it to the handler's first.
 #[inline(never)]
 pub(crate) fn wait_for_interrupt() -> u64 {
-    let ticks: u32;
-    // SAFETY: changes the stamps only, and the registers that are named.
+    // The lower halves of the last looks. With the last one the program may have gone on.
+    let (before, last): (u32, u32);
+    // SAFETY: changes the stamp, which is atomic, and the registers that are named.
     unsafe {
         core::arch::asm!(
-            "mov dword ptr [{stamps} + 8], 0",
-            "2: rdtsc",
-            "mov dword ptr [{stamps}], eax",
-            "cmp dword ptr [{stamps} + 8], 0",
+            "rdtsc",
+            "mov qword ptr [rip + {begun}], 0",
+            "2: mov ecx, eax",
+            "rdtsc",
+            "cmp qword ptr [rip + {begun}], 0",
             "je 2b",
-            "mov eax, dword ptr [{stamps} + 4]",
-            stamps = in(reg) &raw const STAMPS,
-            out("eax") ticks,
+            begun = sym BEGUN,
+            out("ecx") before,
+            out("eax") last,
             out("edx") _,
             options(nostack),
         );
     }
-    ticks.into()
+    let begun = BEGUN.load(Ordering::Relaxed) as u32;
+    // From a look after the interrupt it is nearly once around.
+    begun.wrapping_sub(last).min(begun.wrapping_sub(before)).into()
 }
 
+/// The end for whoever counts, too.
 #[unsafe(naked)]
 extern "C" fn handler_entry() {
     naked_asm!(
         "rdtsc",
-        "lea rcx, [rip + {stamps}]",
-        "sub eax, dword ptr [rcx]",
-        "mov dword ptr [rcx + 4], eax",
-        "mov dword ptr [rcx + 8], 1",
+        "nop dword ptr [rax + {end}]",
+        "shl rdx, 32",
+        "or rax, rdx",
+        "mov [rip + {begun}], rax",
         "xor edi, edi",
         "mov esi, {ret}",
         "syscall",
-        stamps = sym STAMPS,
+        end = const marks::END,
+        begun = sym BEGUN,
         ret = const Operation::Return as u64,
     )
 }

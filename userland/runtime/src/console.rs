@@ -2,9 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use flatmk_abi::{Operation, WRITE_LIMIT_BYTES, slots};
+use flatmk_abi::{WRITE_LIMIT_BYTES, slots};
 
-use crate::syscall::invoke;
+use crate::object::Console;
 
 const CAPACITY: usize = WRITE_LIMIT_BYTES as usize;
 
@@ -20,9 +20,8 @@ impl Line {
     }
 
     fn flush(&mut self) {
-        let arguments = [self.bytes.as_ptr() as u64, self.length as u64, 0, 0];
         // A program without a console has nobody to tell.
-        invoke(slots::CONSOLE, Operation::Write, arguments).unwrap_or_default();
+        Console(slots::CONSOLE).write(self.bytes.as_ptr() as u64, self.length as u64).unwrap_or_default();
         self.length = 0;
     }
 }

@@ -6,8 +6,7 @@ use core::panic::PanicInfo;
 use flatmk_abi::{FaultAnswer, Operation, slots};
 
 use crate::console::Line;
-use crate::object::Power;
-use crate::syscall::{answer_with_window, invoke};
+use crate::object::{Power, answer_with_window};
 
 /// Names the function in which a program begins: `fn(argument: u64, words: [u64; 4])`. When it returns, the task is ready to be called.
 #[macro_export]
@@ -46,28 +45,38 @@ macro_rules! service {
                 let handler: fn(u64, &mut [u64; 4]) = $handler;
                 handler(context, message);
             }
-            core::arch::naked_asm!(
-                "sub rsp, 32",
-                "mov [rsp], rdx",
-                "mov [rsp + 8], r10",
-                "mov [rsp + 16], r8",
-                "mov [rsp + 24], r9",
-                "mov rsi, rsp",
-                "call {handle}",
-                "mov rdx, [rsp]",
-                "mov r10, [rsp + 8]",
-                "mov r8, [rsp + 16]",
-                "mov r9, [rsp + 24]",
-                "xor edi, edi",
-                "mov esi, 1",
-                "syscall",
-                // Only a return that is refused comes back.
-                "call {refused}",
-                "ud2",
-                handle = sym handle,
-                refused = sym $crate::stop_faulting_caller,
-            )
+            $crate::serve!(handle)
         }
+    };
+}
+
+/// The body of an entry: passes the message to a function, and returns with what is there afterwards. The second argument is an instruction before the call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! serve {
+    ($handle:ident $(, $first:literal)?) => {
+        core::arch::naked_asm!(
+            "sub rsp, 32",
+            "mov [rsp], rdx",
+            "mov [rsp + 8], r10",
+            "mov [rsp + 16], r8",
+            "mov [rsp + 24], r9",
+            $($first,)?
+            "mov rsi, rsp",
+            "call {handle}",
+            "mov rdx, [rsp]",
+            "mov r10, [rsp + 8]",
+            "mov r8, [rsp + 16]",
+            "mov r9, [rsp + 24]",
+            "xor edi, edi",
+            "mov esi, 1",
+            "syscall",
+            // Only a return that is refused comes back.
+            "call {refused}",
+            "ud2",
+            handle = sym $handle,
+            refused = sym $crate::stop_faulting_caller,
+        )
     };
 }
 // ANCHOR_END: service
@@ -83,41 +92,20 @@ macro_rules! transfer_service {
                 let handler: fn(u64, &mut [u64; 4], u64) = $handler;
                 handler(context, message, window);
             }
-            core::arch::naked_asm!(
-                "sub rsp, 32",
-                "mov [rsp], rdx",
-                "mov [rsp + 8], r10",
-                "mov [rsp + 16], r8",
-                "mov [rsp + 24], r9",
-                "mov rdx, rsi",
-                "mov rsi, rsp",
-                "call {handle}",
-                "mov rdx, [rsp]",
-                "mov r10, [rsp + 8]",
-                "mov r8, [rsp + 16]",
-                "mov r9, [rsp + 24]",
-                "xor edi, edi",
-                "mov esi, 1",
-                "syscall",
-                "call {refused}",
-                "ud2",
-                handle = sym handle,
-                refused = sym $crate::stop_faulting_caller,
-            )
+            // The third argument.
+            $crate::serve!(handle, "mov rdx, rsi")
         }
     };
 }
 
-// The entries above return with these numbers.
+// The entries return with these numbers.
 const _: () = assert!(slots::REPLY == 0 && Operation::Return as u64 == 1);
 
 /// The end of a program's start: from now on the task only runs when it is called.
 pub extern "C" fn finish_start() -> ! {
     // A return from a start does not come back: the task is entered afresh at an endpoint.
-    match invoke(slots::REPLY, Operation::Return, [0; 4]) {
-        Ok(_) => unreachable!("a task went on after its return"),
-        Err(error) => panic!("the end of the start was refused: {error}"),
-    }
+    let error = answer_with_window([0; 4], 0);
+    panic!("the end of the start was refused: {error}")
 }
 
 /// What a service does when its answer is refused. Without capabilities there is one reason: the caller has faulted, has made an endpoint of the

@@ -9,6 +9,7 @@ mod console;
 mod entry;
 pub mod marks;
 pub mod object;
+mod operations;
 pub mod program;
 pub mod sharing;
 mod syscall;
@@ -16,7 +17,8 @@ pub mod testing;
 
 pub use console::write_line;
 pub use entry::{finish_start, panic, stop_faulting_caller};
-pub use syscall::{answer_with_window, call, call_with_window, invoke};
+pub use object::answer_with_window;
+pub use syscall::invoke;
 
 /// The time stamp counter: instructions with exact instruction time, else the ticks of a constant clock.
 #[must_use]

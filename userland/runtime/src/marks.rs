@@ -12,7 +12,7 @@ macro_rules! mark {
     };
 }
 
-/// Comes before the first of the two reads of the time stamp.
+/// Comes before the two reads of the time stamp.
 #[inline(always)]
 pub fn begin() {
     mark!(marks::BEGIN);
@@ -25,8 +25,9 @@ pub fn end(row: &str, rounds: u64) {
     tell(row, rounds);
 }
 
+/// The second half of [`end`], for what another task has read and marked the end of.
 #[inline(never)]
-fn tell(row: &str, rounds: u64) {
+pub fn tell(row: &str, rounds: u64) {
     for byte in rounds.to_le_bytes().into_iter().chain(row.bytes()).chain([0]) {
         for bit in 0..u8::BITS {
             if byte >> bit & 1 == 0 {

@@ -5,8 +5,8 @@ use flatmk_runtime::object::Task;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
-use crate::harness::{at, end_thread, make, start_thread, thread_slot, with_scratch};
-use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
+use crate::harness::{PLAIN_FLAGS, at, end_thread, make, start_thread, thread_slot, with_scratch};
+use crate::registers::{FREE_FLAGS, system_call, system_call_with_flags};
 
 pub(crate) const TESTS: &[Test] = tests![
     no_operation_leaves_kernel_data_in_a_register,

@@ -47,6 +47,9 @@ pub(crate) fn copy(slot: u64, source: u64, rights: Rights) -> u64 {
     at(slot)
 }
 
+/// The flags of ordinary code: interrupts on, and the bit that is always set.
+pub(crate) const PLAIN_FLAGS: u64 = 0x202;
+
 /// How many threads there can be at a time.
 pub(crate) const THREADS: u64 = 12;
 

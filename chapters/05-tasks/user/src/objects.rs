@@ -2,7 +2,7 @@
 
 use flatmk_abi::layout::USER_START;
 use flatmk_abi::{Access, Kind, Operation, Rights, slots};
-use flatmk_runtime::object::{AddressSpace, Frame, Memory, Table, Task};
+use flatmk_runtime::object::{AddressSpace, FloatingPoint, Frame, Memory, Table, Task};
 
 use crate::harness::{MEMORY, SCRATCH, at, copy, kernel_knows, make, stack_top, with_scratch};
 
@@ -64,7 +64,7 @@ pub(crate) fn with_objects(test: impl FnOnce()) {
         copy(13, slots::CONSOLE, Rights::empty());
         copy(14, slots::POWER, Rights::empty());
         copy(23, FLOATING, Rights::GRANT);
-        Task(CONFIGURED).set_floating_point(Some(FLOATING_USED)).expect("it is stopped");
+        Task(CONFIGURED).set_floating_point(Some(FloatingPoint(FLOATING_USED))).expect("it is stopped");
         for task in [CONFIGURED, STARTED] {
             Task(task).configure(Table(TABLE), AddressSpace(SPACE), stack_top(0)).expect("a new task");
         }

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_capability_without_the_right_is_refused_by_every_operation,
     a_pointer_to_nothing_is_refused_by_every_operation,
     unknown_operations_are_refused,
-    bits_that_mean_nothing_are_ignored,
+    flags_that_an_operation_does_not_take_are_refused,
     capabilities_are_copied_moved_and_deleted,
     a_frame_is_mapped_unmapped_and_mapped_again,
 ];
@@ -119,13 +119,20 @@ fn unknown_operations_are_refused() {
     }
 }
 
-fn bits_that_mean_nothing_are_ignored() {
-    let identify = Operation::Identify as u64;
-    for bit in 8..64 {
-        let identified = system_call(slots::CONSOLE, identify | 1 << bit, [!0; 4]);
-        assert_eq!(identified, Ok([Kind::Console as u64, ALL, 0, 0]));
-        assert_eq!(system_call(slots::SELF, Operation::Yield as u64 | 1 << bit, [!0; 4]), Ok([0; 4]));
-    }
+/// Whatever the capability: on some of these the operation would succeed, on others it would fail otherwise.
+fn flags_that_an_operation_does_not_take_are_refused() {
+    with_objects(|| {
+        for operation in OPERATIONS.iter().map(|information| information.operation) {
+            for flag in (8..64).map(|bit| 1 << bit).filter(|flag| operation.flags() & flag == 0) {
+                for flags in [flag, flag | operation.flags()] {
+                    for pointer in [slots::REPLY, slots::SELF, slots::CONSOLE, TABLE, FRAME, u64::MAX] {
+                        let outcome = system_call(pointer, operation as u64 | flags, [1, FRAME, TABLE, 1]);
+                        assert_eq!(outcome, Err(Error::UnknownOperation), "{operation:?} with {flags:#x}");
+                    }
+                }
+            }
+        }
+    });
 }
 
 fn capabilities_are_copied_moved_and_deleted() {

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::layout::{USER_END, USER_START};
 use flatmk_abi::slots::{self, SLOTS_PER_TABLE, nested};
-use flatmk_abi::{ArgumentSort, Kind, OPERATIONS, Operation, OperationInfo, Rights};
+use flatmk_abi::{ArgumentSort, Kind, MAX_PRIORITY, OPERATIONS, Operation, OperationInfo, Rights};
 use flatmk_runtime::object::{Memory, OWN_SPACE, OWN_TABLE, Table, Task};
 use flatmk_runtime::print;
 
@@ -159,6 +159,9 @@ fn value(random: &mut Random, sort: ArgumentSort) -> u64 {
         ArgumentSort::Rights => random.below(ALL + 2),
         ArgumentSort::Access => random.below(4),
         ArgumentSort::Kind => kind(random),
+        ArgumentSort::Priority => number(random, 0, MAX_PRIORITY.into()),
+        ArgumentSort::Port => number(random, 0, u16::MAX.into()),
+        ArgumentSort::MissingCapability => number(random, 0, 1),
         ArgumentSort::Number { least, most } => number(random, least, most),
         ArgumentSort::Time => random.choose(&[0, 1, 1_000_000, u64::MAX]),
         _ => any(random),
@@ -189,7 +192,12 @@ fn operation(random: &mut Random) -> u64 {
         }
         _ => listed().nth(random.below(OPERATIONS.len() as u64) as usize),
     };
-    chosen.map_or(0, |information| information.operation as u64)
+    let operation = chosen.map_or(0, |information| information.operation as u64);
+    match random.below(16) {
+        0 => operation | 1 << (8 + random.below(56)),
+        1 => operation | chosen.map_or(0, |information| random.next() & information.operation.flags()),
+        _ => operation,
+    }
 }
 
 /// A life of the thread: system calls until it is enough, then yields.

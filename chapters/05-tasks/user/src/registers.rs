@@ -6,7 +6,9 @@
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
-use flatmk_abi::{Error, MESSAGE_WORDS, OPERATIONS, OperationInfo, Words};
+use flatmk_abi::{Error, MESSAGE_WORDS, OPERATIONS, Operation, OperationInfo, Words};
+
+use crate::harness::PLAIN_FLAGS;
 
 /// The registers before a system call and after it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,9 +123,6 @@ extern "C" fn execute(registers: &mut Registers) {
     )
 }
 
-/// The flags of ordinary code: interrupts on, and the bit that is always set.
-pub(crate) const PLAIN_FLAGS: u64 = 0x202;
-
 /// Flags that a program may set at will, and that no system call may change: carry, parity, adjust, zero, sign, direction,
 /// overflow, nested task, alignment check, identification.
 pub(crate) const FREE_FLAGS: u64 = 0x0024_4cd5;
@@ -185,6 +184,10 @@ fn checked_call(rflags: u64, pointer: u64, word: u64, arguments: Words) -> (Resu
     let results = [after.rdx, after.r10, after.r8, after.r9];
     let status = after.rax.cast_signed();
     if status == 0 {
+        assert!(
+            Operation::from_word(word).is_some(),
+            "there is no such operation, or it does not take a flag: {word:#x}"
+        );
         let defined = information(word).map_or(0, |information| information.results.len());
         assert!(
             results.iter().skip(defined).all(|&word| word == 0),
@@ -204,7 +207,8 @@ fn information(word: u64) -> Option<&'static OperationInfo> {
 
 /// Whether the interface lists the error. Chapter 5 does not have the operations of later ones.
 fn may_fail_with(word: u64, error: Error) -> bool {
-    let Some(information) = information(word) else { return error == Error::UnknownOperation };
+    let known = Operation::from_word(word).and_then(|_| information(word));
+    let Some(information) = known else { return error == Error::UnknownOperation };
     matches!(error, Error::InvalidCapability | Error::WrongKind | Error::MissingRight)
         || information.errors.iter().any(|&(listed, _)| listed == error)
         || (information.operation.chapter() > 5 && error == Error::UnknownOperation)

@@ -1,22 +1,24 @@
 //! A call carries context and words to the callee and brings its answer back, and nothing else.
 
-use flatmk_abi::{Error, Kind, Operation, Rights, slots};
-use flatmk_runtime::object::{OWN_TABLE, Task, identify};
+use flatmk_abi::{Error, FLAG_NO_WAIT, FLAGS_WINDOW, Kind, MissingCapability, Operation, Rights, slots};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, Task, identify};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
 use crate::entries::{check_entry, look_entry, times_entered};
 use crate::harness::{
-    FIRST_FREE, MEMORY, SCRATCH, at, end_thread, make, make_thread, stack_top, with_scratch, yield_once,
+    FIRST_FREE, MEMORY, PLAIN_FLAGS, SCRATCH, at, end_thread, make, make_thread, stack_top, with_scratch, yield_once,
 };
-use crate::registers::{FREE_FLAGS, PLAIN_FLAGS, system_call, system_call_with_flags};
+use crate::registers::{FREE_FLAGS, system_call, system_call_with_flags};
 use crate::servers::{CALL, load, make_server, server, start_server};
+use crate::victims::{VICTIM, address, is_stopped, undefined};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_call_carries_the_context_and_four_words,
     a_call_reaches_another_space,
     a_program_in_c_is_called_like_any_other,
+    a_program_in_c_is_no_fault_handler,
     a_callee_sees_nothing_of_its_caller_but_the_message,
     a_task_that_is_started_sees_nothing_but_its_argument,
     calls_nest_as_deep_as_there_are_tasks,
@@ -78,7 +80,8 @@ fn end_program(program: Program, first: u64) {
     OWN_TABLE.delete(first).expect("the program is there");
 }
 
-fn a_program_in_c_is_called_like_any_other() {
+/// Runs a test with the program in C, which serves.
+fn with_program_in_c(test: impl FnOnce(Program)) {
     with_scratch(|| {
         let first = FIRST_FREE + 1;
         let hello = load("hello-c", first);
@@ -88,6 +91,13 @@ fn a_program_in_c_is_called_like_any_other() {
         while identify(hello.slot(SERVICE)).is_err() {
             yield_once();
         }
+        test(hello);
+        end_program(hello, first);
+    });
+}
+
+fn a_program_in_c_is_called_like_any_other() {
+    with_program_in_c(|hello| {
         for message in [[1, 2, 3, 5], [u64::MAX, 1, 0, 0], [1 << 63, 1 << 62, 1 << 1, 1 << 0], [0; 4]] {
             let sum = message.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
             let weighted_sum =
@@ -97,7 +107,22 @@ fn a_program_in_c_is_called_like_any_other() {
             assert_eq!(answer, [sum, weighted_sum]);
             assert!(passed == checks && checks > 10, "{passed} of {checks} checks");
         }
-        end_program(hello, first);
+    });
+}
+
+/// Its answer to a fault is refused, as it is none.
+fn a_program_in_c_is_no_fault_handler() {
+    with_program_in_c(|hello| {
+        let task = make_thread(VICTIM, stack_top(VICTIM));
+        task.set_fault_handler(Some(Endpoint(hello.slot(SERVICE))), MissingCapability::IsError).expect("an endpoint");
+        for _ in 0..2 {
+            task.start(address(undefined, 0), 0).expect("it is stopped");
+            yield_once();
+            assert!(is_stopped(task));
+        }
+        let answer = system_call(hello.slot(SERVICE), CALL, [1, 2, 3, 5]);
+        assert!(matches!(answer, Ok([11, 34, ..])), "it serves: {answer:?}");
+        end_thread(VICTIM);
     });
 }
 
@@ -212,15 +237,21 @@ fn a_task_that_never_started_is_not_called() {
     });
 }
 
-/// Tries wrong returns, then answers how many were refused.
+const RETURN: u64 = Operation::Return as u64;
+
+/// Tries wrong returns, by the pointer or by the flags, then answers how many of each were refused.
 fn return_wrongly(_: u64, message: &mut [u64; 4]) {
     let wrong = [slots::SELF, slots::TABLE, slots::CONSOLE, at(1), 63, 64, u64::MAX];
     let refused = wrong
         .into_iter()
-        .flat_map(|pointer| [(pointer, 1), (pointer, 0x101)])
+        .flat_map(|pointer| [(pointer, RETURN), (pointer, RETURN | FLAGS_WINDOW)])
         .filter(|&(pointer, word)| system_call(pointer, word, [9; 4]) == Err(Error::InvalidCapability))
         .count();
-    *message = [refused as u64, 1, 2, 3];
+    let refused_flags = [FLAG_NO_WAIT, FLAG_NO_WAIT | FLAGS_WINDOW, 1 << 63]
+        .into_iter()
+        .filter(|flags| system_call(slots::REPLY, RETURN | flags, [9; 4]) == Err(Error::UnknownOperation))
+        .count();
+    *message = [refused as u64, refused_flags as u64, 2, 3];
 }
 
 service!(fn return_wrongly_entry = return_wrongly);
@@ -228,7 +259,7 @@ service!(fn return_wrongly_entry = return_wrongly);
 fn a_return_through_anything_but_the_reply_slot_is_refused() {
     with_scratch(|| {
         let server = start_server(0, return_wrongly_entry, 0);
-        assert_eq!(server.call([0; 4]), Ok([14, 1, 2, 3]));
+        assert_eq!(server.call([0; 4]), Ok([14, 3, 2, 3]));
         server.end();
     });
 }

@@ -1,7 +1,7 @@
 //! How many tasks may wait for each other in a row.
 
-use flatmk_abi::{Error, Kind, slots};
-use flatmk_runtime::object::{Endpoint, MissingCapability, OWN_SPACE, OWN_TABLE, Table, Task};
+use flatmk_abi::{Error, Kind, MissingCapability, slots};
+use flatmk_runtime::object::{Endpoint, OWN_SPACE, OWN_TABLE, Table, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 

@@ -5,8 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::Words;
 
-use crate::harness::stack_top;
-use crate::registers::PLAIN_FLAGS;
+use crate::harness::{PLAIN_FLAGS, stack_top};
 
 /// What the task found: rax rbx rcx rdx rsi rdi rbp r8 to r15, rsp, rflags; and how often it was entered.
 static SEEN: [AtomicU64; 18] = [const { AtomicU64::new(0) }; 18];
@@ -41,6 +40,8 @@ pub(crate) extern "C" fn look_entry() {
         "mov r13, -1",
         "mov r14, -1",
         "mov r15, -1",
+        "push 0x246ed7", // every flag that user mode can set but that for single steps
+        "popfq",
         "xor edi, edi",
         "mov esi, 1",
         "syscall",

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, Operation, Rights, Words, slots};
-use flatmk_runtime::object::{Endpoint, MissingCapability, OWN_TABLE, OWN_TASK, Task};
+use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, MissingCapability, Operation, Rights, Words, slots};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
@@ -64,18 +64,31 @@ fn a_fault_handler_can_be_replaced_and_removed() {
     });
 }
 
-/// The task keeps the last capability to its handler; without it the handler goes, with its page, and its waiters are told.
+/// The task keeps the last capability to its handler; without it the handler goes, with its page, and those who wait for it are told.
 fn a_handler_that_nobody_else_holds_ends_when_it_is_replaced() {
-    with_scratch(|| {
-        let handler = start_handler();
-        let task = make_thread(VICTIM, stack_top(VICTIM));
-        handle_faults_of(task, handler);
-        handler.end();
-        let before = free_pages();
-        task.set_fault_handler(None, MissingCapability::IsError).expect("it may be removed");
-        assert_eq!(free_pages(), before + 1, "at once");
-        end_thread(VICTIM);
-    });
+    for successor in [None, Some(2)] {
+        with_scratch(|| {
+            set_open(false);
+            let door = start_server(0, door_entry, 0);
+            let successor = successor.map(|thread| start_server(thread, note_only_entry, 0));
+            let task = make_thread(VICTIM, stack_top(VICTIM));
+            handle_faults_of(task, door);
+            // The one is served, the other waits.
+            [1, 3].into_iter().for_each(|client| start_client(client, door.near()));
+            yield_often();
+            assert_eq!([outcome(1), outcome(3)], [PENDING; 2]);
+            door.end();
+            let before = free_pages();
+            let endpoint = successor.map(|server| Endpoint(server.near()));
+            task.set_fault_handler(endpoint, MissingCapability::IsError).expect("it may be replaced");
+            assert_eq!(free_pages(), before + 1, "at once");
+            yield_often();
+            assert_eq!([outcome(1), outcome(3)], [status(Error::CalleeGone); 2]);
+            forget_log();
+            [1, 3, VICTIM].into_iter().for_each(end_thread);
+            successor.inspect(|server| server.end());
+        });
+    }
 }
 
 fn a_task_keeps_a_copy_of_its_handlers_endpoint() {

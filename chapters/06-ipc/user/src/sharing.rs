@@ -5,8 +5,8 @@ pub(crate) mod hostile;
 pub(crate) mod refusals;
 
 use flatmk_abi::layout::PAGE_SIZE;
-use flatmk_abi::{Access, Error, FaultAnswer, Rights, Words};
-use flatmk_runtime::object::{Endpoint, Frame, MissingCapability, OWN_SPACE, Task};
+use flatmk_abi::{Access, Error, FaultAnswer, MissingCapability, Rights, Words};
+use flatmk_runtime::object::{Endpoint, Frame, OWN_SPACE, Task};
 use flatmk_runtime::sharing::SharingRequest;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};

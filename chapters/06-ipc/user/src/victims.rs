@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use flatmk_abi::{FaultAnswer, FaultReason, Operation, Words};
-use flatmk_runtime::object::{Endpoint, MissingCapability, Task};
+use flatmk_abi::{FaultAnswer, FaultReason, MissingCapability, Operation, Words};
+use flatmk_runtime::object::{Endpoint, Task};
 use flatmk_runtime::service;
 
 use crate::harness::{at, make_thread, stack_top, thread_slot, yield_once};

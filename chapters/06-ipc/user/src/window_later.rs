@@ -3,8 +3,8 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::slots::{self, WINDOW};
-use flatmk_abi::{Error, FaultAnswer, Kind, Operation, Rights, Words};
-use flatmk_runtime::object::{Endpoint, MissingCapability, OWN_SPACE, OWN_TABLE, Table, Task, identify};
+use flatmk_abi::{Error, FaultAnswer, Kind, MissingCapability, Operation, Rights, Words};
+use flatmk_runtime::object::{Endpoint, OWN_SPACE, OWN_TABLE, Table, Task, identify};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 

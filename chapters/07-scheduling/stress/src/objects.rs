@@ -1,8 +1,8 @@
 //! The tasks and their tables: made, and destroyed.
 
 use flatmk_abi::slots::{self, nested};
-use flatmk_abi::{Kind, Rights};
-use flatmk_runtime::object::{Endpoint, Memory, MissingCapability, Notification, OWN_SPACE, OWN_TABLE, Table, Task};
+use flatmk_abi::{Kind, MissingCapability, Rights};
+use flatmk_runtime::object::{Endpoint, FloatingPoint, Memory, Notification, OWN_SPACE, OWN_TABLE, Table, Task};
 
 use crate::tasks::{forget, handle_fault_entry, live, only_serve, serve_entry};
 
@@ -130,7 +130,7 @@ pub(crate) fn make(number: u64, random: &mut Random) {
     task.set_fault_handler(Some(handler), MissingCapability::IsError).expect("it may be called");
     if has_floating_point(number) {
         LIFE.make(Kind::FloatingPoint, 1, OWN_TABLE, PAGE_ON_THE_WAY).expect("a page, and a slot");
-        task.set_floating_point(Some(PAGE_ON_THE_WAY)).expect("it is stopped");
+        task.set_floating_point(Some(FloatingPoint(PAGE_ON_THE_WAY))).expect("it is stopped");
         table.move_here(FLOATING_POINT, PAGE_ON_THE_WAY).expect("a free slot");
     }
     for near in 0..NEAR_ENDPOINTS {

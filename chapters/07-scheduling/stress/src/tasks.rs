@@ -4,8 +4,8 @@ use core::arch::{asm, naked_asm};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::{Error, FLAG_NO_WAIT, FaultAnswer, Rights, WINDOW_SHIFT, Words, slots};
-use flatmk_runtime::object::{OWN_TABLE, OWN_TASK, Reply};
-use flatmk_runtime::{call, service};
+use flatmk_runtime::object::{Endpoint, OWN_TABLE, OWN_TASK, Reply};
+use flatmk_runtime::service;
 
 use crate::MS;
 use crate::objects::{
@@ -181,10 +181,10 @@ fn call_somebody(own: u64, random: &mut Random) {
     }
     let message = random.next();
     of(&CALLING, own).store(1, Relaxed);
-    let outcome = call(pointer, flags, [message, u64::from(in_window), own, 0]);
+    let outcome = Endpoint(pointer).call_with_flags(flags, [message, u64::from(in_window), own, 0]);
     of(&CALLING, own).store(0, Relaxed);
     match outcome {
-        Ok([answer, server, ..]) => {
+        Ok(([answer, server, ..], _)) => {
             assert_eq!([answer, server, 0, 0], answer_to(message, server), "the answer to another call");
             assert!(pointer == near || server == callee, "{server} has answered in place of {callee}");
             count(Counted::Answers);

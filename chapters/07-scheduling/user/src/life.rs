@@ -1,14 +1,14 @@
 //! A task is made, configured, started, and destroyed.
 
-use core::arch::naked_asm;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 use flatmk_abi::{Error, Kind, Rights};
 use flatmk_runtime::object::{AddressSpace, OWN_SPACE, OWN_TABLE, Table, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
-use crate::harness::{SCRATCH, at, end_thread, free_pages, make, prepare_stack, stack_top, thread_slot};
+use crate::entries::{check_entry, look_entry, times_entered};
+use crate::harness::{SCRATCH, at, end_thread, free_pages, make, make_thread, prepare_stack, stack_top, thread_slot};
 use crate::threads::{
     ALL, OBJECT, check_log, entry, far, finish, let_run, log, make_server, near, notification, on_stage, outcome,
     prepare, serve, shared, spin, start, status, task,
@@ -51,58 +51,15 @@ fn a_task_is_configured_once() {
     });
 }
 
-/// rax rbx rcx rdx rsi rdi rbp rsp r8 to r15, rflags.
-static SEEN: [AtomicU64; 17] = [const { AtomicU64::new(0) }; 17];
-
-#[unsafe(naked)]
-extern "C" fn look() {
-    naked_asm!(
-        "mov [rip + {seen}], rax",
-        "mov [rip + {seen} + 8], rbx",
-        "mov [rip + {seen} + 16], rcx",
-        "mov [rip + {seen} + 24], rdx",
-        "mov [rip + {seen} + 32], rsi",
-        "mov [rip + {seen} + 40], rdi",
-        "mov [rip + {seen} + 48], rbp",
-        "mov [rip + {seen} + 56], rsp",
-        "mov [rip + {seen} + 64], r8",
-        "mov [rip + {seen} + 72], r9",
-        "mov [rip + {seen} + 80], r10",
-        "mov [rip + {seen} + 88], r11",
-        "mov [rip + {seen} + 96], r12",
-        "mov [rip + {seen} + 104], r13",
-        "mov [rip + {seen} + 112], r14",
-        "mov [rip + {seen} + 120], r15",
-        "pushfq",
-        "pop qword ptr [rip + {seen} + 128]",
-        // It was not started for this: a second start sees what the first one has left behind.
-        "mov rax, -1",
-        "mov rbx, -1",
-        "mov rbp, -1",
-        "mov r12, -1",
-        "mov r15, -1",
-        "push 0x246ed7",
-        "popfq",
-        "2: pause",
-        "jmp 2b",
-        seen = sym SEEN,
-    )
-}
-
 fn a_task_starts_with_its_argument_its_stack_and_nothing_else() {
     on_stage(|| {
-        let task = prepare(0, 20, spin, 0);
+        let task = make_thread(0, stack_top(0));
         for argument in [0x1234_5678_9abc_def0, 0] {
-            let stack = stack_top(0) - 16;
-            task.start(look as *const () as u64, argument).expect("it is stopped");
+            task.start(look_entry as *const () as u64, argument).expect("it is stopped");
             let_run(1);
-            let [rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rflags] =
-                SEEN.each_ref().map(|register| register.load(Relaxed));
-            assert_eq!((rdi, rsp), (argument, stack));
-            assert_eq!([rax, rbx, rdx, rsi, rbp, r8, r9, r10, r12, r13, r14, r15], [0; 12]);
-            // The instruction that enters user mode leaves these two behind.
-            assert_eq!([rcx, r11, rflags], [look as *const () as u64, 0x202, 0x202]);
-            task.stop().expect("it runs");
+            check_entry(0, argument, [0; 4]);
+            assert_eq!(times_entered(), 1);
+            task.stop().expect("it waits to be called");
         }
     });
 }
@@ -168,21 +125,28 @@ pub(crate) fn never_return(thread: u64, _: &mut [u64; 4]) {
 
 service!(pub(crate) fn never_return_entry = never_return);
 
+/// A thread in each state but that of a stopped task, with its name.
+pub(crate) fn in_each_state() -> impl Iterator<Item = (Task, &'static str)> {
+    serve(0, 20, never_return_entry, 0);
+    serve(1, 20, never_return_entry, 1);
+    start(2, 20, call_server, calling(2, 0));
+    start(3, 20, call_server, calling(3, 0));
+    start(SLEEPER, 20, sleep_long, SLEEPER);
+    let_run(1);
+    start(5, 20, spin, 0);
+    let names = ["serves", "accepts", "calls", "waits for its turn", "sleeps", "is ready"];
+    (0..).map(task).zip(names)
+}
+
+const SLEEPER: u64 = 4;
+
 fn only_a_stopped_task_can_be_started() {
     on_stage(|| {
-        serve(0, 20, never_return_entry, 0);
-        serve(1, 20, never_return_entry, 1);
-        start(2, 20, call_server, calling(2, 0));
-        start(3, 20, call_server, calling(3, 0));
-        start(4, 20, sleep_long, 4);
-        let_run(1);
-        start(5, 20, spin, 0);
-        let names = ["serves", "accepts", "calls", "waits for its turn", "sleeps", "is ready"];
-        for (thread, name) in (0..).zip(names) {
-            assert_eq!(task(thread).start(entry(), 0), Err(Error::InvalidState), "{name}");
+        for (task, name) in in_each_state() {
+            assert_eq!(task.start(entry(), 0), Err(Error::InvalidState), "{name}");
         }
-        task(4).stop().expect("it sleeps");
-        assert_eq!(task(4).start(entry(), 0), Ok(()));
+        task(SLEEPER).stop().expect("it sleeps");
+        assert_eq!(task(SLEEPER).start(entry(), 0), Ok(()));
     });
 }
 

@@ -5,6 +5,9 @@
 
 mod calibration;
 mod clock;
+#[path = "../../../06-ipc/user/src/entries.rs"]
+#[expect(dead_code, reason = "shared with the tests of chapter 6")]
+mod entries;
 mod floating_point;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
@@ -15,6 +18,7 @@ mod notifications;
 mod priorities;
 mod registers;
 mod removals;
+mod selectors;
 mod slices;
 mod stopping;
 mod threads;
@@ -30,6 +34,7 @@ fn main(_: u64, _: [u64; 4]) {
         life::TESTS,
         stopping::TESTS,
         registers::TESTS,
+        selectors::TESTS,
         priorities::TESTS,
         slices::TESTS,
         lending::TESTS,
@@ -37,5 +42,7 @@ fn main(_: u64, _: [u64; 4]) {
         notifications::TESTS,
         removals::TESTS,
         floating_point::TESTS,
+        floating_point::survival::TESTS,
+        floating_point::pages::TESTS,
     ]);
 }

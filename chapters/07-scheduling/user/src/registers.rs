@@ -4,13 +4,13 @@ use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::layout::{USER_END, USER_START};
-use flatmk_abi::{Error, FaultAnswer};
-use flatmk_runtime::object::{MissingCapability, Task};
+use flatmk_abi::{Error, FaultAnswer, MissingCapability};
+use flatmk_runtime::object::Task;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
 use crate::harness::stack_top;
-use crate::life::{call_server, calling, count, counts, never_return_entry, sleep_long};
+use crate::life::{count, counts, in_each_state, sleep_long};
 use crate::threads::{far, finish, let_run, on_stage, prepare, serve, shared, spin, start, task};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -44,20 +44,12 @@ fn read_all(task: Task) -> [u64; 18] {
 
 fn registers_are_read_and_written_only_while_a_task_stands_still() {
     on_stage(|| {
-        serve(0, 20, never_return_entry, 0);
-        serve(1, 20, never_return_entry, 1);
-        start(2, 20, call_server, calling(2, 0));
-        start(3, 20, call_server, calling(3, 0));
-        start(4, 20, sleep_long, 4);
-        let_run(1);
-        start(5, 20, spin, 0);
-        let names = ["serves", "accepts", "calls", "waits for its turn", "sleeps", "is ready"];
-        for (thread, name) in (0..).zip(names) {
-            assert_eq!(task(thread).read_registers(0), Err(Error::InvalidState), "{name}");
-            assert_eq!(task(thread).write_register(0, 0), Err(Error::InvalidState), "{name}");
-            task(thread).stop().expect("it is not stopped");
-            assert!(task(thread).read_registers(0).is_ok(), "{name}, and was stopped");
-            assert_eq!(task(thread).write_register(0, 0), Ok(()), "{name}, and was stopped");
+        for (task, name) in in_each_state() {
+            assert_eq!(task.read_registers(0), Err(Error::InvalidState), "{name}");
+            assert_eq!(task.write_register(0, 0), Err(Error::InvalidState), "{name}");
+            task.stop().expect("it is not stopped");
+            assert!(task.read_registers(0).is_ok(), "{name}, and was stopped");
+            assert_eq!(task.write_register(0, 0), Ok(()), "{name}, and was stopped");
         }
         assert_eq!(flatmk_runtime::object::OWN_TASK.read_registers(0), Err(Error::InvalidState), "runs");
     });

@@ -2,14 +2,14 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use flatmk_abi::Kind;
-use flatmk_runtime::object::{Memory, OWN_TASK, Table};
+use flatmk_abi::{Error, Kind, Operation};
+use flatmk_runtime::object::{Memory, OWN_TASK, Table, identify};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{tests, time_stamp};
 
 use crate::calibration::{at_least_ms, at_most_ms};
-use crate::harness::{MEMORY, SCRATCH, at, make};
-use crate::threads::{ALL, MS, finish, let_run, on_stage, outcome, shared, start};
+use crate::harness::{MEMORY, SCRATCH, at, free_pages, make};
+use crate::threads::{ALL, MS, finish, let_run, on_stage, outcome, shared, start, task};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_long_removal_gives_way_to_a_more_urgent_task,
@@ -18,9 +18,11 @@ pub(crate) const TESTS: &[Test] = tests![
     a_task_that_is_stopped_in_a_removal_has_finished_it,
 ];
 
-/// The slots of the scratch table for the memory that is revoked, for where it moves, and for the tables of what is made from it.
+/// The slots of the scratch table for the memory whose pages are taken back, for where it moves, for what the thread deletes afterwards, and for the
+/// tables of what is made from the memory.
 const PART: u64 = 1;
 const MOVED: u64 = 2;
+const NEXT: u64 = 3;
 const TABLES: core::ops::Range<u64> = 4..20;
 
 const PER_TABLE: u64 = 63;
@@ -29,35 +31,68 @@ const PAGES: u64 = (TABLES.end - TABLES.start) * (PER_TABLE + 1) + 1;
 /// In the place of an outcome: none yet.
 const PENDING: u64 = 0x7070;
 
-extern "C" fn revoke(thread: u64) {
-    let result = flatmk_runtime::invoke(SCRATCH.0, flatmk_abi::Operation::Revoke, [PART, 0, 0, 0]);
+/// Does the long removal and a short one. That it has made the long one is not to be seen in the short one.
+extern "C" fn remove(operation: u64) {
+    let operation = Operation::from_number(operation).expect("there is such an operation");
+    let result = flatmk_runtime::invoke(SCRATCH.0, operation, [PART, 0, 0, 0]);
+    SCRATCH.delete(NEXT).expect("it is there");
     shared(0).store(outcome(result), Relaxed);
-    finish(thread);
+    finish(0);
 }
 
 fn is_pending() -> bool {
     shared(0).load(Relaxed) == PENDING
 }
 
-/// Makes a thousand address spaces, each of which takes some thousand instructions to take apart, and lets a thread of little urgency revoke the
-/// memory that they are made of. It has begun when this returns.
-fn begin_long_removal() -> Memory {
+#[track_caller]
+fn assert_succeeded() {
+    assert_eq!(shared(0).load(Relaxed), 0, "it has succeeded");
+    assert_eq!(identify(at(NEXT)), Err(Error::InvalidCapability), "and so has the next one");
+}
+
+/// Makes a thousand address spaces, each of which takes some thousand instructions to take apart, and lets a thread of little urgency revoke
+/// or delete the memory that they are made of. It has begun when this returns.
+fn begin_long_removal(operation: Operation) -> Memory {
     let part = Memory(at(PART));
+    make(Kind::Frame, NEXT);
     MEMORY.split(PAGES, SCRATCH, PART).expect("enough pages");
     for slot in TABLES {
         part.make(Kind::Table, 1, SCRATCH, slot).expect("enough pages");
         part.make(Kind::AddressSpace, PER_TABLE, Table(at(slot)), 1).expect("enough pages");
     }
     shared(0).store(PENDING, Relaxed);
-    start(0, 20, revoke, 0);
+    start(0, 20, remove, operation as u64);
     let_run(1);
     assert!(is_pending(), "it takes longer than this");
     part
 }
 
+/// Somebody else finishes the removal. Then it is done, and its task does not make it again: there is nothing left to delete.
+fn check_end_by(finish: fn()) {
+    on_stage(|| {
+        let part = begin_long_removal(Operation::Revoke);
+        finish();
+        assert_eq!(part.measure(), Ok((PAGES, PAGES)));
+        assert!(is_pending(), "its task has not run since");
+        let_run(1);
+        assert_succeeded();
+    });
+    on_stage(|| {
+        let before = free_pages();
+        let part = begin_long_removal(Operation::Delete);
+        finish();
+        assert_eq!(part.measure(), Err(Error::InvalidCapability));
+        // Those of the thread and of its next removal are left.
+        assert_eq!(free_pages(), before - 2);
+        assert!(is_pending(), "its task has not run since");
+        let_run(1);
+        assert_succeeded();
+    });
+}
+
 fn a_long_removal_gives_way_to_a_more_urgent_task() {
     on_stage(|| {
-        let part = begin_long_removal();
+        let part = begin_long_removal(Operation::Revoke);
         let mut times = 0;
         while is_pending() {
             let began = time_stamp();
@@ -68,26 +103,21 @@ fn a_long_removal_gives_way_to_a_more_urgent_task() {
             times += 1;
         }
         assert!(times >= 2, "it has given way {times} times");
-        assert_eq!(shared(0).load(Relaxed), 0, "it has succeeded");
+        assert_succeeded();
         assert_eq!(part.measure(), Ok((PAGES, PAGES)));
     });
 }
 
 fn another_removal_first_finishes_the_one_that_gave_way() {
-    on_stage(|| {
+    check_end_by(|| {
         make(Kind::Frame, 30);
-        let part = begin_long_removal();
         SCRATCH.delete(30).expect("it is there");
-        assert_eq!(part.measure(), Ok((PAGES, PAGES)));
-        assert!(is_pending(), "its task has not run since");
-        let_run(1);
-        assert_eq!(shared(0).load(Relaxed), 0, "it has succeeded");
     });
 }
 
 fn a_capability_that_moves_meanwhile_is_revoked_to_the_end() {
     on_stage(|| {
-        begin_long_removal();
+        begin_long_removal(Operation::Revoke);
         let moved = Memory(at(MOVED));
         SCRATCH.move_here(MOVED, at(PART)).expect("a free slot");
         // What comes into its place is left alone.
@@ -95,20 +125,15 @@ fn a_capability_that_moves_meanwhile_is_revoked_to_the_end() {
         while is_pending() {
             let_run(1);
         }
-        assert_eq!(shared(0).load(Relaxed), 0, "it has succeeded");
+        assert_succeeded();
         assert_eq!(moved.measure(), Ok((PAGES, PAGES)));
         SCRATCH.delete(PART).expect("the copy is there");
     });
 }
 
 fn a_task_that_is_stopped_in_a_removal_has_finished_it() {
-    on_stage(|| {
-        let part = begin_long_removal();
-        let task = crate::threads::task(0);
-        task.stop().expect("it is ready");
-        assert_eq!(part.measure(), Ok((PAGES, PAGES)));
-        task.resume().expect("it is stopped");
-        let_run(1);
-        assert_eq!(shared(0).load(Relaxed), 0, "it has succeeded");
+    check_end_by(|| {
+        task(0).stop().expect("it is ready");
+        task(0).resume().expect("it is stopped");
     });
 }

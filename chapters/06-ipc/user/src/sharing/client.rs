@@ -4,8 +4,8 @@ use flatmk_abi::slots::{self, SLOTS_PER_TABLE, WINDOW, WINDOW_SLOTS, nested};
 use flatmk_abi::{Access, Error, Kind, Rights, Words};
 use flatmk_runtime::object::{Endpoint, Frame, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table, identify};
 use flatmk_runtime::program::{Program, SERVICE};
+use flatmk_runtime::service;
 use flatmk_runtime::sharing::{Region, Sharing, SharingRequest};
-use flatmk_runtime::{call_with_window, service};
 
 use crate::harness::{MEMORY, SCRATCH, at, make, with_scratch, yield_once};
 use crate::servers::{load_from, server, start_server, status};
@@ -230,7 +230,7 @@ impl Daemon {
 
     /// Calls it as this client, with this window. Returns what came in the window.
     pub(super) fn call(&self, number: u64, message: Words, window: u64) -> Result<u64, Error> {
-        let ([status, ..], came) = call_with_window(self.endpoint(number), message, window)?;
+        let ([status, ..], came) = Endpoint(self.endpoint(number)).call_with_window(message, window)?;
         Error::from_status(status.cast_signed()).map_or(Ok(came), Err)
     }
 

@@ -1,11 +1,11 @@
 //! Whatever a client sends to the memory-sharing daemon, the daemon serves the others, and has all its pages in the end.
 
 use flatmk_abi::slots::WINDOW;
-use flatmk_abi::{Error, Kind, Rights, Words};
-use flatmk_runtime::object::{Endpoint, Memory, MissingCapability, OWN_SPACE, OWN_TABLE};
+use flatmk_abi::{Error, Kind, MissingCapability, Rights, Words};
+use flatmk_runtime::object::{Endpoint, Memory, OWN_SPACE, OWN_TABLE};
 use flatmk_runtime::sharing::SharingRequest;
 use flatmk_runtime::testing::Test;
-use flatmk_runtime::{call_with_window, tests};
+use flatmk_runtime::tests;
 
 use super::client::{
     AREA, Daemon, FIRST, FRAME, REGION, delete, is_empty, make_in_window, message, put_space_into_window, with_daemon,
@@ -78,7 +78,7 @@ fn numbers_that_no_client_has_are_refused() {
             let ask = |request: SharingRequest| {
                 let window = if request == SharingRequest::Attach { FIRST } else { 0 };
                 put_space_into_window(0, Rights::MANAGE);
-                let answer = call_with_window(at(30), message(request, 0, 0), window);
+                let answer = Endpoint(at(30)).call_with_window(message(request, 0, 0), window);
                 OWN_TABLE.delete(WINDOW).unwrap_or_default();
                 answer
             };
@@ -112,7 +112,7 @@ fn rubbish_in_the_window_is_thrown_away() {
             for endpoint in [daemon.endpoint(3), REGION] {
                 fill_window();
                 let (_, came) =
-                    call_with_window(endpoint, [request, 0, page(1), 0], ALL).expect("the window was empty");
+                    Endpoint(endpoint).call_with_window([request, 0, page(1), 0], ALL).expect("the window was empty");
                 daemon.check_window();
                 assert_eq!((came, daemon.used_pages()), (0, used), "{request}");
                 assert!((WINDOW..WINDOW + 4).all(is_empty));
@@ -140,7 +140,7 @@ fn an_answer_that_finds_no_room_is_taken_back() {
         let used = daemon.used_pages();
         make_in_window(Kind::Frame, 0);
         for (endpoint, asked) in [(daemon.endpoint(2), [CREATE[0], 1, page(1), 0]), (REGION, FRAME_0)] {
-            let answer = call_with_window(endpoint, asked, 0);
+            let answer = Endpoint(endpoint).call_with_window(asked, 0);
             assert_eq!(answer, Ok(([status(Error::SlotOccupied), 0, 0, 0], 0)));
             daemon.check_window();
             assert_eq!(daemon.used_pages(), used);
@@ -160,7 +160,7 @@ const VICTIM: u64 = 4;
 extern "C" fn send_own_memory(endpoint: u64) {
     OWN_TABLE.move_here(WINDOW + 1, at(30)).expect("the window is empty");
     let asked = if endpoint == REGION { FRAME_0 } else { [CREATE[0], 1, page(1), 0] };
-    let answer = call_with_window(endpoint, asked, FIRST << 1);
+    let answer = Endpoint(endpoint).call_with_window(asked, FIRST << 1);
     panic!("a thread has outlived its memory: {answer:?}");
 }
 
@@ -272,7 +272,7 @@ fn random_requests_leave_nothing_behind() {
             let (endpoint, asked, window) =
                 if is_honest { honest_request(&mut random, clients) } else { any_request(&mut random, clients) };
             let [number, ..] = asked;
-            match call_with_window(endpoint, asked, window) {
+            match Endpoint(endpoint).call_with_window(asked, window) {
                 Ok(([0, ..], came)) => {
                     *successes.get_mut(number as usize).expect("what is no request is refused") += 1;
                     if came != 0 {

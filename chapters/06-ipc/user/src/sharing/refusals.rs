@@ -3,7 +3,6 @@
 use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END};
 use flatmk_abi::slots::WINDOW;
 use flatmk_abi::{Access, Error, Kind, Rights};
-use flatmk_runtime::call_with_window;
 use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE};
 use flatmk_runtime::sharing::{REGION_FRAMES, SharingRequest};
 use flatmk_runtime::testing::Test;
@@ -61,7 +60,7 @@ fn what_is_no_space_in_the_window_is_refused() {
         let ask_both = |fill_window: &dyn Fn() -> u64| {
             let attached = daemon.call(3, attach, fill_window());
             daemon.check_window();
-            let (answer, _) = call_with_window(REGION, map, fill_window()).expect("the daemon is ready");
+            let (answer, _) = Endpoint(REGION).call_with_window(map, fill_window()).expect("the daemon is ready");
             daemon.check_window();
             assert_eq!(answer, [attached.map_or_else(status, |_| 0), 0, 0, 0], "both are refused for the same reason");
             attached
@@ -212,7 +211,7 @@ fn mappings_are_limited_to_spaces_that_live() {
             MEMORY.make(Kind::AddressSpace, 1, SCRATCH, slot).expect("enough memory");
             OWN_TABLE.copy(WINDOW, at(slot), Rights::all()).expect("the window is empty");
             let map = message(SharingRequest::Map, PAGE_SIZE, Access::ReadWrite as u64);
-            let ([answer, ..], came) = call_with_window(REGION, map, FIRST).expect("the daemon is ready");
+            let ([answer, ..], came) = Endpoint(REGION).call_with_window(map, FIRST).expect("the daemon is ready");
             assert_eq!(came, 0);
             Error::from_status(answer.cast_signed())
         };

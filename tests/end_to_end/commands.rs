@@ -1,0 +1,93 @@
+//! The commands that boot a kernel do it in either emulator.
+
+use std::fs;
+use std::time::Duration;
+
+use flatmk_tests::machines::Seat;
+use flatmk_tests::program::{Finished, Program};
+use flatmk_tests::{built, figures};
+use serde_json::Value;
+use test_case::test_case;
+
+/// A kernel may have to be built, and others build at the same time.
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn flatmk(arguments: &[&str]) -> Finished {
+    let program = Program::new(built::host_program()).arguments(arguments);
+    let _seat = Seat::take();
+    built::while_none_is_built(|| program.run(LIMIT))
+}
+
+#[test]
+fn run_boots_the_machine_that_was_described_in_bochs() {
+    let machine = ["--emulator", "bochs", "--cpu", "athlon64_clawhammer", "--memory", "64", "--pcid", "off"];
+    let run = flatmk(&[&["run", "--chapter", "3"], &machine[..]].concat());
+    run.assert_code(0);
+    run.assert_printed("FlatMk 0.1.0, chapter 3\n");
+    run.assert_printed("processor: AMD Athlon(tm) 64 Processor");
+    run.assert_printed("memory: 63 MiB usable");
+}
+
+#[test]
+fn the_tests_of_a_chapter_and_its_demonstration_run_in_bochs_alone() {
+    let run = flatmk(&["test", "--chapter", "1", "--emulator", "bochs"]);
+    run.assert_code(0);
+    run.assert_printed("==> [1/2] tests of chapter 1, with its own feature, in Bochs\n");
+    run.assert_printed("test chapter01_boot::a_serial_port_is_found ... ok");
+    run.assert_printed("==> [2/2] demonstration of chapter 1 in Bochs\n");
+    let verdict = run.output().lines().last().unwrap_or_default();
+    assert!(verdict.ends_with(" passed, 0 failed") && !verdict.starts_with("0 "), "{run}");
+    assert!(!run.output().contains("processor: QEMU"), "{run}");
+}
+
+/// The names of rows and kinds are those that other kernels' results are compared by.
+#[test_case("qemu", "max")]
+#[test_case("bochs", "corei7_skylake_x")]
+fn bench_measures_every_row(emulator: &str, cpu: &str) {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let file = folder.path().join("rows.json");
+    let run = flatmk(&["bench", "--emulator", emulator, "--json", &file.display().to_string()]);
+    run.assert_code(0);
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}\n{run}"));
+    let json: Value = serde_json::from_str(&text).expect("it is JSON");
+    let machine = |key: &str| json.pointer(&format!("/machine/{key}"));
+    assert_eq!((machine("emulator"), machine("cpu")), (Some(&emulator.into()), Some(&cpu.into())));
+    let rows = json.pointer("/rows").and_then(Value::as_array).expect("there are rows");
+    for &name in figures::ROWS.iter().chain(figures::OPERATIONS) {
+        let found: Vec<&Value> = rows.iter().filter(|row| row.get("id").is_some_and(|id| id == name)).collect();
+        assert_settings(name, emulator, &found);
+        for row in found {
+            assert_row(row, emulator == "qemu");
+        }
+        // A line a row, for the reader.
+        run.assert_printed(&format!("\n{name:<24} "));
+    }
+    if emulator == "bochs" {
+        run.assert_printed("  not counted\n");
+    }
+}
+
+/// Without identifiers first. With them only where there are any.
+fn assert_settings(name: &str, emulator: &str, rows: &[&Value]) {
+    let settings: Vec<Option<bool>> = rows.iter().map(|row| row.get("pcid").and_then(Value::as_bool)).collect();
+    let possible: &[&[Option<bool>]] = match emulator {
+        "qemu" => &[&[Some(false)]],
+        _ => &[&[Some(false)], &[Some(false), Some(true)]],
+    };
+    assert!(possible.contains(&&settings[..]), "{name}: {settings:?}");
+}
+
+fn assert_row(row: &Value, counted: bool) {
+    let number = |key: &str| row.get(key).and_then(Value::as_u64).unwrap_or_else(|| panic!("{key}: {row}"));
+    assert!(number("value") == number("min") && number("min") > 0, "{row}");
+    assert!(number("min") <= number("median") && number("median") <= number("p99"), "{row}");
+    assert_eq!(number("samples"), 21, "{row}");
+    assert_eq!(row.get("unit"), Some(&"instructions".into()));
+    for kind in ["cr_accesses", "msr_accesses", "segment_base_writes", "locked", "iretq", "tlb_flushes"] {
+        let count = row.pointer(&format!("/expensive/{kind}"));
+        assert_eq!(count.is_some_and(Value::is_number), counted, "{kind}: {row}");
+    }
+    if !counted {
+        assert_eq!(row.get("expensive"), Some(&Value::Null), "{row}");
+    }
+}
