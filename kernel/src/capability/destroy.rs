@@ -133,7 +133,8 @@ impl Remains {
     }
 }
 
-/// The object on a page has lost its last capability.
+/// The object on a page has lost its last capability. Not inlined: most slots are emptied without it.
+#[inline(never)]
 pub(super) fn begin(page: Frame) {
     let Some(entry) = entry_of(page) else { return };
     let kind = entry.kind();

@@ -67,7 +67,7 @@ fn is_loadable(selector: u64) -> bool {
 }
 
 /// Tries selectors in all segment registers: those take the ones above, and no other.
-fn check_loads(selectors: impl Iterator<Item = u64> + Clone) {
+fn check_loads(selectors: &(impl Iterator<Item = u64> + Clone)) {
     on_stage(|| {
         serve(0, 20, skip_entry, 0);
         OWN_TASK.set_fault_handler(Some(far(0)), MissingCapability::IsError).expect("it may be called");
@@ -90,7 +90,7 @@ fn check_loads(selectors: impl Iterator<Item = u64> + Clone) {
 }
 
 fn a_segment_register_takes_twelve_selectors_and_none_moves_an_address() {
-    check_loads((0..0x200).chain(0xfff0..=0xffff));
+    check_loads(&(0..0x200).chain(0xfff0..=0xffff));
 }
 
 /// A data segment of user mode that begins at 1 MiB (Intel SDM vol. 3A, 3.4.5).
@@ -105,6 +105,6 @@ fn a_program_makes_no_segment_of_its_own() {
     // SAFETY: the frame was just mapped there, and nobody else knows of it.
     unsafe { table.write([FORGED; 512]) };
     const IS_LOCAL: u64 = 0b100;
-    check_loads((USER_START..USER_START + 64).filter(|selector| selector & IS_LOCAL != 0));
+    check_loads(&(USER_START..USER_START + 64).filter(|selector| selector & IS_LOCAL != 0));
     OWN_TABLE.delete(FRAME).expect("the frame is there");
 }
