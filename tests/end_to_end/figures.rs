@@ -77,6 +77,7 @@ fn a_lookup_costs_little_more_in_an_inner_table() {
 #[test_case("capabilities")]
 #[test_case("calls")]
 #[test_case("scheduling")]
+#[test_case("pcid")]
 fn the_book_shows_what_is_measured(page: &str) {
     let path = workspace::root().join(format!("book/src/chapters/{page}.md"));
     let text = fs::read_to_string(path).expect("the page is there");
