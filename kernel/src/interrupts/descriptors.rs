@@ -124,8 +124,8 @@ unsafe fn activate(descriptors: &GlobalDescriptorTable, task_state: SegmentSelec
         FS::set_reg(SegmentSelector::NULL);
         GS::set_reg(SegmentSelector::NULL);
         load_tss(task_state);
-        // There is no local table. At its start the processor has one of 64 KiB at address 0 (Intel SDM vol. 3A, 10.1.1), where programs have pages: they
-        // would make segments of their own, and gates into the kernel.
+        // There is no local table. At its start the processor has one of 64 KiB at address 0 (Intel SDM vol. 3A, 10.1.1),
+        // where programs have pages: they would make segments of their own, and gates into the kernel.
         asm!("lldt {:x}", in(reg) 0_u16, options(nomem, nostack, preserves_flags));
     }
 }

@@ -50,7 +50,8 @@ macro_rules! service {
     };
 }
 
-/// The body of an entry: passes the message to a function, and returns with what is there afterwards. The second argument is an instruction before the call.
+/// The body of an entry: passes the message to a function, and returns with what is there afterwards. The second argument is
+/// an instruction before the call.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! serve {
