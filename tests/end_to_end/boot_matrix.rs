@@ -89,6 +89,17 @@ fn boots_with_bios_in_bochs(memory_mib: u32, cpu: &str, features: &str) {
     assert_says(&outcome, features);
 }
 
+/// The second of the processors has no `INVPCID`, which nothing needs.
+#[test_case("corei7_skylake_x", "on", "on"; "there")]
+#[test_case("corei7_sandy_bridge_2600k", "on", "on"; "there without invpcid")]
+#[test_case("corei7_skylake_x", "off", "off (boot option)"; "not wanted")]
+#[test_case("athlon64_clawhammer", "on", "off (the processor has none)"; "not there")]
+fn identifiers_are_used_where_they_are_there_and_wanted(cpu: &str, option: &str, said: &str) {
+    let outcome = boot(&machine(Bios).emulator(Emulator::Bochs).cpu(cpu).boot_option("pcid", option));
+    assert_complete(&outcome, USUAL);
+    assert_says(&outcome, &format!("address spaces: pcid {said}, "));
+}
+
 #[test_case(Emulator::Qemu, Bios, LEAST_WITH_BIOS - STEP_MIB; "with BIOS in QEMU")]
 #[test_case(Emulator::Qemu, Uefi, TOO_LITTLE_WITH_UEFI; "with UEFI in QEMU")]
 #[test_case(Emulator::Bochs, Bios, LEAST_IN_BOCHS - STEP_MIB; "with BIOS in Bochs")]

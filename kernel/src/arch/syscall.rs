@@ -30,7 +30,8 @@ pub(crate) static USER_STACK: UserStack = UserStack(Cell::new(0));
 
 // ANCHOR: save
 /// A `global_asm!` whose text knows `save_task TASK`. That saves what the task may rely on after its system call; `TASK` is the register
-/// with the task's address, and `rcx` is lost. `save_registers TASK` is the same without the stack pointer, and nothing is lost. The operands that this takes are there for the rest of the text, too.
+/// with the task's address, and `rcx` is lost. `save_registers TASK` is the same without the stack pointer, and nothing is lost. The
+/// operands that this takes are there for the rest of the text, too.
 macro_rules! stub {
     ($text:literal, $($operands:tt)*) => {
         core::arch::global_asm!(

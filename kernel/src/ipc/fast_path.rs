@@ -91,6 +91,7 @@ fn finish(callee: TaskRef, caller: TaskRef) {
 /// The caller has not called, but faulted. Where it goes on, it does so with all its registers.
 #[inline(never)]
 fn answer_fault(callee: TaskRef, caller: TaskRef, word: u64, address: u64) -> *const Task {
+    debug_assert_eq!(caller.state(), State::Faulting);
     // The answer is one to a fault, and it is not the end of the task.
     let Ok(Some(mending)) = Mending::decode(caller, word, address) else { return ptr::null() };
     // From here on nothing can fail.
