@@ -50,6 +50,8 @@ pub enum Bug {
     ChangeIsNotNoted,
     /// Of two changes in such a space only the first is noted.
     SecondChangeIsLost,
+    /// A page table that is taken out of such a space is noted as a page would be.
+    TableCountsAsPage,
     /// The address that has changed is forgotten under the identifier that was current before.
     ForgetsBeforeLoad,
     /// Tasks go on loading what they have loaded before, whatever has changed.
@@ -62,7 +64,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Bug; 25] = [
+    pub const ALL: [Bug; 26] = [
         Bug::CopyKeepsRights,
         Bug::ChildIsLost,
         Bug::BackLinkIsLost,
@@ -84,6 +86,7 @@ impl Bug {
         Bug::StaleSwitchKeeps,
         Bug::ChangeIsNotNoted,
         Bug::SecondChangeIsLost,
+        Bug::TableCountsAsPage,
         Bug::ForgetsBeforeLoad,
         Bug::TasksAreNotTold,
         Bug::IdentifierIsShared,

@@ -4,6 +4,8 @@
 pub(super) use crate::pcid::{activate, forget};
 
 #[cfg(not(feature = "chapter9"))]
+use super::flush::Old;
+#[cfg(not(feature = "chapter9"))]
 use super::space::AddressSpace;
 #[cfg(not(feature = "chapter9"))]
 use crate::arch::paging;
@@ -19,7 +21,7 @@ pub(super) fn activate(space: AddressSpace) {
 /// Makes the processor forget an address. Where the space is not the current one there is nothing to forget: loading CR3 has
 /// dropped everything but global translations, and there are none in the lower half (Intel SDM vol. 3A, 4.10.4.1).
 #[cfg(not(feature = "chapter9"))]
-pub(super) fn forget(space: AddressSpace, address: u64) {
+pub(super) fn forget(space: AddressSpace, address: u64, _: Old) {
     if space.is_current() {
         paging::flush(address);
     }

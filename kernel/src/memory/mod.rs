@@ -33,7 +33,7 @@ use bootloader_api::info::MemoryRegion;
 #[cfg(feature = "chapter9")]
 pub(crate) use crate::pcid::SpaceRoot;
 pub use fault::{Attempt, Cause, Explanation, explain};
-pub use flush::Flush;
+pub use flush::{Flush, Old};
 #[cfg(feature = "chapter9")]
 pub(crate) use global::make_kernel_global;
 pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space, switch_protections_on};

@@ -5,7 +5,7 @@
 use flatmk_abi::Access;
 use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};
 
-use super::flush::Flush;
+use super::flush::{Flush, Old};
 use super::kernel::kernel_space;
 use super::later;
 use super::pages::PageKind;
@@ -212,7 +212,7 @@ impl AddressSpace {
         // SAFETY: an entry of the lower half, under which nothing is mapped.
         unsafe { write(table, index(address, level), Entry::EMPTY) };
         // The processor may remember the table, too. It forgets it with any address under it (Intel SDM vol. 3A, 4.10.4.1).
-        Flush::new(self, address).now();
+        Flush::new(self, address, Old::Table).now();
         Some(lower)
     }
 
@@ -225,7 +225,7 @@ impl AddressSpace {
         let (place, mapping) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), Entry::EMPTY) };
-        Ok((mapping, Flush::new(self, address)))
+        Ok((mapping, Flush::new(self, address, Old::Page)))
     }
 
     /// Changes how the mapping that begins at an address may be used.
@@ -237,7 +237,7 @@ impl AddressSpace {
         let (place, Mapping { frame, size, .. }) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), Entry::to_page(frame, size, access)) };
-        Ok(Flush::new(self, address))
+        Ok(Flush::new(self, address, Old::Page))
     }
 
     /// What a user address leads to.

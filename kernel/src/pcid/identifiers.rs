@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::policy::{self, Change, Holder, Invalidation, Stale, Switch};
 use crate::arch::paging;
-use crate::memory::{AddressSpace, kernel_space};
+use crate::memory::{AddressSpace, Old, kernel_space};
 use crate::planted::{Bug, planted};
 
 /// How many identifiers a processor has: 12 bits of CR3 (Intel SDM vol. 3A, 4.10.1).
@@ -169,17 +169,28 @@ fn count(change: impl FnOnce(&mut Counts)) {
 
 // ANCHOR: forget
 /// An address in a space leads somewhere else: the processor forgets what it remembers, now or before it uses the space again.
-pub(crate) fn forget(space: AddressSpace, address: u64) {
-    match policy::on_change(Change::Replace, holder(space)) {
+pub(crate) fn forget(space: AddressSpace, address: u64, old: Old) {
+    let change = match old {
+        Old::Page => Change::Replace,
+        Old::Table if planted(Bug::TableCountsAsPage) => Change::Replace,
+        Old::Table => Change::Cut,
+    };
+    match policy::on_change(change, holder(space)) {
         Invalidation::Now => paging::flush(address),
-        Invalidation::AtNextSwitch(identifier) if !planted(Bug::ChangeIsNotNoted) => {
-            let entry = entry(identifier);
-            entry.stale.set(entry.stale.get().with(address));
-            if !planted(Bug::TasksAreNotTold) {
-                entry.valid.set(0);
-            }
-        }
-        _ => {}
+        Invalidation::AtNextSwitch(identifier) => note(identifier, |stale| stale.with(address)),
+        Invalidation::AllAtNextSwitch(identifier) => note(identifier, |_| Stale::Everything),
+        Invalidation::Nothing | Invalidation::Leave => {}
+    }
+}
+
+/// More is stale under an identifier that is not current.
+fn note(identifier: u16, more: impl FnOnce(Stale) -> Stale) {
+    let entry = entry(identifier);
+    if !planted(Bug::ChangeIsNotNoted) {
+        entry.stale.set(more(entry.stale.get()));
+    }
+    if !planted(Bug::TasksAreNotTold) {
+        entry.valid.set(0);
     }
 }
 

@@ -60,8 +60,10 @@ pub fn on_switch(stale: Option<Stale>) -> Switch {
 pub enum Change {
     /// An entry that was not present leads to a page, or to a table.
     Add,
-    /// A page, or an empty table, is taken out, or a page may be used in another way.
+    /// A page is taken out, or may be used in another way.
     Replace,
+    /// An empty table is taken out. Its page will be somebody's data.
+    Cut,
     /// All of them go.
     End,
 }
@@ -86,6 +88,8 @@ pub enum Invalidation {
     Now,
     /// The address is noted with the identifier. The next switch to the space sees to it.
     AtNextSwitch(u16),
+    /// It is noted that everything under the identifier must go.
+    AllAtNextSwitch(u16),
     /// The kernel's own space becomes the current one first. What is remembered goes when the identifier is taken.
     Leave,
 }
@@ -96,8 +100,10 @@ pub fn on_change(change: Change, holder: Holder) -> Invalidation {
     match (change, holder) {
         // Nothing is remembered of entries that were not present.
         (Change::Add, _) | (_, Holder::Nobody) => Invalidation::Nothing,
-        (Change::Replace, Holder::Current) => Invalidation::Now,
+        (Change::Replace | Change::Cut, Holder::Current) => Invalidation::Now,
         (Change::Replace, Holder::Identified(identifier)) => Invalidation::AtNextSwitch(identifier),
+        // Between the load of CR3 and `invlpg` the processor could walk through the page, for speculation, and remember what it finds.
+        (Change::Cut, Holder::Identified(identifier)) => Invalidation::AllAtNextSwitch(identifier),
         (Change::End, Holder::Current) => Invalidation::Leave,
         // Its identifier is never loaded again before another space has taken it.
         (Change::End, Holder::Identified(_)) => Invalidation::Nothing,

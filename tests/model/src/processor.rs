@@ -131,6 +131,22 @@ impl Memory {
             self.leaves.retain(|&(tag, _), _| tag != Some(identifier));
             self.tables.retain(|&(tag, ..), _| tag != identifier);
         }
+        self.speculate();
+    }
+
+    /// The processor looks up whatever it can by the lowest tables that it remembers, whether or not somebody asks for it, and whatever
+    /// their pages are used for by now (Intel SDM vol. 3A, 4.10.2.3).
+    fn speculate(&mut self) {
+        let identifier = self.identifier;
+        let lowest = self.tables.iter().filter(|&(&(tag, level, _), _)| (tag, level) == (identifier, 1));
+        for (&(_, level, base), &table) in lowest {
+            for (index, entry) in (0..512).map(|index| (index, entry(table, index))) {
+                let leaf = leaf(base + index * span(level), level, entry, entry & (WRITABLE | USER | NO_EXECUTE));
+                if entry & (PRESENT | USER | GLOBAL) == PRESENT | USER {
+                    self.leaves.entry((Some(identifier), leaf.address)).or_insert(leaf);
+                }
+            }
+        }
     }
 
     fn flush(&mut self, address: u64) {

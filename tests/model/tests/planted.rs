@@ -26,6 +26,7 @@ fn property_for(bug: Bug) -> Property {
         | Bug::StaleSwitchKeeps
         | Bug::ChangeIsNotNoted
         | Bug::SecondChangeIsLost
+        | Bug::TableCountsAsPage
         | Bug::ForgetsBeforeLoad
         | Bug::TasksAreNotTold
         | Bug::IdentifierIsShared

@@ -27,7 +27,7 @@ fn returned() -> BTreeMap<String, String> {
     for stale in [Some(Stale::Nothing), Some(Stale::Page(A)), Some(Stale::Everything), None] {
         add(format!("on_switch({stale:?})"), format!("{:?}", on_switch(stale)));
     }
-    for change in [Change::Add, Change::Replace, Change::End] {
+    for change in [Change::Add, Change::Replace, Change::Cut, Change::End] {
         for holder in [Holder::Current, Holder::Identified(IDENTIFIER), Holder::Nobody] {
             add(format!("on_change({change:?}, {holder:?})"), format!("{:?}", on_change(change, holder)));
         }
