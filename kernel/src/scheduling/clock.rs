@@ -76,8 +76,8 @@ pub(crate) fn keep_slice(task: TaskRef) {
     task.scheduling.slice.set(CLOCK.slice.get());
 }
 
-#[inline(always)]
 /// A task that was ready runs: its time slice begins, or goes on.
+#[inline(always)]
 pub(crate) fn use_slice(task: TaskRef) {
     CLOCK.slice.set(task.scheduling.slice.get());
 }

@@ -119,7 +119,8 @@ fn text(machine: &Machine, folder: &Path, serial: &str) -> Result<String, Machin
         Serial::Present => format!("enabled=1, mode=socket-client, dev={serial}"),
         Serial::Absent => "enabled=0".to_owned(),
     };
-    // One instruction advances the time stamp by one: `sync=none`. A panic must not be fatal, or Bochs opens a window and waits
+    // One instruction advances the time stamp by one: `sync=none`. The screen's timer must not follow the host's clock, `realtime=0`: on a
+    // busy host the machine's own timer lost ticks by it. A panic must not be fatal, or Bochs opens a window and waits
     // for a click; it makes the run a failure later on.
     Ok(format!(
         "\
@@ -129,7 +130,7 @@ display_library: x
 memory: guest={memory}, host={host_memory}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-vga: extension=vbe, update_freq=1
+vga: extension=vbe, update_freq=1, realtime=0
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, mode=flat, path=disk, cylinders={cylinders}, heads=16, spt=63
 boot: disk
