@@ -29,6 +29,15 @@ pub struct KernelFile {
     pub text: (u64, u64),
 }
 
+#[cfg(test)]
+impl KernelFile {
+    /// One that need not be there, with its machine code between these addresses.
+    pub(crate) fn nowhere(text: (u64, u64)) -> Self {
+        let options = BootOptions::new();
+        Self { path: "/nowhere".into(), chapter: 1, kind: Kind::Kernel, root: None, options, text }
+    }
+}
+
 /// What a kernel does once booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

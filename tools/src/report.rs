@@ -167,14 +167,7 @@ Triple fault
 ";
 
     fn no_symbols() -> Symbols {
-        let kernel = KernelFile {
-            path: "/nowhere".into(),
-            chapter: 1,
-            kind: Kind::Kernel,
-            root: None,
-            options: crate::ramdisk::BootOptions::new(),
-            text: (0xffff_ffff_8000_0000, 0xffff_ffff_8000_2000),
-        };
+        let kernel = KernelFile::nowhere((0xffff_ffff_8000_0000, 0xffff_ffff_8000_2000));
         Symbols::of(&kernel)
     }
 

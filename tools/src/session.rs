@@ -142,14 +142,7 @@ mod tests {
     fn boot_options(arguments: &[&str]) -> crate::ramdisk::BootOptions {
         let command = MachineOptions::augment_args(Command::new("test").no_binary_name(true));
         let options = MachineOptions::from_arg_matches(&command.get_matches_from(arguments)).unwrap();
-        let kernel = KernelFile {
-            path: "/nowhere".into(),
-            chapter: 1,
-            kind: Kind::Kernel,
-            root: None,
-            options: crate::ramdisk::BootOptions::new(),
-            text: (0, 1),
-        };
+        let kernel = KernelFile::nowhere((0, 1));
         options.machine(&kernel).options(&kernel)
     }
 

@@ -109,6 +109,11 @@ fn walk(address: u64) -> (Option<Leaf>, Vec<TablePlace>) {
 /// Under what a translation is remembered: an identifier, or none, since it is the same in all spaces.
 type Tag = Option<u16>;
 
+/// Whether the processor would use what is remembered so, with this identifier in CR3.
+fn is_usable(tag: Tag, current: u16) -> bool {
+    tag.is_none_or(|tag| tag == current)
+}
+
 struct Memory {
     /// The identifier in CR3.
     identifier: u16,
@@ -151,8 +156,8 @@ impl Memory {
 
     fn flush(&mut self, address: u64) {
         let current = self.identifier;
-        let is_usable = |tag: Tag| tag.is_none_or(|tag| tag == current);
-        self.leaves.retain(|&(tag, start), leaf| !is_usable(tag) || address / leaf.bytes != start / leaf.bytes);
+        self.leaves
+            .retain(|&(tag, start), leaf| !is_usable(tag, current) || address / leaf.bytes != start / leaf.bytes);
         self.tables.retain(|&(tag, ..), _| tag != current);
     }
 }
@@ -193,14 +198,14 @@ pub(crate) fn check() -> Result<(), String> {
         if let Some(refused) = &memory.refused {
             return Err(refused.clone());
         }
-        let is_usable = |tag: Tag| tag.is_none_or(|tag| tag == memory.identifier);
-        for leaf in memory.leaves.iter().filter(|&(&(tag, _), _)| is_usable(tag)).map(|(_, leaf)| leaf) {
+        let current = memory.identifier;
+        for leaf in memory.leaves.iter().filter(|&(&(tag, _), _)| is_usable(tag, current)).map(|(_, leaf)| leaf) {
             let (found, _) = walk(leaf.address);
             if found != Some(*leaf) {
                 return Err(format!("a stale translation: {leaf:x?} is remembered, {found:x?} is true"));
             }
         }
-        for (&(_, level, base), &page) in memory.tables.iter().filter(|&(&(tag, ..), _)| is_usable(Some(tag))) {
+        for (&(_, level, base), &page) in memory.tables.iter().filter(|&(&(tag, ..), _)| tag == current) {
             let (_, tables) = walk(base);
             if !tables.contains(&(level, base, page)) {
                 return Err(format!("a stale page table: level {level} at {base:#x}, page {page}"));

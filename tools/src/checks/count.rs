@@ -2,25 +2,42 @@
 
 use std::ops::Add;
 
+/// How much of what a check said is shown again at the end, in lines and in characters of each.
+const LINES: usize = 8;
+const LINE_LENGTH: usize = 200;
+
 /// Checks, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Count {
     /// Those that passed.
     pub passed: usize,
     /// Those that did not, for whatever reason.
     pub failed: usize,
+    /// What those that did not pass said, a line each, to be shown again at the end.
+    pub said: Vec<String>,
 }
 
 impl Count {
-    pub(super) const PASSED: Count = Count { passed: 1, failed: 0 };
+    pub(super) fn passed(passed: usize) -> Self {
+        Self { passed, ..Self::default() }
+    }
 
     pub(super) fn failed(failed: usize) -> Self {
-        Self { passed: 0, failed }
+        Self { failed, ..Self::default() }
     }
 
     /// Counts one check.
     pub(super) fn of(passed: bool) -> Self {
-        if passed { Self::PASSED } else { Self::failed(1) }
+        if passed { Self::passed(1) } else { Self::failed(1) }
+    }
+
+    /// Notes the last lines of what a check said, if it failed.
+    pub(super) fn saying(mut self, text: &str) -> Self {
+        if self.failed > 0 {
+            let lines: Vec<_> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(LINES).collect();
+            self.said.extend(lines.into_iter().rev().map(|line| line.chars().take(LINE_LENGTH).collect()));
+        }
+        self
     }
 
     /// Reads a line of output: `test NAME ... ok` as the test programs of Rust print it, `ok NAME` as the scripts do. A test
@@ -34,7 +51,7 @@ impl Count {
             None => None,
         };
         if let Some(passed) = verdict {
-            *self = *self + Self::of(passed);
+            *self = std::mem::take(self) + Self::of(passed).saying(line);
         }
     }
 }
@@ -42,8 +59,9 @@ impl Count {
 impl Add for Count {
     type Output = Self;
 
-    fn add(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    fn add(mut self, other: Self) -> Self {
+        self.said.extend(other.said);
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, said: self.said }
     }
 }
 
@@ -66,6 +84,17 @@ mod tests {
     #[test]
     fn an_ignored_test_has_not_passed() {
         assert_eq!(count("test a ... ignored\ntest b ... ignored, slow\n"), (0, 2));
+    }
+
+    #[test]
+    fn those_that_failed_are_shown_again() {
+        let mut count = Count::default();
+        ["test a ... ok", "test b ... FAILED"].iter().for_each(|line| count.read_line(line));
+        assert_eq!(count.said, ["test b ... FAILED"]);
+        let long = "word ".repeat(100) + "\n\n" + &"line\n".repeat(20);
+        assert_eq!(Count::failed(3).saying(&long).said, ["line"; LINES]);
+        assert_eq!(Count::failed(3).saying(&"a".repeat(1000)).said, ["a".repeat(LINE_LENGTH)]);
+        assert!(Count::passed(1).saying(&long).said.is_empty(), "only of those");
     }
 
     #[test]

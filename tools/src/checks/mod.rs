@@ -44,12 +44,13 @@ pub fn run(scope: Scope) -> Count {
         let count = (step.run)();
         println!("    {} passed, {} failed", count.passed, count.failed);
         if count.failed > 0 {
-            failures.push(format!("{}: {} failed", step.title, count.failed));
+            failures.push(format!("FAILED {}: {} failed", step.title, count.failed));
+            failures.extend(count.said.iter().map(|line| format!("    {line}")));
         }
         total = total + count;
     }
     for failure in failures {
-        println!("FAILED {failure}");
+        println!("{failure}");
     }
     total
 }
@@ -172,7 +173,7 @@ fn book_listings() -> Step {
 
 fn check_listings(repository: &Path) -> Count {
     match listings::check(repository) {
-        Ok(findings) if findings.is_empty() => Count::PASSED,
+        Ok(findings) if findings.is_empty() => Count::passed(1),
         Ok(findings) => {
             findings.iter().for_each(|finding| println!("    {finding}"));
             Count::failed(findings.len())

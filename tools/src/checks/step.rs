@@ -59,17 +59,27 @@ fn count_tests(command: &mut Command) -> Count {
         Err(error) => return cannot_run(command, &error),
     };
     let mut count = Count::default();
+    // What a failed test of Rust printed, shown by its test program after all results.
+    let mut printed: Option<String> = None;
     for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok)
     {
         println!("    {line}");
         count.read_line(&line);
+        if line.starts_with("---- ") || line == "failures:" {
+            count = count.saying(&printed.take().unwrap_or_default());
+            printed = line.starts_with("---- ").then(String::new);
+        }
+        if let Some(printed) = &mut printed {
+            printed.push_str(&line);
+            printed.push('\n');
+        }
     }
     let succeeded = child.wait().is_ok_and(|status| status.success());
-    match (succeeded, count) {
+    match (succeeded, count.passed, count.failed) {
         // A program that fails has a failure, even if none of its lines says so: it may not have got that far.
-        (false, Count { failed: 0, .. }) => count + Count::failed(1),
+        (false, _, 0) => count + Count::failed(1),
         // Tests that cannot be found are not tests that pass.
-        (true, Count { passed: 0, failed: 0 }) => Count::failed(1),
+        (true, 0, 0) => Count::failed(1),
         _ => count,
     }
 }
@@ -79,7 +89,7 @@ mod tests {
     use super::*;
 
     fn run(script: &str) -> (usize, usize) {
-        let Count { passed, failed } = (Step::tests("a script", "sh", &["-c", script]).run)();
+        let Count { passed, failed, .. } = (Step::tests("a script", "sh", &["-c", script]).run)();
         (passed, failed)
     }
 
@@ -87,6 +97,13 @@ mod tests {
     fn the_tests_of_a_command_are_counted() {
         assert_eq!(run("echo test a ... ok; echo test b ... ok"), (2, 0));
         assert_eq!(run("echo test a ... ok; echo test b ... FAILED; exit 1"), (1, 1));
+    }
+
+    #[test]
+    fn what_a_failed_test_printed_is_kept() {
+        let script = "echo test a ... FAILED; echo; echo failures:; echo; echo '---- a stdout ----'; echo why; echo; echo failures:; echo '    a'; exit 1";
+        let count = (Step::tests("a script", "sh", &["-c", script]).run)();
+        assert_eq!(count.said, ["test a ... FAILED", "---- a stdout ----", "why"]);
     }
 
     #[test]

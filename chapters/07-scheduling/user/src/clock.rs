@@ -59,21 +59,23 @@ const LATENCY_NS: u64 = 150_000;
 /// Sleeps, and checks for how long.
 #[track_caller]
 fn check_sleep(time_ns: u64) {
-    assert!(sleeps_exactly(time_ns), "{time_ns} ns took too long");
+    if let Some(took_us) = sleep_too_long(time_ns) {
+        panic!("{time_ns} ns took {took_us} us");
+    }
 }
 
-/// Sleeps, and checks that it is not too short. Tells whether it is not too long either.
+/// Sleeps, and checks that it is not too short. Returns how long it took, in microseconds, if it is too long.
 #[track_caller]
-fn sleeps_exactly(time_ns: u64) -> bool {
+fn sleep_too_long(time_ns: u64) -> Option<u64> {
     let started = time_stamp();
     OWN_TASK.sleep(time_ns).expect("a task may sleep");
     let took = time_stamp() - started;
     let (least, _) = steps_in_ns(time_ns);
     // A tick is not quite a millisecond, and a millionth of the time is lost when it is counted in ticks.
     let (_, most) = steps_in_ns(time_ns + time_ns / 500_000 + MS + LATENCY_NS);
-    let us = |steps: u64| steps * 1000 / at_least_ms(1);
-    assert!(took >= least, "{time_ns} ns took {} us", us(took));
-    took <= most
+    let took_us = took * 1000 / at_least_ms(1);
+    assert!(took >= least, "{time_ns} ns took {took_us} us");
+    (took > most).then_some(took_us)
 }
 
 fn a_sleep_is_never_shorter_and_at_most_a_tick_longer() {
@@ -90,7 +92,7 @@ fn a_sleep_that_begins_at_any_time_is_as_exact() {
     for _ in 0..300 {
         let end = time_stamp() + random.below(at_least_ms(2));
         while time_stamp() < end {}
-        late += usize::from(!sleeps_exactly(random.below(5 * MS)));
+        late += usize::from(sleep_too_long(random.below(5 * MS)).is_some());
     }
     assert!(late <= MOST_LATE, "{late} of 300 were too long");
 }
