@@ -5,6 +5,7 @@ mod emulator;
 mod step;
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::machine::Emulator;
 use crate::workspace::BARE_TARGET;
@@ -41,8 +42,9 @@ pub fn run(scope: Scope) -> Count {
     let number = steps.len();
     for (index, step) in steps.into_iter().enumerate() {
         println!("==> [{}/{number}] {}", index + 1, step.title);
+        let start = Instant::now();
         let count = (step.run)();
-        println!("    {} passed, {} failed", count.passed, count.failed);
+        println!("    {} passed, {} failed, {} s", count.passed, count.failed, start.elapsed().as_secs());
         if count.failed > 0 {
             failures.push(format!("FAILED {}: {} failed", step.title, count.failed));
             failures.extend(count.said.iter().map(|line| format!("    {line}")));
