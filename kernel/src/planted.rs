@@ -60,11 +60,13 @@ pub enum Bug {
     IdentifierIsShared,
     /// Pages of user programs are marked as the same in all spaces.
     UserPageIsGlobal,
+    /// Where user mode has page tables of its own, the way out keeps what has changed meanwhile.
+    WayOutKeeps,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Bug; 26] = [
+    pub const ALL: [Bug; 27] = [
         Bug::CopyKeepsRights,
         Bug::ChildIsLost,
         Bug::BackLinkIsLost,
@@ -91,6 +93,7 @@ impl Bug {
         Bug::TasksAreNotTold,
         Bug::IdentifierIsShared,
         Bug::UserPageIsGlobal,
+        Bug::WayOutKeeps,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! What processor this is, and which of its features matter here (Intel SDM vol. 2A, CPUID).
 
+use core::arch::x86_64::__cpuid_count;
 use core::fmt;
 
 use raw_cpuid::{CpuId, CpuIdReaderNative};
@@ -91,6 +92,18 @@ impl Processor {
     #[must_use]
     pub fn has_pcid(&self) -> bool {
         self.cpuid.get_feature_info().is_some_and(|features| features.has_pcid())
+    }
+
+    /// Whether Intel made it.
+    #[must_use]
+    pub fn is_intels(&self) -> bool {
+        self.cpuid.get_vendor_info().is_some_and(|vendor| vendor.as_str() == "GenuineIntel")
+    }
+
+    /// The register `IA32_ARCH_CAPABILITIES`, in which it says which mistakes it has not: bit 29 of `EDX` of leaf 7.
+    #[must_use]
+    pub fn has_arch_capabilities(&self) -> bool {
+        self.cpuid.get_extended_feature_info().is_some() && __cpuid_count(7, 0).edx >> 29 & 1 != 0
     }
 
     /// The `INVPCID` instruction.

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::disk::Firmware;
 use crate::kernel_file::{KernelFile, Kind};
 use crate::machine::{Clock, Emulator, ExitReason, Limits, Machine, MachineError, Outcome};
+use crate::ramdisk::BootOptions;
 use crate::terminal::{self, Console};
 
 /// A switch on the command line.
@@ -19,14 +20,42 @@ pub enum Switch {
     Off,
 }
 
-impl Switch {
-    /// The value of a boot option.
-    fn value(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-        }
+/// Whether user mode runs without the kernel in its page tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// If the processor says that it needs that.
+    Auto,
+    /// In any case.
+    On,
+    /// In no case.
+    Off,
+}
+
+/// What the kernel is told.
+#[derive(Debug, Clone, Args)]
+pub struct KernelOptions {
+    /// Whether the kernel uses process-context identifiers where the processor has them
+    #[arg(long, env = "FLATMK_PCID", hide_env_values = true)]
+    pub pcid: Option<Switch>,
+    /// Whether user mode runs without the kernel in its page tables, against Meltdown [default: off in an emulator, which
+    /// executes nothing in advance; else auto, as the processor needs it]
+    #[arg(long, env = "FLATMK_MELTDOWN", hide_env_values = true)]
+    pub meltdown: Option<Isolation>,
+}
+
+impl KernelOptions {
+    /// The boot options that say so.
+    #[must_use]
+    pub fn boot_options(&self) -> BootOptions {
+        let pcid = self.pcid.map(|switch| ("pcid", name_of(&switch)));
+        let meltdown = self.meltdown.map(|isolation| ("meltdown", name_of(&isolation)));
+        pcid.into_iter().chain(meltdown).map(|(key, value)| (key.to_owned(), value)).collect()
     }
+}
+
+/// A value as the command line, and the kernel, has it.
+fn name_of(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// The machine to use, as the command line or the environment chooses it.
@@ -55,9 +84,9 @@ pub struct MachineOptions {
     /// The memory in MiB
     #[arg(long, env = "FLATMK_MEMORY", value_name = "MIB", default_value_t = 512, hide_env_values = true)]
     pub memory: u32,
-    /// Whether the kernel uses process-context identifiers where the processor has them
-    #[arg(long, env = "FLATMK_PCID", hide_env_values = true)]
-    pub pcid: Option<Switch>,
+    #[expect(missing_docs, reason = "the help would show it in place of the command's own")]
+    #[command(flatten)]
+    pub kernel: KernelOptions,
     /// Seconds without a sign of life after which a machine that nobody watches is stopped; each test has as many
     #[arg(long, env = "FLATMK_TIME_LIMIT", value_name = "SECONDS", default_value_t = 60, hide_env_values = true)]
     pub time_limit: u64,
@@ -71,8 +100,8 @@ impl MachineOptions {
         if let Some(model) = &self.cpu {
             machine = machine.cpu(model);
         }
-        if let Some(pcid) = self.pcid {
-            machine = machine.boot_option("pcid", pcid.value());
+        for (key, value) in self.kernel.boot_options() {
+            machine = machine.boot_option(key, value);
         }
         machine
     }
@@ -139,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    fn boot_options(arguments: &[&str]) -> crate::ramdisk::BootOptions {
+    fn boot_options(arguments: &[&str]) -> BootOptions {
         let command = MachineOptions::augment_args(Command::new("test").no_binary_name(true));
         let options = MachineOptions::from_arg_matches(&command.get_matches_from(arguments)).unwrap();
         let kernel = KernelFile::nowhere((0, 1));
@@ -152,5 +181,13 @@ mod tests {
             assert_eq!(boot_options(&["--pcid", value]).get("pcid").map(String::as_str), Some(value));
         }
         assert_eq!(boot_options(&[]).get("pcid"), None);
+    }
+
+    #[test]
+    fn an_emulator_needs_no_isolation_unless_told() {
+        for value in ["auto", "on", "off"] {
+            assert_eq!(boot_options(&["--meltdown", value]).get("meltdown").map(String::as_str), Some(value));
+        }
+        assert_eq!(boot_options(&[]).get("meltdown").map(String::as_str), Some("off"));
     }
 }

@@ -3,6 +3,7 @@
 use core::arch::{asm, global_asm};
 use core::fmt;
 
+use super::ways_out::{end_ways_out, ways_out};
 use crate::interrupts::exceptions::has_error_code;
 
 // ANCHOR: frame
@@ -69,10 +70,10 @@ impl fmt::Display for TrapFrame {
 }
 
 /// The length of a stub, so that the stub of a vector can be found without a table.
-const STUB_SIZE: u64 = 16;
+pub(super) const STUB_SIZE: u64 = 16;
 
 /// A bit for each exception for which the processor pushes an error code.
-const ERROR_CODES: u32 = {
+pub(super) const ERROR_CODES: u32 = {
     let mut bits = 0;
     let mut vector = 0;
     while vector < 32 {
@@ -86,6 +87,7 @@ const ERROR_CODES: u32 = {
 // registers that makes 22 words, so the stack is aligned as the call needs it.
 // ANCHOR: stubs
 global_asm!(
+    ways_out!(),
     "
     .balign 16
 interrupt_stubs:
@@ -104,6 +106,7 @@ interrupt_stubs:
         .set vector, vector + 1
     .endr
 
+    .global interrupt_common
 interrupt_common:
     push rax
     push rcx
@@ -140,8 +143,9 @@ interrupt_common:
     pop rcx
     pop rax
     add rsp, 16
-    iretq
+    leave_by_iret                   # iretq; chapter 9 can put another way in its place
     ",
+    end_ways_out!(),
     stub_size = const STUB_SIZE,
     error_codes = const ERROR_CODES,
     dispatch = sym crate::interrupts::dispatch,

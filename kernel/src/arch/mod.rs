@@ -5,10 +5,14 @@ compile_error!("FlatMk runs on x86-64 only");
 
 #[cfg(feature = "chapter2")]
 pub mod interrupts;
+#[cfg(feature = "chapter9")]
+pub mod isolation;
 #[cfg(feature = "chapter3")]
 pub mod paging;
 #[cfg(feature = "chapter5")]
 pub mod syscall;
+#[cfg(feature = "chapter2")]
+pub(crate) mod ways_out;
 
 use core::arch::{asm, x86_64::_rdtsc};
 use core::ops::Range;

@@ -16,6 +16,13 @@ use host as machine;
 #[cfg(target_os = "none")]
 use processor as machine;
 
+/// Bit 63 of what is loaded into CR3: the processor keeps what it remembers under the identifier (Intel SDM vol. 3A, 4.10.4.1).
+#[cfg(feature = "chapter9")]
+pub(crate) const KEEP: u64 = 1 << 63;
+
+/// The bits of CR3, and of an entry of a page table, that are an address (Intel SDM vol. 3A, table 4-12).
+pub(crate) const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
+
 /// The address at which the kernel sees physical address 0.
 #[inline(always)]
 #[must_use]

@@ -35,6 +35,7 @@ pub(crate) static USER_STACK: UserStack = UserStack(Cell::new(0));
 macro_rules! stub {
     ($text:literal, $($operands:tt)*) => {
         core::arch::global_asm!(
+            $crate::arch::ways_out::ways_out!(),
             "
     .macro save_registers task
     mov [\\task + {rbx}], rbx
@@ -58,6 +59,7 @@ macro_rules! stub {
             // How far the assembler knows it, in the whole crate or in a part that the compiler chooses, is not to be relied on.
             ".purgem save_registers",
             ".purgem save_task",
+            $crate::arch::ways_out::end_ways_out!(),
             $($operands)*
             user_stack = sym $crate::arch::syscall::USER_STACK,
             rbx = const ::core::mem::offset_of!($crate::task::Task, context.rbx),
@@ -80,6 +82,7 @@ pub(crate) use stub;
 stub!(
     "
     .balign 64
+    .global syscall_entry
     .global syscall_slow
     .global syscall_saved
     .global resume_task
@@ -109,7 +112,7 @@ syscall_slow:                       # the fast path comes here with what is not 
     xor edi, edi
     xor esi, esi
     mov rsp, [rip + {user_stack}]
-    sysretq
+    leave_by_sysret                 # to rcx, with the flags in r11
 
     # The system call names no capability, and the task has asked for a fault then.
 5:  add rsp, 48
@@ -148,7 +151,7 @@ resume_task:
     mov r9, [rax + {r9}]
     mov rsp, [rax + {rsp_}]
     mov rax, [rax + {rax_}]
-    sysretq                         # to rcx, with the flags in r11
+    leave_by_sysret                 # to rcx, with the flags in r11
 
     # It was interrupted: rcx and r11 are its own, so where it goes on comes back from the stack.
 6:  mov byte ptr [rax + {is_whole}], 0
@@ -173,7 +176,7 @@ resume_task:
     mov r14, [rax + {r14}]
     mov r15, [rax + {r15}]
     mov rax, [rax + {rax_}]
-    iretq                           # with what lies on the stack
+    leave_by_iret                   # with what lies on the stack
     ",
     current = sym CURRENT,
     stack_top = const STACK_TOP,
@@ -198,7 +201,7 @@ resume_task:
 // ANCHOR_END: stub
 
 unsafe extern "C" {
-    fn syscall_entry();
+    pub(super) fn syscall_entry();
     fn resume_task();
 }
 
@@ -209,30 +212,46 @@ pub(crate) fn initialize() {
     Star::write(USER_CODE, USER_DATA, KERNEL_CODE, KERNEL_DATA)
         .expect("the descriptors are in the order that STAR needs");
     SFMask::write(RFlags::all());
+    ENTRIES.usual.set(syscall_entry as *const () as u64);
     close_fast_path();
     // SAFETY: the entry is set; the stub is all that user mode can reach.
     unsafe { Efer::update(|efer| efer.insert(EferFlags::SYSTEM_CALL_EXTENSIONS)) };
 }
 // ANCHOR_END: initialize
 
-/// Where `syscall` leads while the fast path is open; 0 without one.
-struct FastEntry(Cell<u64>);
+/// Where `syscall` leads.
+struct Entries {
+    /// While the fast path is closed.
+    usual: Cell<u64>,
+    /// While it is open; 0 without one.
+    fast: Cell<u64>,
+}
 
 // SAFETY: there is one processor, and this is used with interrupts off only.
-unsafe impl Sync for FastEntry {}
+unsafe impl Sync for Entries {}
 
-static FAST_ENTRY: FastEntry = FastEntry(Cell::new(0));
+static ENTRIES: Entries = Entries { usual: Cell::new(0), fast: Cell::new(0) };
 
 /// Makes this the way in that is taken unless the fast path is closed.
 #[cfg(feature = "chapter6")]
 pub(crate) fn set_fast_entry(address: u64) {
-    FAST_ENTRY.0.set(address);
+    ENTRIES.fast.set(address);
     open_fast_path();
+}
+
+/// Makes these the ways in, where there are both; the fast path is open.
+#[cfg(feature = "chapter9")]
+pub(crate) fn replace_entries([usual, fast]: [u64; 2]) {
+    ENTRIES.usual.set(usual);
+    close_fast_path();
+    if ENTRIES.fast.get() != 0 {
+        set_fast_entry(fast);
+    }
 }
 
 /// From now on system calls may take the fast path, if there is one.
 pub(crate) fn open_fast_path() {
-    let address = FAST_ENTRY.0.get();
+    let address = ENTRIES.fast.get();
     if address != 0 {
         LStar::write(VirtAddr::new_truncate(address));
     }
@@ -240,7 +259,7 @@ pub(crate) fn open_fast_path() {
 
 /// From now on no system call takes the fast path.
 pub(crate) fn close_fast_path() {
-    LStar::write(VirtAddr::new_truncate(syscall_entry as *const () as u64));
+    LStar::write(VirtAddr::new_truncate(ENTRIES.usual.get()));
 }
 
 /// Where `syscall` leads.

@@ -15,6 +15,17 @@ pub enum Exit {
     Halt,
 }
 
+/// Whether user mode runs without the kernel in its page tables, from chapter 9 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// If the processor needs it.
+    Auto,
+    /// In any case.
+    On,
+    /// In no case.
+    Off,
+}
+
 /// The options, with their defaults for a real machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -26,10 +37,13 @@ pub struct Options {
     pub fast_path: bool,
     /// `pcid=on|off`: whether identifiers of address spaces are used where the processor has them.
     pub pcid: bool,
+    /// `meltdown=auto|on|off`: whether user mode runs without the kernel in its page tables.
+    pub meltdown: Isolation,
 }
 
 impl Options {
-    const DEFAULT: Options = Options { exit: Exit::Halt, interactive: false, fast_path: true, pcid: true };
+    const DEFAULT: Options =
+        Options { exit: Exit::Halt, interactive: false, fast_path: true, pcid: true, meltdown: Isolation::Auto };
 
     // ANCHOR: parse
     /// The options in this text. What is unknown is passed to `unknown` and changes nothing.
@@ -46,6 +60,9 @@ impl Options {
                 "fast_path=off" => options.fast_path = false,
                 "pcid=on" => options.pcid = true,
                 "pcid=off" => options.pcid = false,
+                "meltdown=auto" => options.meltdown = Isolation::Auto,
+                "meltdown=on" => options.meltdown = Isolation::On,
+                "meltdown=off" => options.meltdown = Isolation::Off,
                 _ => unknown(line),
             }
         }

@@ -77,6 +77,8 @@ pub const USER_DATA: SegmentSelector = SegmentSelector::new(3, x86_64::Privilege
 /// The code segment of user mode.
 pub const USER_CODE: SegmentSelector = SegmentSelector::new(4, x86_64::PrivilegeLevel::Ring3);
 
+/// On pages of their own: from chapter 9 on, ones that user mode's page tables may have.
+#[repr(C, align(4096))]
 struct Tables {
     descriptors: GlobalDescriptorTable,
     task_state: TaskStateSegment,
@@ -109,6 +111,32 @@ pub(super) fn load() {
     });
 }
 // ANCHOR_END: load
+
+/// Puts other stacks in the place of those on which interrupts in user mode (0), and exceptions with a [`StackIndex`], begin: `replace`
+/// returns the new top for the old one.
+#[cfg(feature = "chapter9")]
+pub(crate) fn replace_stacks(replace: impl Fn(usize, u64) -> u64) {
+    TABLES.with(|tables| {
+        let replace = |index, top: VirtAddr| VirtAddr::new_truncate(replace(index, top.as_u64()));
+        // The segment is packed, so the tables are changed in copies.
+        let [privileged, ..] = tables.task_state.privilege_stack_table;
+        tables.task_state.privilege_stack_table[0] = replace(0, privileged);
+        let mut stack_table = tables.task_state.interrupt_stack_table;
+        for (index, top) in (1..).zip(&mut stack_table).take(exception_stacks().len()) {
+            *top = replace(index, *top);
+        }
+        tables.task_state.interrupt_stack_table = stack_table;
+    });
+}
+
+/// The addresses of the tables, whole pages.
+#[cfg(feature = "chapter9")]
+pub(crate) fn tables() -> core::ops::Range<u64> {
+    TABLES.with(|tables| {
+        let start = core::ptr::from_ref(tables) as u64;
+        start..start + size_of::<Tables>() as u64
+    })
+}
 
 /// # Safety
 ///

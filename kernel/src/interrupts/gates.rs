@@ -44,8 +44,7 @@ impl Gate {
     };
 
     // ANCHOR: to_stub
-    fn to_stub(vector: u8) -> Gate {
-        let address = stub_address(vector);
+    fn to_stub(vector: u8, address: u64) -> Gate {
         Gate {
             offset_low: address as u16,
             selector: KERNEL_CODE.0,
@@ -64,7 +63,7 @@ impl Gate {
     }
 }
 
-fn stack_index(vector: u8) -> Option<StackIndex> {
+const fn stack_index(vector: u8) -> Option<StackIndex> {
     match vector {
         DEBUG => Some(StackIndex::Debug),
         NON_MASKABLE_INTERRUPT => Some(StackIndex::NonMaskable),
@@ -74,14 +73,28 @@ fn stack_index(vector: u8) -> Option<StackIndex> {
     }
 }
 
-static GATES: Exclusive<[Gate; VECTORS]> = Exclusive::new([Gate::MISSING; VECTORS]);
+/// A bit for each exception with a stack of its own.
+#[cfg(feature = "chapter9")]
+pub(crate) const OWN_STACKS: u32 = {
+    let mut bits = 0;
+    let mut vector = 0;
+    while vector < super::exceptions::EXCEPTIONS {
+        bits |= (stack_index(vector).is_some() as u32) << vector;
+        vector += 1;
+    }
+    bits
+};
+
+/// A page of its own: from chapter 9 on, one that user mode's page tables may have.
+#[repr(C, align(4096))]
+struct Gates([Gate; VECTORS]);
+
+static GATES: Exclusive<Gates> = Exclusive::new(Gates([Gate::MISSING; VECTORS]));
 
 /// Fills the table and loads it. Called once.
 pub(super) fn load() {
+    lead_to(stub_address);
     GATES.with(|gates| {
-        for (vector, gate) in (0..=u8::MAX).zip(gates.iter_mut()) {
-            *gate = Gate::to_stub(vector);
-        }
         let pointer = DescriptorTablePointer {
             limit: u16::try_from(size_of_val(gates) - 1).unwrap_or(u16::MAX),
             base: VirtAddr::from_ptr(gates),
@@ -91,8 +104,23 @@ pub(super) fn load() {
     });
 }
 
+/// Makes each gate lead to the stub of its vector.
+pub(crate) fn lead_to(stub: impl Fn(u8) -> u64) {
+    GATES.with(|gates| {
+        for (vector, gate) in (0..=u8::MAX).zip(&mut gates.0) {
+            *gate = Gate::to_stub(vector, stub(vector));
+        }
+    });
+}
+
+/// The address of the table, a page.
+#[cfg(feature = "chapter9")]
+pub(crate) fn table() -> u64 {
+    GATES.with(|gates| core::ptr::from_ref(gates) as u64)
+}
+
 /// Where the gate of a vector leads. For tests that enter one as the processor would.
 #[must_use]
 pub fn gate_address(vector: u8) -> u64 {
-    GATES.with(|gates| gates.get(usize::from(vector)).map_or(0, Gate::address))
+    GATES.with(|gates| gates.0.get(usize::from(vector)).map_or(0, Gate::address))
 }

@@ -13,6 +13,8 @@ pub mod timer;
 use core::cell::Cell;
 
 pub use gates::gate_address;
+#[cfg(feature = "chapter9")]
+pub(crate) use gates::{OWN_STACKS, lead_to, table};
 pub use requests::{Line, claim, claimed, hand_back, take_arrived, unmask};
 
 use crate::arch::{self, interrupts::TrapFrame};

@@ -143,6 +143,7 @@ extern "C" fn identify(pointer: u64) -> Pair {
 stub!(
     "
     .balign 64
+    .global fast_entry
 fast_entry:
     # The operations with a way here, each without flags; Call is number 0.
     cmp rsi, {return_operation}
@@ -194,7 +195,7 @@ fast_entry:
     # Nothing of the kernel's is left in a register.
     xor edi, edi
     xor esi, esi
-    sysretq                         # to rcx, with the flags in r11
+    leave_by_sysret                 # to rcx, with the flags in r11
 
     # Not this way: everything as it came.
 2:  pop r11
@@ -238,7 +239,7 @@ fast_entry:
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
-    sysretq                         # to rcx, with the flags in r11
+    leave_by_sysret                 # to rcx, with the flags in r11
 
     # Not this way: the arguments as they came; the caller's registers are saved already.
 4:  mov rdi, rbp
@@ -268,7 +269,7 @@ fast_entry:
     xor edi, edi
     xor esi, esi
     mov rsp, [rip + {user_stack}]
-    sysretq
+    leave_by_sysret
 
     # The registers of the current task go into it: all that it is promised to keep, and where it goes on.
 6:  save_task rdx
@@ -297,7 +298,7 @@ fast_entry:
     xor edi, edi
     xor esi, esi
     mov rsp, [rip + {user_stack}]
-    sysretq
+    leave_by_sysret
 
     # Not this way, as above.
 9:  mov rdi, rdx
@@ -327,7 +328,7 @@ const _: () = assert!(Operation::Identify as u8 == Operation::LAST_SWITCHING + 1
 const _: () = assert!(Operation::Call as u64 == 0 && slots::REPLY == 0);
 
 unsafe extern "C" {
-    fn fast_entry();
+    pub(crate) fn fast_entry();
 }
 
 /// From now on system calls enter through the stub above.

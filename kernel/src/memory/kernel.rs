@@ -2,6 +2,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(feature = "chapter9")]
+use flatmk_abi::layout::PAGE_SIZE;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -110,6 +112,19 @@ pub fn kernel_frame(address: u64) -> Option<Frame> {
         return Frame::containing((frame.address() & !(size - 1)) + address % size);
     }
     None
+}
+
+/// Changes a byte of the kernel's code, through the window: where it is executed it cannot be written.
+///
+/// # Safety
+///
+/// The code works before and after, and is not executed in between.
+#[cfg(feature = "chapter9")]
+pub(crate) unsafe fn write_to_code(address: u64, byte: u8) {
+    let frame = kernel_frame(address).expect("the kernel's code is mapped");
+    let place = frame.window_address() + address % PAGE_SIZE;
+    // SAFETY: the window maps all memory writable; the caller vouches for the change.
+    unsafe { core::ptr::write_volatile(place as *mut u8, byte) };
 }
 
 /// What the kernel's half of the address space holds.

@@ -1,14 +1,28 @@
 //! Where chapter 9 comes in: what it does at these points, and what is done without it.
 
 #[cfg(feature = "chapter9")]
-pub(super) use crate::pcid::{activate, forget};
+pub(super) use super::isolation::upper_half;
+#[cfg(feature = "chapter9")]
+pub(super) use crate::pcid::{activate, forget, top_table};
 
 #[cfg(not(feature = "chapter9"))]
 use super::flush::Old;
 #[cfg(not(feature = "chapter9"))]
+use super::kernel::kernel_space;
+#[cfg(not(feature = "chapter9"))]
 use super::space::AddressSpace;
 #[cfg(not(feature = "chapter9"))]
+use super::window::Frame;
+#[cfg(not(feature = "chapter9"))]
 use crate::arch::paging;
+#[cfg(not(feature = "chapter9"))]
+pub(super) use crate::arch::paging::top_table;
+
+/// The top-level table whose upper half a new space has.
+#[cfg(not(feature = "chapter9"))]
+pub(super) fn upper_half() -> Frame {
+    kernel_space().top()
+}
 
 /// Makes the processor use a space.
 #[cfg(not(feature = "chapter9"))]

@@ -7,7 +7,7 @@
 //! - `kernel`: the kernel's own address space: guard pages, protection features, the check that nothing is writable and executable.
 //! - `fault`: what a page fault means, in words.
 //! - `flush`: what the processor may still remember; `root`: what a task keeps of its space; `note`: a number kept with a space.
-//! - `later`: where chapter 9 comes in.
+//! - `later`: where chapter 9 comes in, with `global` and `isolation`: the kernel's pages as user mode's page tables have them.
 //!
 //! The kernel reaches physical memory through a window in which all of it is mapped.
 
@@ -15,6 +15,8 @@ mod fault;
 mod flush;
 #[cfg(feature = "chapter9")]
 mod global;
+#[cfg(feature = "chapter9")]
+mod isolation;
 mod kernel;
 mod later;
 #[cfg(feature = "chapter9")]
@@ -36,6 +38,10 @@ pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::{Flush, Old};
 #[cfg(feature = "chapter9")]
 pub(crate) use global::make_kernel_global;
+#[cfg(feature = "chapter9")]
+pub(crate) use isolation::isolate;
+#[cfg(feature = "chapter9")]
+pub(crate) use kernel::write_to_code;
 pub use kernel::{Audit, FIRMWARES, audit, kernel_frame, kernel_space, switch_protections_on};
 pub use pages::{Owner, PageEntry, PageKind, entry_of, page_count};
 pub use region::{Region, Regions, boot_regions, take_boot_page, take_boot_regions};

@@ -6,13 +6,11 @@ use flatmk_abi::Access;
 use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};
 
 use super::flush::{Flush, Old};
-use super::kernel::kernel_space;
 use super::later;
 use super::pages::PageKind;
 use super::region::Region;
 use super::table::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
 use super::window::Frame;
-use crate::arch::paging;
 use crate::planted::{Bug, planted};
 
 /// Why a mapping was not made or changed. Nothing has changed then.
@@ -105,9 +103,10 @@ impl AddressSpace {
 
     /// Makes a space of a zeroed page that was taken for it.
     pub(crate) fn on(top: Frame) -> Self {
+        let upper_half = later::upper_half();
         for index in UPPER_HALF..ENTRIES {
             // SAFETY: `top` is not in use as a page table yet.
-            unsafe { write(top, index, read(kernel_space().0, index)) };
+            unsafe { write(top, index, read(upper_half, index)) };
         }
         Self(top)
     }
@@ -130,7 +129,7 @@ impl AddressSpace {
     /// If its tables were above 16 TiB, where there are no frames.
     #[must_use]
     pub fn current() -> Self {
-        Self(Frame::containing(paging::top_table()).expect("page tables are in memory"))
+        Self(Frame::containing(later::top_table()).expect("page tables are in memory"))
     }
 
     /// Whether the processor uses this space now.

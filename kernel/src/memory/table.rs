@@ -6,6 +6,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::space::{FrameSize, MapError};
 use super::window::Frame;
+use crate::arch::paging::ADDRESS_BITS;
 use crate::planted::{Bug, planted};
 
 /// Entries of a page table.
@@ -14,9 +15,6 @@ pub(crate) const ENTRIES: u64 = 512;
 pub(crate) const UPPER_HALF: u64 = 256;
 /// The level of the top-level table; level 1 maps pages.
 pub(crate) const TOP_LEVEL: u8 = 4;
-
-/// The bits of an entry that hold an address (Intel SDM vol. 3A, table 4-20).
-const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
 // ANCHOR: tables
 /// One entry of a page table.

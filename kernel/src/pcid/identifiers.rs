@@ -2,8 +2,9 @@
 
 use core::cell::Cell;
 
+use super::isolation;
 use super::policy::{self, Change, Holder, Invalidation, Stale, Switch};
-use crate::arch::paging;
+use crate::arch::paging::KEEP;
 use crate::memory::{AddressSpace, Old, kernel_space};
 use crate::planted::{Bug, planted};
 
@@ -12,9 +13,6 @@ const IDENTIFIERS: usize = 4096;
 
 /// The last one.
 pub const LAST_IDENTIFIER: u16 = IDENTIFIERS as u16 - 1;
-
-/// Bit 63 of what is loaded into CR3: the processor keeps what it remembers under the identifier (Intel SDM vol. 3A, 4.10.4.1).
-const KEEP: u64 = 1 << 63;
 
 // ANCHOR: entry
 /// What is known of an identifier.
@@ -111,12 +109,12 @@ fn identifier_of(space: AddressSpace) -> Option<u16> {
 /// Makes the processor use a space. Returns where it stands what a task loads to do the same, as long as that will do.
 pub(super) fn load(space: AddressSpace) -> &'static Cell<u64> {
     if !are_on() {
-        load_top_table(space.top().address());
+        isolation::load(space.top().address());
         return never_valid();
     }
     if space == kernel_space() {
         // Its lower half is empty, and its upper one the same as everybody's.
-        load_top_table(space.top().address() | KEEP);
+        isolation::load(space.top().address() | KEEP);
         return never_valid();
     }
     let identifier = identifier_of(space);
@@ -125,17 +123,17 @@ pub(super) fn load(space: AddressSpace) -> &'static Cell<u64> {
     let identifier = identifier.unwrap_or_else(|| take(space));
     let cr3 = space.top().address() | u64::from(identifier);
     match switch {
-        Switch::Keep => load_top_table(cr3 | KEEP),
+        Switch::Keep => isolation::load(cr3 | KEEP),
         Switch::KeepBut(address) if planted(Bug::ForgetsBeforeLoad) => {
-            paging::flush(address);
-            load_top_table(cr3 | KEEP);
+            isolation::forget(address);
+            isolation::load(cr3 | KEEP);
         }
         Switch::KeepBut(address) => {
-            load_top_table(cr3 | KEEP);
-            paging::flush(address);
+            isolation::load(cr3 | KEEP);
+            isolation::forget(address);
         }
         Switch::Forget | Switch::Take => {
-            load_top_table(if planted(Bug::FirstSwitchKeeps) { cr3 | KEEP } else { cr3 });
+            isolation::load(if planted(Bug::FirstSwitchKeeps) { cr3 | KEEP } else { cr3 });
             count(|counts| counts.forgotten += 1);
         }
     }
@@ -156,11 +154,6 @@ fn take(space: AddressSpace) -> u16 {
 }
 // ANCHOR_END: load
 
-fn load_top_table(cr3: u64) {
-    // SAFETY: the space has the kernel's upper half, and nothing of the kernel is in the lower one.
-    unsafe { paging::load_top_table(cr3) };
-}
-
 fn count(change: impl FnOnce(&mut Counts)) {
     let mut counts = STATE.counts.get();
     change(&mut counts);
@@ -176,7 +169,7 @@ pub(crate) fn forget(space: AddressSpace, address: u64, old: Old) {
         Old::Table => Change::Cut,
     };
     match policy::on_change(change, holder(space)) {
-        Invalidation::Now => paging::flush(address),
+        Invalidation::Now => isolation::forget(address),
         Invalidation::AtNextSwitch(identifier) => note(identifier, |stale| stale.with(address)),
         Invalidation::AllAtNextSwitch(identifier) => note(identifier, |_| Stale::Everything),
         Invalidation::Nothing | Invalidation::Leave => {}

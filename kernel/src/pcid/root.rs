@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::ptr;
 
-use super::identifiers;
+use super::{identifiers, isolation};
 use crate::arch::paging;
 use crate::memory::AddressSpace;
 
@@ -20,7 +20,8 @@ impl SpaceRoot {
     /// From now on the task's space is this one.
     pub(crate) fn set(&self, space: Option<AddressSpace>) {
         self.cr3.set(space.map_or(0, |space| space.top().address()));
-        self.valid.set(if identifiers::are_on() { identifiers::never_valid() } else { &raw const self.cr3 });
+        let can_load = !identifiers::are_on() && !isolation::is_on();
+        self.valid.set(if can_load { &raw const self.cr3 } else { identifiers::never_valid() });
     }
 
     /// Whether another task, which runs, has the same space, and what it keeps is up to date.
@@ -47,8 +48,11 @@ impl SpaceRoot {
     #[inline(never)]
     extern "rust-cold" fn update(&self) {
         let valid = identifiers::load(AddressSpace::of_cr3(self.cr3.get()));
-        self.cr3.set(valid.get());
-        self.valid.set(ptr::from_ref(valid));
+        // Where the way out loads CR3 the task must not.
+        if !isolation::is_on() {
+            self.cr3.set(valid.get());
+            self.valid.set(ptr::from_ref(valid));
+        }
     }
 }
 // ANCHOR_END: root

@@ -131,7 +131,7 @@ further_fast_entry:
     xor r9d, r9d
     xor edi, edi
     xor esi, esi
-    sysretq                         # to rcx, with the flags in r11
+    leave_by_sysret                 # to rcx, with the flags in r11
 
     # Another task goes on. rax: that task; rdx: the caller, where its registers go: all that it is promised to keep, and where it goes on.
 5:  mov rcx, [rsp + 24]

@@ -40,8 +40,17 @@ pub enum Event {
     Renew(usize),
 }
 
-/// How many identifiers the processor has, if any, and sequences of events.
-pub fn cases() -> impl Strategy<Value = (Option<u16>, Vec<Event>)> {
+/// What the kernel makes of the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Processor {
+    /// How many identifiers it has, if any.
+    identifiers: Option<u16>,
+    /// Whether user mode has page tables of its own.
+    is_isolated: bool,
+}
+
+/// Processors, and sequences of events.
+pub fn cases() -> impl Strategy<Value = (Processor, Vec<Event>)> {
     let (space, address) = (|| 0..SPACES, || 0..ADDRESSES.len());
     let event = prop_oneof![
         8 => (0..TASKS).prop_map(Event::Switch),
@@ -49,10 +58,12 @@ pub fn cases() -> impl Strategy<Value = (Option<u16>, Vec<Event>)> {
         6 => (space(), address(), 0..FRAMES).prop_map(|(space, address, frame)| Event::Map(space, address, frame)),
         6 => (space(), address()).prop_map(|(space, address)| Event::Unmap(space, address)),
         3 => (space(), address()).prop_map(|(space, address)| Event::Protect(space, address)),
-        2 => (space(), address()).prop_map(|(space, address)| Event::TakeTable(space, address)),
+        3 => (space(), address()).prop_map(|(space, address)| Event::TakeTable(space, address)),
         1 => space().prop_map(Event::Renew),
     ];
-    (prop::option::weighted(0.9, 1..7_u16), prop::collection::vec(event, 1..300))
+    let processor = (prop::option::weighted(0.9, 1..7_u16), prop::bool::weighted(0.3))
+        .prop_map(|(identifiers, is_isolated)| Processor { identifiers, is_isolated });
+    (processor, prop::collection::vec(event, 1..500))
 }
 
 struct Run {
@@ -69,10 +80,17 @@ struct Run {
 /// # Errors
 ///
 /// Where the processor could use something that the page tables do not say.
-pub fn run(identifiers: Option<u16>, events: &[Event]) -> Result<Counts, TestCaseError> {
-    let mut run = Run::new(identifiers);
+pub fn run(processor: Processor, events: &[Event]) -> Result<Counts, TestCaseError> {
+    let mut run = Run::new(processor);
     for &event in events {
+        let is_kernels = !matches!(event, Event::Touch(_));
+        if is_kernels {
+            pcid::host::enter();
+        }
         run.happen(event);
+        if is_kernels {
+            pcid::host::leave();
+        }
         let expected = run.spaces[run.current / 2].top().address();
         prop_assert_eq!(top_table(), expected, "the space after {:?}", event);
         processor::check().map_err(|problem| TestCaseError::fail(format!("after {event:?}: {problem}")))?;
@@ -81,15 +99,19 @@ pub fn run(identifiers: Option<u16>, events: &[Event]) -> Result<Counts, TestCas
 }
 
 impl Run {
-    fn new(identifiers: Option<u16>) -> Self {
+    fn new(processor: Processor) -> Self {
         let (running, tasks, mut region) = fresh_tasks_and_region(TASKS);
-        pcid::host::begin(identifiers);
+        pcid::host::begin(processor.identifiers);
+        if processor.is_isolated {
+            pcid::host::isolate();
+        }
         let frames = (0..FRAMES).map(|_| region.take(PageKind::Frame).expect("a frame")).collect();
         let spaces = (0..SPACES).map(|_| AddressSpace::new(&mut region).expect("a space")).collect();
         let run = Self { _running: running, region, tasks, frames, spaces, current: 0 };
         (0..SPACES).for_each(|space| run.give(space));
         host::begin(run.tasks[0]);
         host::load_space(run.tasks[0]);
+        pcid::host::leave();
         run
     }
 

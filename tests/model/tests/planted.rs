@@ -30,7 +30,8 @@ fn property_for(bug: Bug) -> Property {
         | Bug::ForgetsBeforeLoad
         | Bug::TasksAreNotTold
         | Bug::IdentifierIsShared
-        | Bug::UserPageIsGlobal => Property::Spaces,
+        | Bug::UserPageIsGlobal
+        | Bug::WayOutKeeps => Property::Spaces,
         _ => Property::Capabilities,
     }
 }
@@ -49,7 +50,7 @@ fn problem_with(bug: Option<Bug>, property: Property) -> Option<String> {
         }
         Property::Scheduler => problem(&scheduler::events(), |events| scheduler::run(&events).map(|_| ())),
         Property::Spaces => {
-            problem(&spaces::cases(), |(identifiers, events)| spaces::run(identifiers, &events).map(|_| ()))
+            problem(&spaces::cases(), |(processor, events)| spaces::run(processor, &events).map(|_| ()))
         }
     };
     planted::set(None);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use flatmk_tools::kernel_file::KernelFile;
 use flatmk_tools::machine::{Counting, Emulator, Outcome};
-use flatmk_tools::session::{self, MachineOptions, Switch};
+use flatmk_tools::session::{self, KernelOptions, MachineOptions, Switch};
 use flatmk_tools::{LAST_CHAPTER, bench, counts, figures, report, workspace};
 use serde_json::json;
 
@@ -29,10 +29,11 @@ pub(crate) struct Arguments {
 pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let options = &arguments.machine;
     let kernel = KernelFile::read(workspace::build_kernel(LAST_CHAPTER)?)?;
-    let settings = options.pcid.map_or(vec![Switch::On, Switch::Off], |pcid| vec![pcid]);
+    let settings = options.kernel.pcid.map_or(vec![Switch::On, Switch::Off], |pcid| vec![pcid]);
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for pcid in settings {
-        let outcome = measure(&kernel, &MachineOptions { pcid: Some(pcid), ..options.clone() })?;
+        let told = KernelOptions { pcid: Some(pcid), ..options.kernel.clone() };
+        let outcome = measure(&kernel, &MachineOptions { kernel: told, ..options.clone() })?;
         let code = session::exit_code(&outcome);
         if code != 0 {
             print!("{}", outcome.serial());
@@ -50,7 +51,7 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
         rows.extend(bench::rows(figures.rows, uses_pcid, &counted));
         failures.extend(figures.failures);
         if pcid == Switch::On && !uses_pcid {
-            if options.pcid.is_some() {
+            if options.kernel.pcid.is_some() {
                 eprintln!("--pcid on makes no difference: this kernel on this processor works without");
             }
             // Asked to do without, it would do the same again.

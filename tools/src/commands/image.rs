@@ -8,7 +8,7 @@ use flatmk_tools::cleanup::TemporaryFolder;
 use flatmk_tools::disk::{self, Firmware, LoaderLog};
 use flatmk_tools::kernel_file::KernelFile;
 use flatmk_tools::machine::write_standard_ramdisk;
-use flatmk_tools::ramdisk::BootOptions;
+use flatmk_tools::session::KernelOptions;
 use flatmk_tools::{LAST_CHAPTER, workspace};
 
 /// Make the disk image for a USB stick
@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
     /// For machines with UEFI firmware, in place of a BIOS
     #[arg(long)]
     uefi: bool,
+    #[command(flatten)]
+    kernel: KernelOptions,
 }
 
 pub(crate) fn image(arguments: &Arguments) -> Result<ExitCode> {
@@ -33,8 +35,9 @@ pub(crate) fn image(arguments: &Arguments) -> Result<ExitCode> {
     // Beside the result, so that what is moved there in the end is a whole image or nothing.
     let work = TemporaryFolder::new_in(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     let (ramdisk, disk) = (work.path().join("ramdisk"), work.path().join("disk"));
-    let options = [("exit", "none"), ("interactive", "yes")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-    write_standard_ramdisk(&kernel, &BootOptions::from(options), &ramdisk)?;
+    let mut options = arguments.kernel.boot_options();
+    options.extend([("exit", "none"), ("interactive", "yes")].map(|(key, value)| (key.to_owned(), value.to_owned())));
+    write_standard_ramdisk(&kernel, &options, &ramdisk)?;
     let firmware = if arguments.uefi { Firmware::Uefi } else { Firmware::Bios };
     disk::make(&kernel.path, Some(&ramdisk), firmware, LoaderLog::Off, &disk)?;
     std::fs::rename(&disk, &output).with_context(|| format!("cannot write {}", output.display()))?;

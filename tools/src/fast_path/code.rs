@@ -59,6 +59,8 @@ impl<'data> Binary<'data> {
         let bytes = self.text.get(start..end.min(self.text.len())).ok_or_else(missing)?;
         let mut lines: Vec<Line> = Decoder::with_ip(64, bytes, symbol.address, DecoderOptions::NONE)
             .into_iter()
+            // Room behind the way out, which is never executed.
+            .filter(|instruction| instruction.mnemonic() != Mnemonic::Int3)
             .map(|instruction| Line {
                 address: instruction.ip(),
                 offset: instruction.ip() - symbol.address,
@@ -67,7 +69,7 @@ impl<'data> Binary<'data> {
             })
             .collect();
         // What fills the space up to the next function.
-        let is_filler = |line: &Line| matches!(line.instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop);
+        let is_filler = |line: &Line| line.instruction.mnemonic() == Mnemonic::Nop;
         let count = lines.iter().rposition(|line| !is_filler(line)).map_or(0, |last| last + 1);
         lines.truncate(count);
         Ok(lines)

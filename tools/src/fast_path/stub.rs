@@ -28,8 +28,16 @@ pub(super) struct Comment {
     line: usize,
 }
 
-/// Names that the disassembler has for the same instructions.
-const SAME: [(&str, &str); 5] = [("jz", "je"), ("jnz", "jne"), ("jc", "jb"), ("jnc", "jae"), ("movabs", "mov")];
+/// Names that the disassembler has for the same instructions. The last two are macros of all stubs.
+const SAME: [(&str, &str); 7] = [
+    ("jz", "je"),
+    ("jnz", "jne"),
+    ("jc", "jb"),
+    ("jnc", "jae"),
+    ("movabs", "mov"),
+    ("leave_by_sysret", "sysretq"),
+    ("leave_by_iret", "iretq"),
+];
 
 static LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\w+:\s*").expect("a constant expression"));
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{(\w+)\}").expect("a constant expression"));
@@ -289,6 +297,8 @@ entry:
         assert!(agrees("jz 5f", &[0x74, 0x00]));
         assert!(!agrees("jnz 5f", &[0x74, 0x00]));
         assert!(agrees("sysretq", &[0x48, 0x0f, 0x07]));
+        assert!(agrees("leave_by_sysret", &[0x48, 0x0f, 0x07]));
+        assert!(!agrees("leave_by_iret", &[0x48, 0x0f, 0x07]));
         assert!(agrees("mov [rax + {rbx}], rbx", &[0x48, 0x89, 0x58, 0x08]));
         assert!(!agrees("mov [rax + {rbx}], rdx", &[0x48, 0x89, 0x58, 0x08]));
     }

@@ -264,7 +264,7 @@ impl Machine {
         self
     }
 
-    /// Tells the kernel something. `exit` and `interactive` are set unless told otherwise.
+    /// Tells the kernel something. `exit`, `interactive` and `meltdown` are set unless told otherwise.
     pub fn boot_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.boot_options.insert(key.into(), value.into());
         self
@@ -322,7 +322,8 @@ impl Machine {
 
     pub(crate) fn options(&self, kernel: &KernelFile) -> BootOptions {
         let exit = self.emulator.name().to_owned();
-        let mut options = BootOptions::from([("exit".into(), exit), ("interactive".into(), "no".into())]);
+        let usual = [("exit", exit.as_str()), ("interactive", "no"), ("meltdown", "off")];
+        let mut options: BootOptions = usual.map(|(key, value)| (key.into(), value.into())).into();
         options.extend(kernel.options.clone());
         options.extend(self.boot_options.clone());
         options

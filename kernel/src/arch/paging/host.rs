@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::ADDRESS_BITS;
 use crate::sync::Exclusive;
 
 /// What the processor is told.
@@ -12,9 +13,6 @@ pub enum Event {
     /// To forget the translation of this address.
     Flush(u64),
 }
-
-/// The address in CR3 (Intel SDM vol. 3A, table 4-12).
-const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 static WINDOW: AtomicU64 = AtomicU64::new(0);
 static TOP_TABLE: AtomicU64 = AtomicU64::new(0);
@@ -43,7 +41,7 @@ pub(super) fn top_table() -> u64 {
 ///
 /// None; it is the same as the other.
 pub(super) unsafe fn load_top_table(cr3: u64) {
-    TOP_TABLE.store(cr3 & ADDRESS, Relaxed);
+    TOP_TABLE.store(cr3 & ADDRESS_BITS, Relaxed);
     OBSERVER.with(|observer| observer(Event::Load(cr3)));
 }
 
