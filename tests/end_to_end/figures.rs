@@ -94,6 +94,24 @@ fn the_book_shows_what_is_measured(page: &str) {
     assert!(count >= 4, "{count} rows of {page}.md were recognized");
 }
 
+/// The same with the kernel isolated: rows whose names begin with that word, measured with `./x run --emulator bochs --meltdown on`.
+#[test]
+fn the_book_shows_what_isolation_costs() {
+    let path = workspace::root().join("book/src/chapters/pcid.md");
+    let text = fs::read_to_string(path).expect("the page is there");
+    let isolated = Machine::new(built::chapter(12)).emulator(Emulator::Bochs).boot_option("meltdown", "on");
+    let measured = measure(&isolated);
+    let mut count = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("| isolated `")) {
+        let (name, rest) = line.split_once("` | ").expect("a name, then a figure");
+        let shown: u64 = rest.split(' ').next().and_then(|cell| cell.parse().ok()).expect("a figure");
+        let row = row(&measured, name);
+        assert!(shown.abs_diff(row.minimum) <= row.minimum / 100 + 1, "{name} is {shown} in the page, and {row:?}");
+        count += 1;
+    }
+    assert_eq!(count, 5, "rows of the page");
+}
+
 /// Without it everything works, too, and costs more: so with it, it is taken.
 #[test]
 fn the_fast_path_is_faster() {

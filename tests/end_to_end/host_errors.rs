@@ -119,6 +119,8 @@ fn an_emulator_that_is_not_known_is_named(command: &str) {
 fn a_switch_is_on_or_off(command: &str) {
     let run = flatmk(&[command, "--pcid", "maybe"]);
     run.assert_one_sentence("invalid value 'maybe' for '--pcid <PCID>' [possible values: on, off]");
+    let run = flatmk(&[command, "--meltdown", "maybe"]);
+    run.assert_one_sentence("invalid value 'maybe' for '--meltdown <MELTDOWN>' [possible values: auto, on, off]");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Checks that boot kernels: the chapters' tests and demonstrations.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Count;
@@ -26,8 +27,8 @@ pub(super) fn tests_of(chapter: Option<u8>) -> Vec<String> {
         .collect()
 }
 
-/// Builds these tests with the features of a chapter, boots each, and counts what they report.
-pub(super) fn run(tests: &[String], chapter: u8, emulator: Emulator) -> Count {
+/// Builds these tests with the features of a chapter, boots each in such a machine, and counts what they report.
+pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Path) -> Machine) -> Count {
     let feature = format!("chapter{chapter}");
     let mut arguments =
         vec!["test", "--no-run", "--package", "kernel", "--target", BARE_TARGET, "--features", &feature];
@@ -43,7 +44,7 @@ pub(super) fn run(tests: &[String], chapter: u8, emulator: Emulator) -> Count {
     let built: Vec<_> = built.into_iter().filter(|executable| tests.contains(&executable.name)).collect();
     let counts = built.iter().map(|test| {
         println!("--- {}", test.name);
-        count(&Machine::new(&test.path).emulator(emulator), Kind::Test)
+        count(&machine(&test.path), Kind::Test)
     });
     let count = counts.fold(Count::default(), |sum, count| sum + count);
     // A test that was asked for and not built must not go unnoticed.

@@ -7,7 +7,7 @@ mod step;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::machine::Emulator;
+use crate::machine::{Emulator, Machine};
 use crate::workspace::BARE_TARGET;
 use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, workspace};
 
@@ -72,6 +72,7 @@ fn plan(scope: Scope) -> Vec<Step> {
             // The slower emulator boots each test once only, below.
             steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu)));
             steps.extend(EMULATORS.map(all_emulator_tests));
+            steps.extend(EMULATORS.map(isolated_tests));
             steps.extend(CHAPTERS.flat_map(|chapter| EMULATORS.map(|emulator| demonstration(chapter, emulator))));
             steps.extend([end_to_end(), book(), book_listings()]);
             steps
@@ -152,12 +153,23 @@ fn end_to_end() -> Step {
 fn emulator_tests_of(chapter: u8, emulator: Emulator) -> Option<Step> {
     let tests = emulator::tests_of(Some(chapter));
     let title = format!("tests of chapter {chapter}, with its own feature,");
-    (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, emulator)))
+    let machine = move |test: &Path| Machine::new(test).emulator(emulator);
+    (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, machine)))
 }
 
 fn all_emulator_tests(emulator: Emulator) -> Step {
     let title = format!("all chapters' tests, with the features of chapter {LAST_CHAPTER},");
-    Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, emulator))
+    let machine = move |test: &Path| Machine::new(test).emulator(emulator);
+    Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, machine))
+}
+
+/// The tests from user mode once more, without the kernel in its page tables.
+fn isolated_tests(emulator: Emulator) -> Step {
+    let tests = ["chapter06_calls", "chapter07_scheduling"].map(str::to_owned);
+    let machine = move |test: &Path| Machine::new(test).emulator(emulator).boot_option("meltdown", "on");
+    Step::booting("tests of calls and scheduling, with the kernel isolated,", emulator, move || {
+        emulator::run(&tests, LAST_CHAPTER, machine)
+    })
 }
 
 fn demonstration(chapter: u8, emulator: Emulator) -> Step {
@@ -213,7 +225,11 @@ mod tests {
         let expected = ["tests of chapter 1, with its own feature, in Bochs", "demonstration of chapter 1 in Bochs"];
         assert_eq!(titles(Some(1), Some(Emulator::Bochs)), expected);
         let bochs = titles(None, Some(Emulator::Bochs));
-        assert_eq!(bochs.len(), 1 + CHAPTERS.count(), "all tests at once, and the demonstrations: {bochs:?}");
+        assert_eq!(
+            bochs.len(),
+            2 + CHAPTERS.count(),
+            "all tests at once, some once more, the demonstrations: {bochs:?}"
+        );
         assert!(bochs.iter().all(|title| title.ends_with(" in Bochs")), "{bochs:?}");
     }
 
