@@ -21,6 +21,15 @@ use crate::kernel_file::KernelFile;
 const PROGRAM: &str = "bochs";
 const X_SERVER: &str = "Xvfb";
 
+/// What comes with a library that shows a program another time than the host's.
+const FAKETIME: &str = "faketime";
+
+/// That library, where the dynamic loader replaces `$LIB` by the folder of its distribution, and the time that it shows, which does not pass.
+/// Bochs 2.7 has one timer that follows the host's clock, for the lamps below the machine's screen, and by mistake the ratio of the two
+/// clocks counts for the next event of all timers: on a busy host the machine's own timer was late, by up to 20 ms.
+const STILL_CLOCK: [(&str, &str); 2] =
+    [("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1"), ("FAKETIME", "2020-01-01 00:00:00")];
+
 /// Bochs keeps no more of a machine's memory in that of the host; what is beyond goes to a file when it is used.
 const MOST_HOST_MEMORY_MIB: u32 = 2048;
 
@@ -40,6 +49,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
 
     let mut command = Command::new(PROGRAM);
     command.arg("-q").arg("-f").arg(&configuration).arg("-rc").arg(&commands).current_dir(folder.path());
+    command.envs(STILL_CLOCK);
     let screen = match machine.display {
         Display::Hidden => {
             let (screen, display) = start_x_server()?;
@@ -72,6 +82,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
 /// Fails early if the machine cannot be had.
 pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError> {
     need_program(PROGRAM, "Bochs (bochs)")?;
+    need_program(FAKETIME, "libfaketime (faketime), with which Bochs keeps a machine's time exactly,")?;
     if machine.display == Display::Hidden {
         need_program(X_SERVER, "Xvfb, the X server that Bochs draws on,")?;
     }
@@ -119,9 +130,8 @@ fn text(machine: &Machine, folder: &Path, serial: &str) -> Result<String, Machin
         Serial::Present => format!("enabled=1, mode=socket-client, dev={serial}"),
         Serial::Absent => "enabled=0".to_owned(),
     };
-    // One instruction advances the time stamp by one: `sync=none`. The screen's timer must not follow the host's clock, `realtime=0`: on a
-    // busy host the machine's own timer lost ticks by it. A panic must not be fatal, or Bochs opens a window and waits
-    // for a click; it makes the run a failure later on.
+    // One instruction advances the time stamp by one: `sync=none`. The screen is drawn by the machine's time, `realtime=0`: the host's
+    // stands still. A panic must not be fatal, or Bochs opens a window and waits for a click; it makes the run a failure later on.
     Ok(format!(
         "\
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, e1000=0, parallel=0, serial=1
