@@ -15,7 +15,7 @@ pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 4] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-tools"];
+const HOST_TESTS: [&str; 5] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser", "flatmk-tools"];
 
 /// The crate of the end-to-end tests, which boot machines themselves.
 const END_TO_END: &str = "flatmk-tests";

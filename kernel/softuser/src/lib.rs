@@ -1,0 +1,21 @@
+//! RISC-V programs without a processor of that kind: RV32I with the extensions M, A and C, the user-level counters and `fence.i`, as *The RISC-V
+//! Instruction Set Manual, Volume I: Unprivileged Architecture* (version 20240411) has them.
+//!
+//! - `table`: every instruction of 32 bits: its name, its encoding, its operands.
+//! - `decode`: an instruction from its bits, and back.
+//! - `compressed`: those of 16 bits, each of which stands for one of 32.
+//! - `disassemble`: an instruction in words.
+//!
+//! Nothing here touches a machine: the kernel and the host use the same code.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod compressed;
+mod decode;
+mod disassemble;
+mod table;
+
+pub use decode::{Instruction, Length, decode};
+pub use disassemble::Disassembled;
+pub use table::{Format, INSTRUCTIONS, Operation, Pattern};
