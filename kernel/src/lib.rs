@@ -22,7 +22,7 @@
 //! | 5 tasks | `task`, `syscall`, `arch::syscall` | user mode, the root task, the system calls |
 //! | 6 calls | `ipc` | endpoints, call and return, faults and interrupts as calls; the fast path |
 //! | 7 scheduling | `scheduling` | priorities, time slices, sleeping, notifications |
-//! | 9 PCID | `pcid` | switches of address spaces that keep the TLB |
+//! | 9 PCID | `pcid`, `arch::isolation` | switches of address spaces that keep the TLB; user mode without the kernel in its page tables |
 //! | 8, 10 to 12 | | to come: pipes, softuser, userland, hardware |
 //!
 //! # The way of a system call

@@ -62,11 +62,13 @@ pub enum Bug {
     UserPageIsGlobal,
     /// Where user mode has page tables of its own, the way out keeps what has changed meanwhile.
     WayOutKeeps,
+    /// What the way out was to forget is lost when it leads to another space after all.
+    PendingIsLost,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Bug; 27] = [
+    pub const ALL: [Bug; 28] = [
         Bug::CopyKeepsRights,
         Bug::ChildIsLost,
         Bug::BackLinkIsLost,
@@ -94,6 +96,7 @@ impl Bug {
         Bug::IdentifierIsShared,
         Bug::UserPageIsGlobal,
         Bug::WayOutKeeps,
+        Bug::PendingIsLost,
     ];
 }
 

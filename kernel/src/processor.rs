@@ -94,10 +94,11 @@ impl Processor {
         self.cpuid.get_feature_info().is_some_and(|features| features.has_pcid())
     }
 
-    /// Whether Intel made it.
+    /// Whether AMD made it, or Hygon after AMD's design.
     #[must_use]
-    pub fn is_intels(&self) -> bool {
-        self.cpuid.get_vendor_info().is_some_and(|vendor| vendor.as_str() == "GenuineIntel")
+    pub fn is_amds(&self) -> bool {
+        let vendor = self.cpuid.get_vendor_info();
+        vendor.is_some_and(|vendor| ["AuthenticAMD", "HygonGenuine"].contains(&vendor.as_str()))
     }
 
     /// The register `IA32_ARCH_CAPABILITIES`, in which it says which mistakes it has not: bit 29 of `EDX` of leaf 7.

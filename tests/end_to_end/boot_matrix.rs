@@ -100,7 +100,7 @@ fn identifiers_are_used_where_they_are_there_and_wanted(cpu: &str, option: &str,
     assert_says(&outcome, &format!("address spaces: pcid {said}, "));
 }
 
-/// The third of the processors says that it has no Meltdown, the fourth is not Intel's.
+/// `tigerlake` says that it has no Meltdown, and `ryzen` is AMD's.
 #[test_case("corei7_skylake_x", "auto", "on (the processor needs it), 5 pages"; "needed")]
 #[test_case("corei7_skylake_x", "off", "off (boot option), "; "needed and not wanted")]
 #[test_case("tigerlake", "auto", "off (the processor does not need it), "; "not needed")]

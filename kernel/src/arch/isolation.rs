@@ -4,8 +4,9 @@
 //! the section `isolated`, a page for the stubs of the 256 vectors and one for the rest; and one page of data, with the small stacks on
 //! which the processor puts what it interrupts. Each way in loads CR3 before all else; each way out does so last.
 //!
-//! A way in goes on where the processor would have gone without isolation, and finds all as it would have been there. The ways
-//! out are put in the place of `sysretq` and `iretq` at boot ([`lead_out`]). So a kernel without isolation has not one instruction more.
+//! A way in goes on where the processor would have gone without isolation, and finds all as it would have been there, but for the `rax` of a
+//! system call. The ways out are put in the place of `sysretq` and `iretq` at boot ([`replace_ways_out`]). So without isolation the
+//! ways in and out have not one instruction more.
 
 use core::arch::global_asm;
 use core::arch::x86_64::__cpuid;
@@ -43,7 +44,8 @@ struct EntryStack {
 }
 // ANCHOR_END: shared
 
-const STACKS: usize = 5;
+/// One for interrupts, and one for each exception with a stack of its own, by its index in the interrupt stack table.
+const STACKS: usize = 1 + OWN_STACKS.count_ones() as usize;
 
 // SAFETY: the stubs use it with interrupts off, as do the functions below, on the one processor.
 unsafe impl Sync for Shared {}
@@ -117,7 +119,10 @@ isolated_exception:                 # one with a stack of its own: whoever was i
     push [rax + 24]
     push [rax + 16]
     push [rax + 8]
-    mov rax, [rax]
+    # The rax of whoever was interrupted, which does not stay where the next task could read it.
+    push [rax]
+    mov qword ptr [rax], 0
+    pop rax
     jmp interrupt_common
 
     # The page tables of the task, and its rax.
@@ -203,7 +208,7 @@ pub(crate) fn stub_address(vector: u8) -> u64 {
 /// Takes the place of a stack of the task state segment: 0 for that of interrupts in user mode, else the index in the interrupt stack
 /// table. What lies on it is moved to `target`. Returns its top.
 pub(crate) fn replace_stack(index: usize, target: u64) -> u64 {
-    let Some(stack) = SHARED.stacks.get(index) else { return target };
+    let stack = SHARED.stacks.get(index).expect("there is one for each");
     stack.target.set(target);
     (&raw const stack.target) as u64
 }
@@ -257,6 +262,13 @@ pub(crate) fn set_user_tables(cr3: u64) {
     let keep = SHARED.kernel.get() & KEEP;
     SHARED.next.set(cr3);
     SHARED.later.set(cr3 | keep);
+}
+
+/// The identifier under which the next way out was to make the processor forget everything, if it was. From now on it does not.
+pub(crate) fn take_pending() -> Option<u16> {
+    const IDENTIFIER: u64 = 0xfff;
+    let later = SHARED.later.get();
+    (SHARED.next.replace(later) != later).then_some((later & IDENTIFIER) as u16)
 }
 
 /// What the ways out load.

@@ -6,7 +6,7 @@ compile_error!("FlatMk runs on x86-64 only");
 #[cfg(feature = "chapter2")]
 pub mod interrupts;
 #[cfg(feature = "chapter9")]
-pub mod isolation;
+pub(crate) mod isolation;
 #[cfg(feature = "chapter3")]
 pub mod paging;
 #[cfg(feature = "chapter5")]

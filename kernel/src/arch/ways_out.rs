@@ -27,6 +27,7 @@ macro_rules! ways_out {
     sysretq
     .byte 0xcc, 0xcc
     .pushsection ways_out, \"aR\"
+    .balign 4
     .long 9000b - .
     .long isolated_sysret - .
     .popsection
@@ -36,6 +37,7 @@ macro_rules! ways_out {
     iretq
     .byte 0xcc, 0xcc, 0xcc
     .pushsection ways_out, \"aR\"
+    .balign 4
     .long 9000b - .
     .long isolated_iret - .
     .popsection

@@ -106,7 +106,7 @@ pub(super) fn load() {
         tables.descriptors.append(Descriptor::user_code_segment());
         // SAFETY: the segment is in a static, which stays where it is.
         let task_state = tables.descriptors.append(unsafe { Descriptor::tss_segment_unchecked(task_state) });
-        // SAFETY: the tables are in a static and are never changed again; the selectors name the descriptors just filled in.
+        // SAFETY: the tables are in a static, the descriptors are never changed again, and the selectors name those just filled in.
         unsafe { activate(&tables.descriptors, task_state) };
     });
 }

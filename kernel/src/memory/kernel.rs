@@ -138,7 +138,7 @@ pub struct Audit {
     pub writable_and_executable: u64,
     /// Ones that user mode may use: must be none.
     pub user: u64,
-    /// Global ones, which the processor remembers whatever the space: from chapter 9 on all.
+    /// Global ones, which the processor remembers whatever the space: from chapter 9 on all, or none where the kernel is isolated.
     pub global: u64,
 }
 

@@ -1,6 +1,7 @@
 //! Address spaces: four levels of page tables (Intel SDM vol. 3A, 4.5).
 //!
-//! The lower half belongs to user programs and is empty in a new space; the upper half is the kernel's and the same in all.
+//! The lower half belongs to user programs and is empty in a new space; the upper half is the kernel's and the same in all, or, from chapter 9
+//! on, all but empty where the kernel is isolated.
 
 use flatmk_abi::Access;
 use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};

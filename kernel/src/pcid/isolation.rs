@@ -19,6 +19,7 @@ use crate::arch::{self, paging};
 use crate::boot::{Isolation, options};
 use crate::interrupts::{self, descriptors};
 use crate::memory::{isolate, kernel_space, write_to_code};
+use crate::planted::{Bug, planted};
 use crate::processor::Processor;
 
 pub(crate) use ways::is_on;
@@ -48,29 +49,33 @@ impl Use {
     }
 }
 
-/// Whether this is one of Intel's processors that do not say that they have no Meltdown: bit 0 of `IA32_ARCH_CAPABILITIES`, `RDCL_NO` (Intel
-/// SDM vol. 4, table 2-2).
+/// Whether the processor may have Meltdown. AMD's have not; others say so: bit 0 of `IA32_ARCH_CAPABILITIES`, `RDCL_NO` (Intel SDM vol. 4,
+/// table 2-2).
 fn can_be_read_in_advance() -> bool {
     const ARCH_CAPABILITIES: u32 = 0x10a;
     const RDCL_NO: u64 = 1;
     let processor = Processor::identify();
     // SAFETY: the register is there, and reading it changes nothing.
     let says_no = || unsafe { Msr::new(ARCH_CAPABILITIES).read() } & RDCL_NO != 0;
-    processor.is_intels() && !(processor.has_arch_capabilities() && says_no())
+    let is_free = processor.is_amds() || (processor.has_arch_capabilities() && says_no());
+    !is_free
 }
 // ANCHOR_END: decide
 
 // ANCHOR: begin
 /// From now on address spaces are made without the kernel. No task has one yet. Returns how many pages of it they have all the same.
-pub(super) fn begin() -> usize {
+pub(super) fn begin() -> u64 {
     isolate(pages());
-    interrupts::lead_to(ways::stub_address);
-    descriptors::replace_stacks(ways::replace_stack);
-    // SAFETY: each byte belongs to a jump in the place of an instruction after which there is room for it.
-    ways::replace_ways_out(|address, byte| unsafe { write_to_code(address, byte) });
-    arch::syscall::replace_entries(ways::entries());
-    separate();
-    pages().count()
+    arch::without_interrupts(|| {
+        // First, for whatever comes although interrupts are off: the stubs will load this.
+        separate();
+        interrupts::lead_to(ways::stub_address);
+        descriptors::replace_stacks(ways::replace_stack);
+        // SAFETY: each byte belongs to a jump in the place of an instruction after which there is room for it. Nothing is on its way out.
+        ways::replace_ways_out(|address, byte| unsafe { write_to_code(address, byte) });
+        arch::syscall::replace_entries(ways::entries());
+    });
+    pages().count() as u64
 }
 
 /// The kernel stays in its own space from now on.
@@ -97,6 +102,11 @@ pub(super) fn load(cr3: u64) {
         // SAFETY: the space has the kernel's upper half, and nothing of the kernel is in the lower one.
         unsafe { paging::load_top_table(cr3) };
     }
+}
+
+/// The identifier under which everything was to be forgotten on the way out, if it was: from now on it is not.
+pub(super) fn take_pending() -> Option<u16> {
+    if planted(Bug::PendingIsLost) { None } else { ways::take_pending() }
 }
 
 /// Makes the processor forget an address of the current space: now, or with all others of its identifier before the space is used.

@@ -26,7 +26,7 @@ pub(crate) use isolation::top_table;
 pub(crate) use root::SpaceRoot;
 
 use crate::boot::options;
-use crate::memory::{AddressSpace, audit, kernel_space, make_kernel_global};
+use crate::memory::{AddressSpace, kernel_space, make_kernel_global};
 use crate::println;
 use crate::processor::Processor;
 
@@ -55,7 +55,7 @@ pub(crate) fn initialize() {
     unsafe { Cr4::update(|cr4| cr4.set(Cr4Flags::PCID, is_on)) };
     identifiers::begin(is_on.then_some(LAST_IDENTIFIER));
     println!("address spaces: pcid {identifiers}, {pages} global pages of the kernel");
-    let pages = if isolation.is_on() { isolation::begin() } else { audit().pages as usize };
+    let pages = if isolation.is_on() { isolation::begin() } else { pages };
     println!("page-table isolation: {isolation}, {pages} pages of the kernel in user mode's page tables");
 }
 // ANCHOR_END: initialize

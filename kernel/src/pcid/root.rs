@@ -10,7 +10,8 @@ use crate::memory::AddressSpace;
 // ANCHOR: root
 /// What goes into CR3, and where it stands whether that is still so.
 pub(crate) struct SpaceRoot {
-    /// The address of the top-level page table; from the first switch on with the identifier, and the bit that keeps translations.
+    /// The address of the top-level page table; from the first switch on with the identifier, and the bit that keeps translations, but not
+    /// where the kernel is isolated.
     cr3: Cell<u64>,
     /// What the identifier was last given for, see [`identifiers::load`]: as long as it says the same, `cr3` can be loaded as it is.
     valid: Cell<*const Cell<u64>>,

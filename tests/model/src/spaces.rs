@@ -34,7 +34,7 @@ pub enum Event {
     Unmap(usize, usize),
     /// What is there can be read only.
     Protect(usize, usize),
-    /// An empty page table is taken out.
+    /// What is there is unmapped, and the page table, if it is empty by now, taken out.
     TakeTable(usize, usize),
     /// A space ends, and another begins in its place, most likely on the same page.
     Renew(usize),
@@ -50,7 +50,7 @@ pub struct Processor {
 }
 
 /// Processors, and sequences of events.
-pub fn cases() -> impl Strategy<Value = (Processor, Vec<Event>)> {
+pub fn cases() -> impl Strategy<Value = (Processor, Vec<Step>)> {
     let (space, address) = (|| 0..SPACES, || 0..ADDRESSES.len());
     let event = prop_oneof![
         8 => (0..TASKS).prop_map(Event::Switch),
@@ -58,13 +58,16 @@ pub fn cases() -> impl Strategy<Value = (Processor, Vec<Event>)> {
         6 => (space(), address(), 0..FRAMES).prop_map(|(space, address, frame)| Event::Map(space, address, frame)),
         6 => (space(), address()).prop_map(|(space, address)| Event::Unmap(space, address)),
         3 => (space(), address()).prop_map(|(space, address)| Event::Protect(space, address)),
-        3 => (space(), address()).prop_map(|(space, address)| Event::TakeTable(space, address)),
+        2 => (space(), address()).prop_map(|(space, address)| Event::TakeTable(space, address)),
         1 => space().prop_map(Event::Renew),
     ];
-    let processor = (prop::option::weighted(0.9, 1..7_u16), prop::bool::weighted(0.3))
+    let processor = (prop::option::weighted(0.9, 1..7_u16), prop::bool::weighted(0.2))
         .prop_map(|(identifiers, is_isolated)| Processor { identifiers, is_isolated });
-    (processor, prop::collection::vec(event, 1..500))
+    (processor, prop::collection::vec((event, prop::bool::weighted(0.7)), 1..500))
 }
+
+/// An event, and whether the kernel is left after it.
+pub type Step = (Event, bool);
 
 struct Run {
     _running: Running,
@@ -80,14 +83,21 @@ struct Run {
 /// # Errors
 ///
 /// Where the processor could use something that the page tables do not say.
-pub fn run(processor: Processor, events: &[Event]) -> Result<Counts, TestCaseError> {
+pub fn run(processor: Processor, steps: &[Step]) -> Result<Counts, TestCaseError> {
     let mut run = Run::new(processor);
-    for &event in events {
+    let mut is_in_kernel = false;
+    for &(event, is_last) in steps {
         let is_kernels = !matches!(event, Event::Touch(_));
-        if is_kernels {
+        if is_kernels && !is_in_kernel {
             pcid::host::enter();
+        } else if !is_kernels && is_in_kernel {
+            pcid::host::leave();
         }
         run.happen(event);
+        is_in_kernel = is_kernels && !is_last && processor.is_isolated;
+        if is_in_kernel {
+            continue;
+        }
         if is_kernels {
             pcid::host::leave();
         }
@@ -142,6 +152,7 @@ impl Run {
                 }
             }
             Event::TakeTable(space, address) => {
+                self.happen(Event::Unmap(space, address));
                 if let Some(table) = self.spaces[space].remove_empty_table(ADDRESSES[address]) {
                     self.region.give(table);
                 }

@@ -31,7 +31,8 @@ fn property_for(bug: Bug) -> Property {
         | Bug::TasksAreNotTold
         | Bug::IdentifierIsShared
         | Bug::UserPageIsGlobal
-        | Bug::WayOutKeeps => Property::Spaces,
+        | Bug::WayOutKeeps
+        | Bug::PendingIsLost => Property::Spaces,
         _ => Property::Capabilities,
     }
 }
@@ -49,9 +50,7 @@ fn problem_with(bug: Option<Bug>, property: Property) -> Option<String> {
             problem(&timer_queue::operations(), |(count, operations)| timer_queue::compare(count, &operations))
         }
         Property::Scheduler => problem(&scheduler::events(), |events| scheduler::run(&events).map(|_| ())),
-        Property::Spaces => {
-            problem(&spaces::cases(), |(processor, events)| spaces::run(processor, &events).map(|_| ()))
-        }
+        Property::Spaces => problem(&spaces::cases(), |(processor, steps)| spaces::run(processor, &steps).map(|_| ())),
     };
     planted::set(None);
     found

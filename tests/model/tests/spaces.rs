@@ -13,8 +13,8 @@ fn no_translation_is_used_that_the_page_tables_do_not_have() {
     const CASES: u32 = 10_000;
     let total = Cell::new(Counts::default());
     let config = ProptestConfig { max_shrink_iters: 4000, ..config(CASES) };
-    let result = TestRunner::new(config).run(&cases(), |(processor, events)| {
-        let (sum, counts) = (total.get(), run(processor, &events)?);
+    let result = TestRunner::new(config).run(&cases(), |(processor, steps)| {
+        let (sum, counts) = (total.get(), run(processor, &steps)?);
         total.set(Counts { taken: sum.taken + counts.taken, forgotten: sum.forgotten + counts.forgotten });
         Ok(())
     });

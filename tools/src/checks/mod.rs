@@ -165,9 +165,9 @@ fn all_emulator_tests(emulator: Emulator) -> Step {
 
 /// The tests from user mode once more, without the kernel in its page tables.
 fn isolated_tests(emulator: Emulator) -> Step {
-    let tests = ["chapter06_calls", "chapter07_scheduling"].map(str::to_owned);
+    let tests = ["chapter05_user_mode", "chapter06_calls", "chapter07_scheduling"].map(str::to_owned);
     let machine = move |test: &Path| Machine::new(test).emulator(emulator).boot_option("meltdown", "on");
-    Step::booting("tests of calls and scheduling, with the kernel isolated,", emulator, move || {
+    Step::booting("tests of user mode, with the kernel isolated,", emulator, move || {
         emulator::run(&tests, LAST_CHAPTER, machine)
     })
 }
