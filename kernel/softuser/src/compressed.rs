@@ -14,7 +14,6 @@ macro_rules! immediate {
     };
 }
 
-// ANCHOR: expand
 /// What a short instruction stands for. `None`: it is reserved, or belongs to an extension that is not there.
 pub(crate) fn expand(bits: u16) -> Option<Instruction> {
     let bits = u32::from(bits);
@@ -26,7 +25,6 @@ pub(crate) fn expand(bits: u16) -> Option<Instruction> {
     };
     expanded.map(|instruction| Instruction { length: Length::Two, ..instruction })
 }
-// ANCHOR_END: expand
 
 /// A register in a field of five bits,
 fn register(bits: u32, from: u32) -> u8 {

@@ -30,7 +30,6 @@ pub struct Instruction {
     pub length: Length,
 }
 
-// ANCHOR: decode
 /// The instruction that these bits are: the two bytes at its address, which is even, in the lower half and the two that follow in the upper
 /// one. Of a short instruction only the lower half counts. `None`: an illegal instruction; every encoding that the manual reserves is one.
 #[must_use]
@@ -42,7 +41,6 @@ pub fn decode(bits: u32) -> Option<Instruction> {
     let pattern = INSTRUCTIONS.iter().find(|pattern| bits & pattern.mask == pattern.bits)?;
     Some(Instruction::with_pattern(pattern, bits))
 }
-// ANCHOR_END: decode
 
 /// Bits of a word: so many, from this one on.
 fn field(bits: u32, from: u32, count: u32) -> u32 {

@@ -1,6 +1,5 @@
 //! The last instruction of the kernel's stubs, which goes back to user mode.
 
-// ANCHOR: ways_out
 /// The text of two assembler macros, `leave_by_sysret` and `leave_by_iret`, which are these instructions.
 #[cfg(not(feature = "chapter9"))]
 macro_rules! ways_out {
@@ -45,7 +44,6 @@ macro_rules! ways_out {
         "
     };
 }
-// ANCHOR_END: ways_out
 
 /// Ends the assembler macros above: how far the assembler knows them, in the whole crate or in a part that the compiler chooses, is not to be
 /// relied on.

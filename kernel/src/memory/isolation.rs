@@ -24,7 +24,6 @@ pub(super) fn upper_half() -> Frame {
     }
 }
 
-// ANCHOR: isolate
 /// From now on new spaces have these pages of the kernel only, at the same addresses.
 pub(crate) fn isolate(pages: impl Iterator<Item = (u64, Access)>) {
     let top = take_table();
@@ -46,7 +45,6 @@ pub(crate) fn isolate(pages: impl Iterator<Item = (u64, Access)>) {
     }
     TEMPLATE.store(top.number(), Ordering::Relaxed);
 }
-// ANCHOR_END: isolate
 
 fn take_table() -> Frame {
     match take_boot_page(PageKind::PageTable) {

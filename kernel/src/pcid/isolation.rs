@@ -63,8 +63,8 @@ fn can_be_read_in_advance() -> bool {
 // ANCHOR_END: decide
 
 // ANCHOR: begin
-/// From now on address spaces are made without the kernel. No task has one yet. Returns how many pages of it they have all the same.
-pub(super) fn begin() -> u64 {
+/// From now on address spaces are made without the kernel. No task has one yet.
+pub(super) fn begin() {
     isolate(pages());
     arch::without_interrupts(|| {
         // First, for whatever comes although interrupts are off: the stubs will load this.
@@ -75,7 +75,6 @@ pub(super) fn begin() -> u64 {
         ways::replace_ways_out(|address, byte| unsafe { write_to_code(address, byte) });
         arch::syscall::replace_entries(ways::entries());
     });
-    pages().count() as u64
 }
 
 /// The kernel stays in its own space from now on.
@@ -130,6 +129,7 @@ impl fmt::Display for Use {
             Use::Wanted => "on (boot option)",
             Use::NotNeeded => "off (the processor does not need it)",
             Use::NotWanted => "off (boot option)",
-        })
+        })?;
+        if self.is_on() { write!(formatter, " but for {} pages", pages().count()) } else { Ok(()) }
     }
 }

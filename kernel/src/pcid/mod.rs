@@ -54,9 +54,11 @@ pub(crate) fn initialize() {
     // SAFETY: the processor has the feature; CR3 has been loaded with identifier 0.
     unsafe { Cr4::update(|cr4| cr4.set(Cr4Flags::PCID, is_on)) };
     identifiers::begin(is_on.then_some(LAST_IDENTIFIER));
-    println!("address spaces: pcid {identifiers}, {pages} global pages of the kernel");
-    let pages = if isolation.is_on() { isolation::begin() } else { pages };
-    println!("page-table isolation: {isolation}, {pages} pages of the kernel in user mode's page tables");
+    if isolation.is_on() {
+        isolation::begin();
+    }
+    // One line: a screen has few.
+    println!("address spaces: pcid {identifiers}, {pages} global pages of the kernel, isolation {isolation}");
 }
 // ANCHOR_END: initialize
 
