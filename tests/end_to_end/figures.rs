@@ -72,15 +72,27 @@ fn a_lookup_costs_little_more_in_an_inner_table() {
     assert!(second <= first + 12 && third <= second + 12, "{first}, {second}, {third}");
 }
 
-/// A figure that has moved by more than a hundredth is to be written anew: the command is `./x run`.
+/// The text of a chapter's page.
+fn text_of(page: &str) -> String {
+    let path = workspace::root().join(format!("book/src/chapters/{page}.md"));
+    fs::read_to_string(path).expect("the page is there")
+}
+
+/// Fails if a figure in a page has moved by more than a hundredth.
+#[track_caller]
+fn assert_shown(page: &str, row: &Row, shown: u64) {
+    let name = &row.name;
+    assert!(shown.abs_diff(row.minimum) <= row.minimum / 100 + 1, "{name} is {shown} in {page}.md, and {row:?}");
+}
+
+/// A figure that has moved is to be written anew: the command is `./x run`.
 #[test_case("paging")]
 #[test_case("capabilities")]
 #[test_case("calls")]
 #[test_case("scheduling")]
 #[test_case("pcid")]
 fn the_book_shows_what_is_measured(page: &str) {
-    let path = workspace::root().join(format!("book/src/chapters/{page}.md"));
-    let text = fs::read_to_string(path).expect("the page is there");
+    let text = text_of(page);
     let measured = table(Emulator::Qemu);
     let mut count = 0;
     for line in text.lines() {
@@ -88,7 +100,7 @@ fn the_book_shows_what_is_measured(page: &str) {
         let name = cells.next().unwrap_or("").trim_matches('`');
         let Some(row) = measured.get(name) else { continue };
         let shown: u64 = cells.next().and_then(|cell| cell.replace(',', "").parse().ok()).expect("a row has a figure");
-        assert!(shown.abs_diff(row.minimum) <= row.minimum / 100 + 1, "{name} is {shown} in {page}.md, and {row:?}");
+        assert_shown(page, row, shown);
         count += 1;
     }
     assert!(count >= 4, "{count} rows of {page}.md were recognized");
@@ -97,16 +109,14 @@ fn the_book_shows_what_is_measured(page: &str) {
 /// The same with the kernel isolated: rows whose names begin with that word, measured with `./x run --emulator bochs --meltdown on`.
 #[test]
 fn the_book_shows_what_isolation_costs() {
-    let path = workspace::root().join("book/src/chapters/pcid.md");
-    let text = fs::read_to_string(path).expect("the page is there");
+    let text = text_of("pcid");
     let isolated = Machine::new(built::chapter(12)).emulator(Emulator::Bochs).boot_option("meltdown", "on");
     let measured = measure(&isolated);
     let mut count = 0;
     for line in text.lines().filter_map(|line| line.strip_prefix("| isolated `")) {
         let (name, rest) = line.split_once("` | ").expect("a name, then a figure");
         let shown: u64 = rest.split(' ').next().and_then(|cell| cell.parse().ok()).expect("a figure");
-        let row = row(&measured, name);
-        assert!(shown.abs_diff(row.minimum) <= row.minimum / 100 + 1, "{name} is {shown} in the page, and {row:?}");
+        assert_shown("pcid", row(&measured, name), shown);
         count += 1;
     }
     assert_eq!(count, 5, "rows of the page");
