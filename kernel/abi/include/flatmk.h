@@ -30,6 +30,11 @@
 #define FLATMK_FLAGS_WINDOW (15 << FLATMK_WINDOW_SHIFT)
 
 /**
+ * An entry address with this bit is one of RISC-V code: without the bit it is even, and below 4 GiB.
+ */
+#define FLATMK_SOFTUSER_ENTRY (UINT64_C(1) << 63)
+
+/**
  * The time-out of `FLATMK_OPERATION_WAIT` that never comes.
  */
 #define FLATMK_NO_TIMEOUT UINT64_MAX
@@ -196,7 +201,8 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_STOP = 6,
     /**
-     * Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack.
+     * Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack. An entry with
+     * bit 63 is one of RISC-V code.
      */
     FLATMK_OPERATION_START = 7,
     /**
@@ -280,7 +286,8 @@ enum flatmk_operation
     FLATMK_OPERATION_CONFIGURE = 26,
     /**
      * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
-     * task capability has, and is derived from it.
+     * task capability has, and is derived from it. An entry with bit 63 is one of RISC-V code: that makes an endpoint of its own kind, which is used as
+     * others are.
      */
     FLATMK_OPERATION_MAKE_ENDPOINT = 27,
     /**
@@ -302,6 +309,7 @@ enum flatmk_operation
     /**
      * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
      * change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
+     * While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
      */
     FLATMK_OPERATION_WRITE_REGISTER = 32,
     /**
@@ -316,6 +324,12 @@ enum flatmk_operation
      * Writes to an I/O port.
      */
     FLATMK_OPERATION_WRITE_PORT = 35,
+    /**
+     * Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
+     * pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
+     * before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
+     */
+    FLATMK_OPERATION_SET_SOFTUSER = 36,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -486,6 +500,14 @@ enum flatmk_kind
      * A range of I/O ports.
      */
     FLATMK_KIND_PORTS = 14,
+    /**
+     * A page for a task's RISC-V registers and translated code.
+     */
+    FLATMK_KIND_SOFTUSER = 15,
+    /**
+     * An entry into a task whose code is for RISC-V. It is used as an endpoint is.
+     */
+    FLATMK_KIND_SOFTUSER_ENDPOINT = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -956,7 +978,7 @@ static inline int64_t flatmk_stop(uint64_t task)
 
 /**
  * Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`,
- * on its stack.
+ * on its stack. An entry with bit 63 is one of RISC-V code.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param entry_address entry address
@@ -965,9 +987,10 @@ static inline int64_t flatmk_stop(uint64_t task)
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
- * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space; or it is one of RISC-V code, and odd
+ *     or not below 4 GiB
  * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, is not stopped, or has lost its table or
- *     space
+ *     space; or the entry is one of RISC-V code, and it has no softuser state
  */
 static inline int64_t flatmk_start(uint64_t task, uint64_t entry_address, uint64_t argument)
 {
@@ -1215,7 +1238,7 @@ static inline int64_t flatmk_move(uint64_t table, uint64_t destination_slot, uin
  *
  * @param memory a capability of kind `Memory` with the right `MANAGE`
  * @param kind kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12
- *     floating-point state
+ *     floating-point state, 15 softuser state
  * @param count count, 1 to 63
  * @param destination_table destination table
  * @param first_destination_slot first destination slot, 1 to 63
@@ -1369,7 +1392,8 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table, uint64_t a
 
 /**
  * Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant,
- * manage and transfer that the task capability has, and is derived from it.
+ * manage and transfer that the task capability has, and is derived from it. An entry with bit 63 is one of
+ * RISC-V code: that makes an endpoint of its own kind, which is used as others are.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param entry_address entry address
@@ -1385,7 +1409,8 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table, uint64_t a
  *     has no manage right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
- * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space; or it is one of RISC-V code, and odd
+ *     or not below 4 GiB
  */
 static inline int64_t flatmk_make_endpoint(uint64_t task, uint64_t entry_address, uint64_t context_word,
                                            uint64_t destination_table, uint64_t destination_slot)
@@ -1449,13 +1474,13 @@ static inline int64_t flatmk_power_off(uint64_t power, uint64_t result)
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param first_register first register: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to
- *     r15, 16 rip, 17 rflags
+ *     r15, 16 rip, 17 rflags; of a task with softuser state also 32 to 63 x0 to x31
  * @return `status`: 0, or one of these errors; `words[0]`: the first; `words[1]`: the second; `words[2]`: the
- *     third; `words[3]`: the fourth; registers from number 18 on read 0
+ *     third; `words[3]`: the fourth; registers that are not there read 0
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the first register is above 17
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the task has no register with the number of the first
  * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
  */
 static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t first_register)
@@ -1466,7 +1491,7 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
 /**
  * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags
  * count that user mode may change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment
- * check and identification.
+ * check and identification. While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param register_number register number, see `ReadRegisters`
@@ -1475,8 +1500,10 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the register is above 17
- * @retval FLATMK_ERROR_INVALID_ADDRESS the register is rip, and the value is not in user space
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the task has no register with this number, or the value has more than
+ *     32 bits and the register is one of RISC-V
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the register is rip, and the value is not in user space, or the task
+ *     runs RISC-V code and it is odd or not below 4 GiB
  * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
  */
 static inline int64_t flatmk_write_register(uint64_t task, uint64_t register_number, uint64_t value)
@@ -1533,6 +1560,35 @@ static inline struct flatmk_result flatmk_read_port(uint64_t ports, uint64_t por
 static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t width_bytes, uint64_t value)
 {
     return flatmk_invoke(ports, FLATMK_OPERATION_WRITE_PORT, port, width_bytes, value, 0).status;
+}
+
+/**
+ * Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its
+ * RISC-V entries begin. The pages are those of capabilities in a row, and must lie in a row: such are made
+ * from memory of which nothing was handed out before. When one of them goes the task has none any more, and
+ * stops if it runs RISC-V code.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @param capability_pointer_of_the_first_page capability pointer of the first page
+ * @param count count, 2 to 32
+ * @param stack_address stack address
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability; one of the pointers
+ *     names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`; one of the
+ *     pointers names something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; one of the pages has
+ *     no manage right
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the count is not 2 to 32, or the pages do not lie in a row
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 4 GiB, or not a multiple of 16
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped or not configured, it has pages already, or one
+ *     of these serves a task
+ */
+static inline int64_t flatmk_set_softuser(uint64_t task, uint64_t capability_pointer_of_the_first_page,
+                                          uint64_t count, uint64_t stack_address)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_SET_SOFTUSER, capability_pointer_of_the_first_page, count,
+                         stack_address, 0).status;
 }
 
 #endif /* FLATMK_H */

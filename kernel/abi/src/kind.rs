@@ -56,6 +56,10 @@ kinds! {
     Interrupts = 13,
     /// A range of I/O ports.
     Ports = 14,
+    /// A page for a task's RISC-V registers and translated code.
+    Softuser = 15,
+    /// An entry into a task whose code is for RISC-V. It is used as an endpoint is.
+    SoftuserEndpoint = 16,
 }
 // ANCHOR_END: kinds
 

@@ -13,6 +13,19 @@
 //!
 //! No register ever returns with kernel data in it.
 //!
+//! From chapter 10 on RISC-V code makes system calls, too, with the instruction `ecall`. Its registers have 32 bits:
+//!
+//! | register | on the way in | on the way out |
+//! |---|---|---|
+//! | `a0` | capability pointer | status: 0, or a negative [`Error`] |
+//! | `a1` | operation and flags | as `rsi` above |
+//! | `a2` `a3` `a4` `a5` | arguments 0 to 3, their lower halves | results 0 to 3, their lower halves |
+//! | `t3` `t4` `t5` `t6` | arguments 0 to 3, their upper halves | results 0 to 3, their upper halves |
+//! | all others | kept | kept |
+//!
+//! It begins at an entry with the argument, or context word, in `a0` and `t2` (the upper half), the window in `a1`, the message where results are,
+//! its stack pointer in `sp`, and 0 in all others.
+//!
 //! `include/flatmk.h` says the same to programs in C, and `operations.rs` of the runtime library to programs in Rust; both are made from
 //! these sources.
 #![no_std]
@@ -52,6 +65,9 @@ pub const WINDOW_SHIFT: u32 = 12;
 
 /// Flags of a call or return: which slots of the window move along.
 pub const FLAGS_WINDOW: u64 = 0xf << WINDOW_SHIFT;
+
+/// An entry address with this bit is one of RISC-V code: without the bit it is even, and below 4 GiB.
+pub const SOFTUSER_ENTRY: u64 = 1 << 63;
 
 /// The time-out of [`Operation::Wait`] that never comes.
 pub const NO_TIMEOUT: u64 = u64::MAX;

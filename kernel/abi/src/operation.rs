@@ -57,6 +57,7 @@ macro_rules! operations {
                     | Operation::Wait
                     | Operation::Poll
                     | Operation::Sleep => 7,
+                    Operation::SetSoftuser => 10,
                     _ => 5,
                 }
             }
@@ -170,12 +171,13 @@ operations! {
     fails {
         InvalidState: "the task is stopped, or was never started",
     }
-    /// Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack.
+    /// Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on its stack. An entry with
+    /// bit 63 is one of RISC-V code.
     Start = 7 on [Kind::Task], Rights::MANAGE;
     takes [address "entry address", any "argument"]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space",
-        InvalidState: "the task is not configured, is not stopped, or has lost its table or space",
+        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 4 GiB",
+        InvalidState: "the task is not configured, is not stopped, or has lost its table or space; or the entry is one of RISC-V code, and it has no softuser state",
     }
     /// Lets a task that is stopped go on with the registers that it has.
     Resume = 8 on [Kind::Task], Rights::MANAGE;
@@ -288,7 +290,7 @@ operations! {
     /// Turns free pages into objects and puts their capabilities into consecutive slots of a table.
     Make = 20 on [Kind::Memory], Rights::MANAGE;
     takes [
-        kind "kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state",
+        kind "kind: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state, 15 softuser state",
         number(1..=63) "count, 1 to 63",
         pointer(Table) "destination table",
         slot "first destination slot, 1 to 63",
@@ -369,7 +371,8 @@ operations! {
         InvalidState: "the task was configured before, or has lost its table or space since",
     }
     /// Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant, manage and transfer that the
-    /// task capability has, and is derived from it.
+    /// task capability has, and is derived from it. An entry with bit 63 is one of RISC-V code: that makes an endpoint of its own kind, which is used as
+    /// others are.
     MakeEndpoint = 27 on [Kind::Task], Rights::MANAGE;
     takes [
         address "entry address",
@@ -378,7 +381,7 @@ operations! {
         slot "destination slot, 1 to 63",
     ]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space",
+        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 4 GiB",
         InvalidCapability: "the destination table pointer names no capability",
         WrongKind: "the destination is not a table",
         MissingRight: "the destination table has no manage right",
@@ -405,20 +408,21 @@ operations! {
     /// Reads four registers of a task that is stopped, or waits for its fault handler.
     ReadRegisters = 31 on [Kind::Task], Rights::MANAGE;
     takes [
-        number(0..=17) "first register: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags",
+        number(0..=63) "first register: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags; of a task with softuser state also 32 to 63 x0 to x31",
     ];
-    gives [any "the first", any "the second", any "the third", any "the fourth; registers from number 18 on read 0"];
+    gives [any "the first", any "the second", any "the third", any "the fourth; registers that are not there read 0"];
     fails {
-        InvalidArgument: "the first register is above 17",
+        InvalidArgument: "the task has no register with the number of the first",
         InvalidState: "the task is neither stopped nor waits for its fault handler",
     }
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
     /// change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
+    /// While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
     WriteRegister = 32 on [Kind::Task], Rights::MANAGE;
-    takes [number(0..=17) "register number, see `ReadRegisters`", any "value"]; gives [];
+    takes [number(0..=63) "register number, see `ReadRegisters`", any "value"]; gives [];
     fails {
-        InvalidArgument: "the register is above 17",
-        InvalidAddress: "the register is rip, and the value is not in user space",
+        InvalidArgument: "the task has no register with this number, or the value has more than 32 bits and the register is one of RISC-V",
+        InvalidAddress: "the register is rip, and the value is not in user space, or the task runs RISC-V code and it is odd or not below 4 GiB",
         InvalidState: "the task is neither stopped nor waits for its fault handler",
     }
     /// Takes all bits of a notification, without waiting.
@@ -436,5 +440,22 @@ operations! {
     takes [port "port", number(1..=4) "width in bytes: 1, 2 or 4", any "value"]; gives [];
     fails {
         InvalidArgument: "the width is unknown, the value does not fit, or part of the access is outside of the capability's ports",
+    }
+    /// Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
+    /// pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
+    /// before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
+    SetSoftuser = 36 on [Kind::Task], Rights::MANAGE;
+    takes [
+        pointer(Softuser) "capability pointer of the first page",
+        number(2..=32) "count, 2 to 32",
+        address "stack address",
+    ]; gives [];
+    fails {
+        InvalidArgument: "the count is not 2 to 32, or the pages do not lie in a row",
+        InvalidCapability: "one of the pointers names no capability",
+        WrongKind: "one of the pointers names something else",
+        MissingRight: "one of the pages has no manage right",
+        InvalidAddress: "the stack is not in user space, above 4 GiB, or not a multiple of 16",
+        InvalidState: "the task is not stopped or not configured, it has pages already, or one of these serves a task",
     }
 }

@@ -38,6 +38,8 @@ objects! {
     Notification
     /// A page for a task's floating-point state.
     FloatingPoint
+    /// Pages for a task's RISC-V registers and translated code: the first of them.
+    Softuser
     /// Interrupt lines.
     Interrupts
     /// I/O ports.

@@ -7,7 +7,7 @@ use flatmk_abi::{Access, Error, Kind, MissingCapability, Operation, Rights, Word
 
 use crate::object::{
     AddressSpace, Console, Done, Endpoint, FloatingPoint, Frame, Interrupts, Memory, Notification, Ports, Power, Reply,
-    Table, Task,
+    Softuser, Table, Task,
 };
 use crate::syscall::{invoke, invoke_with_flags};
 
@@ -212,7 +212,8 @@ impl Memory {
     ///
     /// On a capability of kind `Memory` with the right `MANAGE`; from chapter 5 on.
     ///
-    /// - `kind`: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state
+    /// - `kind`: 2 table, 3 address space, 4 frame, 5 task, 10 large frame, 11 notification, 12 floating-point state,
+    ///   15 softuser state
     /// - `count`: 1 to 63
     /// - `first_destination_slot`: 1 to 63
     ///
@@ -545,7 +546,7 @@ impl Task {
     }
 
     /// Starts a configured task that is stopped: it becomes ready to run at the entry, with the argument in `rdi`, on
-    /// its stack.
+    /// its stack. An entry with bit 63 is one of RISC-V code.
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 5 on.
     ///
@@ -554,8 +555,10 @@ impl Task {
     /// - [`Error::InvalidCapability`]: `self` names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
-    /// - [`Error::InvalidAddress`]: the entry is not in user space
-    /// - [`Error::InvalidState`]: the task is not configured, is not stopped, or has lost its table or space
+    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below 4
+    ///   GiB
+    /// - [`Error::InvalidState`]: the task is not configured, is not stopped, or has lost its table or space; or the
+    ///   entry is one of RISC-V code, and it has no softuser state
     pub fn start(self, entry_address: u64, argument: u64) -> Done {
         invoke(self.0, Operation::Start, [entry_address, argument, 0, 0])?;
         Ok(())
@@ -667,7 +670,8 @@ impl Task {
     }
 
     /// Makes an endpoint of the task: an entry address and a context word. It has those of the rights call, grant,
-    /// manage and transfer that the task capability has, and is derived from it.
+    /// manage and transfer that the task capability has, and is derived from it. An entry with bit 63 is one of RISC-V
+    /// code: that makes an endpoint of its own kind, which is used as others are.
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 6 on.
     ///
@@ -680,7 +684,8 @@ impl Task {
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; the destination table has no manage right
     /// - [`Error::InvalidArgument`]: the destination slot is not 1 to 63
     /// - [`Error::SlotOccupied`]: the destination slot holds a capability
-    /// - [`Error::InvalidAddress`]: the entry is not in user space
+    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below 4
+    ///   GiB
     pub fn make_endpoint_at(
         self,
         entry_address: u64,
@@ -696,16 +701,17 @@ impl Task {
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 5 on.
     ///
-    /// - `first_register`: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17 rflags
+    /// - `first_register`: 0 rax, 1 rbx, 2 rcx, 3 rdx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8 to 15 r8 to r15, 16 rip, 17
+    ///   rflags; of a task with softuser state also 32 to 63 x0 to x31
     ///
-    /// Returns: the first; the second; the third; the fourth; registers from number 18 on read 0.
+    /// Returns: the first; the second; the third; the fourth; registers that are not there read 0.
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidCapability`]: `self` names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
-    /// - [`Error::InvalidArgument`]: the first register is above 17
+    /// - [`Error::InvalidArgument`]: the task has no register with the number of the first
     /// - [`Error::InvalidState`]: the task is neither stopped nor waits for its fault handler
     pub fn read_registers(self, first_register: u64) -> Result<Words, Error> {
         invoke(self.0, Operation::ReadRegisters, [first_register, 0, 0, 0])
@@ -713,7 +719,7 @@ impl Task {
 
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count
     /// that user mode may change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and
-    /// identification.
+    /// identification. While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 5 on.
     ///
@@ -724,11 +730,36 @@ impl Task {
     /// - [`Error::InvalidCapability`]: `self` names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
-    /// - [`Error::InvalidArgument`]: the register is above 17
-    /// - [`Error::InvalidAddress`]: the register is rip, and the value is not in user space
+    /// - [`Error::InvalidArgument`]: the task has no register with this number, or the value has more than 32 bits and
+    ///   the register is one of RISC-V
+    /// - [`Error::InvalidAddress`]: the register is rip, and the value is not in user space, or the task runs RISC-V
+    ///   code and it is odd or not below 4 GiB
     /// - [`Error::InvalidState`]: the task is neither stopped nor waits for its fault handler
     pub fn write_register(self, register_number: u64, value: u64) -> Done {
         invoke(self.0, Operation::WriteRegister, [register_number, value, 0, 0])?;
+        Ok(())
+    }
+
+    /// Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its
+    /// RISC-V entries begin. The pages are those of capabilities in a row, and must lie in a row: such are made from
+    /// memory of which nothing was handed out before. When one of them goes the task has none any more, and stops if it
+    /// runs RISC-V code.
+    ///
+    /// On a capability of kind `Task` with the right `MANAGE`; from chapter 10 on.
+    ///
+    /// - `count`: 2 to 32
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidCapability`]: `self` names no capability; one of the pointers names no capability
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Task`; one of the pointers names something else
+    /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; one of the pages has no manage right
+    /// - [`Error::InvalidArgument`]: the count is not 2 to 32, or the pages do not lie in a row
+    /// - [`Error::InvalidAddress`]: the stack is not in user space, above 4 GiB, or not a multiple of 16
+    /// - [`Error::InvalidState`]: the task is not stopped or not configured, it has pages already, or one of these
+    ///   serves a task
+    pub fn set_softuser(self, capability_pointer_of_the_first_page: Softuser, count: u64, stack_address: u64) -> Done {
+        invoke(self.0, Operation::SetSoftuser, [capability_pointer_of_the_first_page.0, count, stack_address, 0])?;
         Ok(())
     }
 }
