@@ -142,3 +142,98 @@ fn calls_and_returns_find_their_way() {
         assert_eq!((hart.pc(), hart.register(10), hart.register(1)), (CODE + 8, 2, CODE + 8));
     });
 }
+
+mod reference;
+
+use flatmk_softuser::{Format, INSTRUCTIONS, decode};
+use proptest::prelude::*;
+use reference::{Reference, Trap};
+
+/// The guest's data as it is.
+fn data() -> Vec<u8> {
+    // SAFETY: guest memory.
+    unsafe { std::slice::from_raw_parts(ptr::with_exposed_provenance(DATA as usize), DATA_BYTES as usize) }.to_vec()
+}
+
+/// Numbers at the edges, and others.
+fn number() -> impl Strategy<Value = u32> {
+    const EDGES: [u32; 12] =
+        [0, 1, 2, 31, 32, 0x7f, 0xff, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0xffff_fffe, 0xffff_ffff];
+    prop_oneof![prop::sample::select(EDGES.to_vec()), any::<u32>(), (DATA..DATA + DATA_BYTES)]
+}
+
+/// Random instructions, most of which access the data by x8 and x9, and branch or jump within the program.
+fn program() -> impl Strategy<Value = Vec<u32>> {
+    const LENGTH: usize = 40;
+    let patterns: Vec<usize> = (0..INSTRUCTIONS.len())
+        .filter(|&index| {
+            use Operation::*;
+            !matches!(INSTRUCTIONS[index].operation, Cycle | Time | Cycleh | Timeh | Wfi | FenceI | Ecall | Ebreak | Jalr)
+        })
+        .collect();
+    let instruction = (prop::sample::select(patterns), any::<u32>(), 0..4_u8, -6..7_i32, prop::bool::weighted(0.95));
+    prop::collection::vec(instruction, LENGTH).prop_map(|instructions| {
+        let word = |(index, bits, base, distance, tame): (usize, u32, u8, i32, bool)| {
+            let pattern = INSTRUCTIONS[index];
+            let mut instruction = decode(pattern.bits | bits & !pattern.mask).expect("it is known");
+            match pattern.format {
+                Format::Offset | Format::Store | Format::Atomic | Format::Reserve if tame => instruction.rs1 = 8 + base % 2,
+                Format::Branch | Format::Jump => instruction.immediate = 4 * distance,
+                _ => {}
+            }
+            // The bases stay what they are.
+            if tame && matches!(instruction.rd, 8 | 9) {
+                instruction.rd = 10;
+            }
+            instruction.encode()
+        };
+        instructions.into_iter().map(word).chain([ECALL; 8]).collect()
+    })
+}
+
+const STEPS: usize = 300;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3000, ..ProptestConfig::default() })]
+
+    /// Registers, memory, the reason and the place, whatever the program does. An endless one is asked to stop, at the same place.
+    #[test]
+    fn random_programs_do_what_the_manual_says(program in program(), x in prop::collection::vec(number(), 32), bytes in any::<[u8; 16]>()) {
+        with_guest(&program, |hart| {
+            let mut expected = Reference { x: [0; 32], pc: CODE, base: DATA, memory: Vec::new(), reserved: None };
+            expected.x[1..].copy_from_slice(&x[1..]);
+            expected.x[8] = DATA + DATA_BYTES / 2;
+            expected.x[9] = DATA + DATA_BYTES - 16;
+            for index in 0..DATA_BYTES {
+                // SAFETY: guest memory.
+                unsafe { ptr::with_exposed_provenance_mut::<u8>((DATA + index) as usize).write(bytes[index as usize % 16]) };
+            }
+            expected.memory = data();
+            (1..32).for_each(|index| hart.set_register(index, expected.x[index]));
+            let mut trap = None;
+            for _ in 0..STEPS {
+                let word = program.get((expected.pc.wrapping_sub(CODE) / 4) as usize).copied();
+                let Some(instruction) = word.and_then(decode) else { break };
+                if let Err(found) = expected.step(&instruction) {
+                    trap = Some(found);
+                    break;
+                }
+            }
+            // One that does not end in so many steps, or leaves the program, is not compared.
+            let Some(trap) = trap else { return Ok(()) };
+            let stop = run(hart);
+            let found: [u32; 32] = std::array::from_fn(|index| hart.register(index));
+            let meant = match trap {
+                Trap::Ecall => Stop::Ecall,
+                Trap::Ebreak => Stop::Ebreak,
+                Trap::Access => Stop::Access,
+                Trap::Misaligned => Stop::Misaligned,
+                Trap::Other => Stop::Illegal,
+            };
+            prop_assert_eq!((stop, hart.pc()), (meant, expected.pc));
+            prop_assert_eq!(found, expected.x);
+            prop_assert_eq!(data(), expected.memory);
+            Ok(())
+        })?;
+    }
+}

@@ -5,6 +5,7 @@
 //! `rdi`: so a fault there has an exact state.
 
 use core::arch::asm;
+use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Hart;
@@ -181,6 +182,88 @@ straight!(
     Lui Lb Lh Lw Lbu Lhu Sb Sh Sw Addi Slti Sltiu Xori Ori Andi Slli Srli Srai Add Sub Sll Slt Sltu Xor Srl Sra Or And
     Mul Mulh Mulhsu Mulhu Div Divu Rem Remu Fence
 );
+
+/// An access to memory that nothing comes in between: on one processor no other hart runs before this one stops. The first instruction of the
+/// host writes what is there, so that a fault is that of a write.
+macro_rules! atomic {
+    ($op:ident, $x:ident, $hart:ident, |$old:ident, $operand:ident| $new:expr) => {{
+        let address = a!($op, $x);
+        if address & 0b11 != 0 {
+            return stop($op, $hart, Exit::Misaligned);
+        }
+        store!($op, address, 0_u32, "or dword ptr [{address}], {value:e}");
+        let ($old, $operand) = (load!($op, address, "mov {value:e}, dword ptr [{address}]"), b!($op, $x));
+        store!($op, address, $new, "mov dword ptr [{address}], {value:e}");
+        set!($op, $x, $old);
+        go!($op.add(1), $x, $hart)
+    }};
+}
+
+macro_rules! atomics {
+    ($($name:ident: |$old:ident, $operand:ident| $new:expr;)+) => {
+        mod atomic {
+            use super::*;
+            $(handler!($name, |op, x, hart| { atomic!(op, x, hart, |$old, $operand| $new) });)+
+        }
+        /// What does an atomic access, or reads a counter.
+        pub(super) fn special(operation: Operation) -> Option<Handler> {
+            match operation {
+                $(Operation::$name => Some(atomic::$name),)+
+                Operation::LrW => Some(reserve),
+                Operation::ScW => Some(store_reserved),
+                Operation::Cycle | Operation::Time => Some(time),
+                Operation::Cycleh | Operation::Timeh => Some(time_high),
+                _ => None,
+            }
+        }
+    };
+}
+
+atomics! {
+    AmoswapW: |_old, operand| operand;
+    AmoaddW: |old, operand| old.wrapping_add(operand);
+    AmoxorW: |old, operand| old ^ operand;
+    AmoandW: |old, operand| old & operand;
+    AmoorW: |old, operand| old | operand;
+    AmominW: |old, operand| old.cast_signed().min(operand.cast_signed()).cast_unsigned();
+    AmomaxW: |old, operand| old.cast_signed().max(operand.cast_signed()).cast_unsigned();
+    AmominuW: |old, operand| old.min(operand);
+    AmomaxuW: |old, operand| old.max(operand);
+}
+
+handler!(reserve, |op, x, hart| {
+    let address = a!(op, x);
+    if address & 0b11 != 0 {
+        return stop(op, hart, Exit::Misaligned);
+    }
+    let value = load!(op, address, "mov {value:e}, dword ptr [{address}]");
+    (*hart).reserved = address;
+    set!(op, x, value);
+    go!(op.add(1), x, hart)
+});
+
+handler!(store_reserved, |op, x, hart| {
+    let address = a!(op, x);
+    if address & 0b11 != 0 {
+        return stop(op, hart, Exit::Misaligned);
+    }
+    let is_reserved = (*hart).reserved == address;
+    if is_reserved {
+        store!(op, address, b!(op, x), "mov dword ptr [{address}], {value:e}");
+    }
+    (*hart).reserved = 1;
+    set!(op, x, u32::from(!is_reserved));
+    go!(op.add(1), x, hart)
+});
+
+handler!(time, |op, x, hart| {
+    set!(op, x, _rdtsc() as u32);
+    go!(op.add(1), x, hart)
+});
+handler!(time_high, |op, x, hart| {
+    set!(op, x, upper(_rdtsc()));
+    go!(op.add(1), x, hart)
+});
 
 macro_rules! branches {
     ($($name:ident)+) => {

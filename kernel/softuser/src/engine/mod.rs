@@ -157,9 +157,9 @@ impl Hart {
                     self.pc = self.cache.pc_of(self.op);
                     return Stop::Pending;
                 }
-                Exit::Fault => {
+                exit @ (Exit::Fault | Exit::Misaligned) => {
                     self.pc = self.cache.pc_of(self.op);
-                    return Stop::Access;
+                    return if exit == Exit::Fault { Stop::Access } else { Stop::Misaligned };
                 }
             }
         }

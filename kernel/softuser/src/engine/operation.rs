@@ -17,6 +17,8 @@ pub(super) enum Exit {
     Asked,
     /// Before an instruction: somebody wants the hart to stop.
     Pending,
+    /// At an atomic access to an address that is not a multiple of 4.
+    Misaligned,
     /// At an access to memory that is not allowed. Set by whoever handles the host's fault.
     Fault,
 }

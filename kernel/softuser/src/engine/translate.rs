@@ -144,8 +144,13 @@ impl Block {
             Operation::Ebreak => self.ask(instruction, Reason::Stop(Stop::Ebreak)),
             Operation::Wfi => self.ask(instruction, Reason::Stop(Stop::Wfi)),
             Operation::FenceI => self.ask(instruction, Reason::ForgetCode),
-            // Atomic accesses and counters are to come.
-            _ => self.ask(instruction, Reason::Stop(Stop::Illegal)),
+            _ => {
+                // All others are among those above.
+                let Some(handler) = handlers::special(operation) else { return false };
+                let op = self.instruction(instruction, handler, false);
+                self.push(op);
+                return true;
+            }
         }
         false
     }
