@@ -49,6 +49,8 @@ pub(super) struct Jump {
 impl Cache {
     /// The least number of words.
     const LEAST: usize = 512;
+    /// The greatest number of operations: a distance between two of them, in bytes, has 31 bits and a sign.
+    const MOST: usize = i32::MAX as usize / size_of::<Op>();
 
     pub(super) fn new(memory: &'static mut [u64]) -> Self {
         assert!(memory.len() >= Self::LEAST, "a page at least");
@@ -62,7 +64,7 @@ impl Cache {
             mask: entries as u32 - 1,
             used: 0,
             ops: rest.as_mut_ptr().wrapping_add(skip).cast(),
-            count: u32::try_from(count).unwrap_or(u32::MAX),
+            count: count.min(Self::MOST) as u32,
             generation: 0,
         };
         cache.clear();
@@ -153,7 +155,14 @@ impl Cache {
 
     /// A slot at the head of a block.
     pub(super) fn head(pc: u32) -> Op {
-        Op { handler: handlers::link, number: pc.cast_signed(), rd: 0, rs1: 0, rs2: 0, place: Place::new(0, false, false) }
+        Op {
+            handler: handlers::link,
+            number: pc.cast_signed(),
+            rd: 0,
+            rs1: 0,
+            rs2: 0,
+            place: Place::new(0, false, false),
+        }
     }
 }
 

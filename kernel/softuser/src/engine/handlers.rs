@@ -3,6 +3,10 @@
 //! A function ends in a tail call of the next, with the same three arguments in the same registers: the operation, the guest's registers,
 //! and the hart. An access to the guest's memory is one instruction of the host, before anything is written, with the operation in
 //! `rdi`: so a fault there has an exact state.
+//!
+//! All are called with an operation of the hart's cache, with the registers of the hart, and with the hart, which nobody else uses but for
+//! its atomic number. What follows an operation in its block, and what its number leads to, are operations, too; the registers of an
+//! operation are below 33. Of the host's memory they access nothing else; what the guest may access is up to who runs the hart.
 
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
@@ -21,12 +25,29 @@ macro_rules! go {
 }
 
 /// The contents of the registers `rs1` and `rs2`, and the number.
-macro_rules! a { ($op:expr, $x:ident) => { *$x.add((*$op).rs1 as usize) }; }
-macro_rules! b { ($op:expr, $x:ident) => { *$x.add((*$op).rs2 as usize) }; }
-macro_rules! n { ($op:expr) => { (*$op).number.cast_unsigned() }; }
+macro_rules! a {
+    ($op:expr, $x:ident) => {
+        *$x.add((*$op).rs1 as usize)
+    };
+}
+macro_rules! b {
+    ($op:expr, $x:ident) => {
+        *$x.add((*$op).rs2 as usize)
+    };
+}
+macro_rules! n {
+    ($op:expr) => {
+        (*$op).number.cast_unsigned()
+    };
+}
 
 /// Writes the register `rd`.
-macro_rules! set { ($op:expr, $x:ident, $value:expr) => {{ let value = $value; *$x.add((*$op).rd as usize) = value; }}; }
+macro_rules! set {
+    ($op:expr, $x:ident, $value:expr) => {{
+        let value = $value;
+        *$x.add((*$op).rd as usize) = value;
+    }};
+}
 
 /// Loads from the guest's memory by one instruction.
 macro_rules! load {
@@ -62,6 +83,23 @@ macro_rules! store {
             address = in(reg) u64::from($address),
             in("rdi") $op,
             options(nostack, preserves_flags),
+        )
+    };
+}
+
+/// Writes what is there. This changes the flags.
+macro_rules! touch {
+    ($op:expr, $address:expr) => {
+        asm!(
+            "2:",
+            "or dword ptr [{address}], 0",
+            ".pushsection softuser_accesses, \"aR\"",
+            ".balign 4",
+            ".long 2b - .",
+            ".popsection",
+            address = in(reg) u64::from($address),
+            in("rdi") $op,
+            options(nostack),
         )
     };
 }
@@ -123,18 +161,30 @@ fn remainder(a: i32, b: i32) -> u32 {
 
 /// Whether a branch is taken.
 macro_rules! condition {
-    (Beq, $op:expr, $x:ident) => { a!($op, $x) == b!($op, $x) };
-    (Bne, $op:expr, $x:ident) => { a!($op, $x) != b!($op, $x) };
-    (Blt, $op:expr, $x:ident) => { a!($op, $x).cast_signed() < b!($op, $x).cast_signed() };
-    (Bge, $op:expr, $x:ident) => { a!($op, $x).cast_signed() >= b!($op, $x).cast_signed() };
-    (Bltu, $op:expr, $x:ident) => { a!($op, $x) < b!($op, $x) };
-    (Bgeu, $op:expr, $x:ident) => { a!($op, $x) >= b!($op, $x) };
+    (Beq, $op:expr, $x:ident) => {
+        a!($op, $x) == b!($op, $x)
+    };
+    (Bne, $op:expr, $x:ident) => {
+        a!($op, $x) != b!($op, $x)
+    };
+    (Blt, $op:expr, $x:ident) => {
+        a!($op, $x).cast_signed() < b!($op, $x).cast_signed()
+    };
+    (Bge, $op:expr, $x:ident) => {
+        a!($op, $x).cast_signed() >= b!($op, $x).cast_signed()
+    };
+    (Bltu, $op:expr, $x:ident) => {
+        a!($op, $x) < b!($op, $x)
+    };
+    (Bgeu, $op:expr, $x:ident) => {
+        a!($op, $x) >= b!($op, $x)
+    };
 }
 
 macro_rules! handler {
     ($name:ident, |$op:ident, $x:ident, $hart:ident| $body:block) => {
-        #[allow(non_snake_case)]
         pub(super) unsafe extern "sysv64" fn $name($op: *const Op, $x: *mut u32, $hart: *mut Hart) -> Exit {
+            // SAFETY: as the head of this file says.
             unsafe { $body }
         }
     };
@@ -143,6 +193,7 @@ macro_rules! handler {
 /// The engine stops at an operation.
 #[inline(always)]
 unsafe fn stop(op: *const Op, hart: *mut Hart, exit: Exit) -> Exit {
+    // SAFETY: the caller is a handler.
     unsafe { (*hart).op = op };
     exit
 }
@@ -153,17 +204,27 @@ handler!(ask, |op, _x, hart| { stop(op, hart, Exit::Asked) });
 #[cold]
 #[inline(never)]
 unsafe extern "sysv64" fn stop_pending(op: *const Op, _: *mut u32, hart: *mut Hart) -> Exit {
+    // SAFETY: a handler.
     unsafe { stop(op, hart, Exit::Pending) }
 }
 
 /// Whether somebody wants the hart to stop.
-macro_rules! is_pending { ($hart:ident) => { (*$hart).pending.load(Relaxed) != 0 }; }
+macro_rules! is_pending {
+    ($hart:ident) => {
+        (*$hart).pending.load(Relaxed) != 0
+    };
+}
 
 /// Where a jump goes on: so far from it.
-macro_rules! target { ($op:expr) => { $op.byte_offset((*$op).number as isize) }; }
+macro_rules! target {
+    ($op:expr) => {
+        $op.byte_offset((*$op).number as isize)
+    };
+}
 
 macro_rules! straight {
     ($($name:ident)+) => {
+        #[expect(non_snake_case, reason = "a function is called like its operation")]
         mod single {
             use super::*;
             $(handler!($name, |op, x, hart| { body!($name, op, x); go!(op.add(1), x, hart) });)+
@@ -191,7 +252,7 @@ macro_rules! atomic {
         if address & 0b11 != 0 {
             return stop($op, $hart, Exit::Misaligned);
         }
-        store!($op, address, 0_u32, "or dword ptr [{address}], {value:e}");
+        touch!($op, address);
         let ($old, $operand) = (load!($op, address, "mov {value:e}, dword ptr [{address}]"), b!($op, $x));
         store!($op, address, $new, "mov dword ptr [{address}], {value:e}");
         set!($op, $x, $old);
@@ -201,6 +262,7 @@ macro_rules! atomic {
 
 macro_rules! atomics {
     ($($name:ident: |$old:ident, $operand:ident| $new:expr;)+) => {
+        #[expect(non_snake_case, reason = "a function is called like its operation")]
         mod atomic {
             use super::*;
             $(handler!($name, |op, x, hart| { atomic!(op, x, hart, |$old, $operand| $new) });)+
@@ -267,12 +329,14 @@ handler!(time_high, |op, x, hart| {
 
 macro_rules! branches {
     ($($name:ident)+) => {
+        #[expect(non_snake_case, reason = "a function is called like its operation")]
         mod forward {
             use super::*;
             $(handler!($name, |op, x, hart| {
                 if condition!($name, op, x) { go!(target!(op), x, hart) } else { go!(op.add(2), x, hart) }
             });)+
         }
+        #[expect(non_snake_case, reason = "a function is called like its operation")]
         mod backward {
             use super::*;
             $(handler!($name, |op, x, hart| {
@@ -296,7 +360,9 @@ branches!(Beq Bne Blt Bge Bltu Bgeu);
 
 handler!(jump, |op, x, hart| { go!(target!(op), x, hart) });
 handler!(jump_backward, |op, x, hart| {
-    if is_pending!(hart) { become stop_pending(op, x, hart) }
+    if is_pending!(hart) {
+        become stop_pending(op, x, hart)
+    }
     go!(target!(op), x, hart)
 });
 // The link has the address to return to.
@@ -305,12 +371,16 @@ handler!(call, |op, x, hart| {
     go!(target!(op), x, hart)
 });
 handler!(call_backward, |op, x, hart| {
-    if is_pending!(hart) { become stop_pending(op, x, hart) }
+    if is_pending!(hart) {
+        become stop_pending(op, x, hart)
+    }
     set!(op, x, (*op.add(1)).return_address());
     go!(target!(op), x, hart)
 });
 handler!(jump_indirect, |op, x, hart| {
-    if is_pending!(hart) { become stop_pending(op, x, hart) }
+    if is_pending!(hart) {
+        become stop_pending(op, x, hart)
+    }
     let pc = a!(op, x).wrapping_add(n!(op)) & !1;
     set!(op, x, (*op.add(1)).return_address());
     match (*hart).cache.find(pc) {
@@ -324,7 +394,6 @@ handler!(jump_indirect, |op, x, hart| {
 
 macro_rules! pairs {
     (@row $first:ident: $($second:ident)+; $($branch:ident)+) => {
-        #[allow(non_snake_case)]
         pub(super) mod $first {
             use super::super::*;
             $(handler!($second, |op, x, hart| { body!($first, op, x); body!($second, op.add(1), x); go!(op.add(2), x, hart) });)+
@@ -346,6 +415,7 @@ macro_rules! pairs {
         }
     };
     ($($first:ident)+; $seconds:tt; $branches:tt) => {
+        #[expect(non_snake_case, reason = "a function is called like its operation")]
         mod pairs {
             $(pairs!(@one $first $seconds $branches);)+
         }

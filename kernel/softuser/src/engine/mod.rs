@@ -28,11 +28,13 @@ use operation::{Exit, Op};
 pub struct Hart {
     /// x0, which stays 0, to x31, and a place for results that nobody wants.
     x: [u32; 33],
-    /// Not 0: the hart is to stop at its next jump backwards or indirect one.
+    /// Not 0: the hart is to stop before its next jump that is indirect or leads back, so in every loop.
     pending: AtomicU32,
     pc: u32,
     /// The address that `lr.w` has reserved, or an odd number.
     reserved: u32,
+    /// Which address was found not to be executable.
+    fetch_address: u32,
     /// Where the engine has stopped.
     op: *const Op,
     /// The stack pointer with which it began.
@@ -42,8 +44,8 @@ pub struct Hart {
 
 /// The code of a guest, for translation.
 pub trait Code {
-    /// Four bytes from an even address on, of which the first two can be executed; where the last two cannot, anything stands in their place.
-    /// `None`: the first two cannot, either.
+    /// Four bytes from an even address on, of which the first two can be executed; where the last two cannot, anything stands in their place:
+    /// of an instruction that goes on in the next page the engine fetches the second half by itself. `None`: the first two cannot be executed.
     fn fetch(&mut self, pc: u32) -> Option<u32>;
 }
 
@@ -78,7 +80,7 @@ impl Hart {
     pub fn new(memory: &'static mut [u64]) -> Self {
         let cache = Cache::new(memory);
         let pending = AtomicU32::new(0);
-        Self { x: [0; 33], pending, pc: 0, reserved: 1, op: core::ptr::null(), stack: 0, cache }
+        Self { x: [0; 33], pending, pc: 0, reserved: 1, fetch_address: 0, op: core::ptr::null(), stack: 0, cache }
     }
 
     /// Where it goes on.
@@ -90,6 +92,12 @@ impl Hart {
     /// From now on it goes on there. The lowest bit does not count.
     pub fn set_pc(&mut self, pc: u32) {
         self.pc = pc & !1;
+    }
+
+    /// After [`Stop::Fetch`]: which address cannot be executed. It is that of the instruction, or of its second half.
+    #[must_use]
+    pub fn fetch_address(&self) -> u32 {
+        self.fetch_address
     }
 
     /// A register, 0 to 31; 0 for others.
@@ -107,7 +115,9 @@ impl Hart {
         }
     }
 
-    /// What makes the hart stop as soon as it is not 0.
+    /// What makes the hart stop soon when it is not 0: at the latest before the next jump or branch that is indirect or leads to an address that
+    /// is not behind its own. It stays as it is: until it is 0 again, [`run`](Self::run) stops at once, with nothing done. If it is set while the
+    /// hart runs, there may be nothing done, either.
     #[must_use]
     pub fn pending(&self) -> &AtomicU32 {
         &self.pending
@@ -118,7 +128,8 @@ impl Hart {
         self.cache.clear();
     }
 
-    /// Runs until something stops it.
+    /// Runs until something stops it. Then [`pc`](Self::pc) is the address of the instruction with which it goes on next time: that which has
+    /// stopped it, of which nothing is done, or, if it was asked to stop, the first that is not done. A reservation is lost.
     ///
     /// # Safety
     ///
@@ -134,9 +145,12 @@ impl Hart {
                 self.pc = target;
                 return Stop::Pending;
             }
-            let Some(op) = self.translate(target, code) else {
-                self.pc = target;
-                return Stop::Fetch;
+            let op = match self.translate(target, code) {
+                Ok(op) => op,
+                Err(address) => {
+                    (self.pc, self.fetch_address) = (target, address);
+                    return Stop::Fetch;
+                }
             };
             if let Some(jump) = link.take() {
                 self.cache.link(jump, op);
@@ -179,9 +193,9 @@ impl Hart {
         }
     }
 
-    fn translate(&mut self, pc: u32, code: &mut impl Code) -> Option<*const Op> {
+    fn translate(&mut self, pc: u32, code: &mut impl Code) -> Result<*const Op, u32> {
         match self.cache.find(pc) {
-            Some(op) => Some(op),
+            Some(op) => Ok(op),
             None => translate::block(&mut self.cache, pc, code),
         }
     }

@@ -4,9 +4,9 @@
 //! others, or when it has become long; then a jump leads to what follows.
 
 use super::cache::Cache;
-use super::operation::{BLOCK, Op, Place, SINK};
+use super::operation::{BLOCK, Handler, Op, Place, SINK};
 use super::{Code, Stop, handlers, length_of};
-use crate::decode::{Instruction, decode};
+use crate::decode::{Instruction, Length, decode};
 use crate::table::Operation;
 
 /// What an instruction wants that the handlers leave to others.
@@ -55,7 +55,7 @@ impl Block {
     }
 
     /// An instruction, with a link or without.
-    fn instruction(&self, instruction: &Instruction, handler: super::operation::Handler, has_link: bool) -> Op {
+    fn instruction(&self, instruction: &Instruction, handler: Handler, has_link: bool) -> Op {
         let Instruction { rd, rs1, rs2, immediate, .. } = *instruction;
         let rd = if rd == 0 { SINK } else { rd };
         let place = Place::new(self.used, length_of(instruction) == 4, has_link);
@@ -70,15 +70,29 @@ impl Block {
     }
 }
 
-/// Translates the block that begins there. `None`: its first instruction cannot be executed.
-pub(super) fn block(cache: &mut Cache, start: u32, code: &mut impl Code) -> Option<*const Op> {
-    let mut bits = code.fetch(start)?;
+/// A page of code can be executed or not, and none is smaller.
+const PAGE: u32 = 4096;
+
+/// The bits of an instruction. `Err`: the address of the half of it that cannot be executed.
+fn fetch(code: &mut impl Code, pc: u32) -> Result<u32, u32> {
+    let bits = code.fetch(pc).ok_or(pc)?;
+    let second = pc.wrapping_add(2);
+    if bits & 0b11 != 0b11 || !second.is_multiple_of(PAGE) {
+        return Ok(bits);
+    }
+    let upper = code.fetch(second).ok_or(second)?;
+    Ok(bits & 0xffff | upper << 16)
+}
+
+/// Translates the block that begins there. `Err`: the address because of which its first instruction cannot be executed.
+pub(super) fn block(cache: &mut Cache, start: u32, code: &mut impl Code) -> Result<*const Op, u32> {
+    let mut bits = fetch(code, start)?;
     let mut block = Block { room: cache.reserve(), used: 0, last: None };
     block.push(Cache::head(start));
     let mut pc = start;
     loop {
         let Some(instruction) = decode(bits) else {
-            let illegal = Instruction { length: crate::decode::Length::Two, ..Instruction::new(Operation::Ecall, 0, 0, 0, 0) };
+            let illegal = Instruction { length: Length::Two, ..Instruction::new(Operation::Ecall, 0, 0, 0, 0) };
             block.ask(&illegal, Reason::Stop(Stop::Illegal));
             break;
         };
@@ -86,18 +100,23 @@ pub(super) fn block(cache: &mut Cache, start: u32, code: &mut impl Code) -> Opti
         if !block.add(&instruction, pc, next) {
             break;
         }
+        // Behind the end of memory comes its beginning: a step back, at which the hart can be stopped.
+        if next < pc {
+            block.go_on(next, handlers::jump_backward);
+            break;
+        }
         pc = next;
         // Room for a branch and the jump at the end.
-        let following = (block.used + 4 <= BLOCK).then(|| code.fetch(pc)).flatten();
+        let following = if block.used + 4 <= BLOCK { fetch(code, pc).ok() } else { None };
         match following {
             Some(following) => bits = following,
             None => {
-                block.go_on(pc);
+                block.go_on(pc, handlers::jump);
                 break;
             }
         }
     }
-    Some(cache.add(start, block.used))
+    Ok(cache.add(start, block.used))
 }
 
 impl Block {
@@ -176,9 +195,9 @@ impl Block {
     }
 
     /// The block ends here, and the code does not.
-    fn go_on(&mut self, pc: u32) {
+    fn go_on(&mut self, pc: u32, handler: Handler) {
         let nothing = Instruction::new(Operation::Jal, 0, 0, 0, 0);
-        let op = self.instruction(&nothing, handlers::jump, true);
+        let op = self.instruction(&nothing, handler, true);
         self.jump(Op { number: i32::MIN, ..op }, pc, 0);
     }
 }

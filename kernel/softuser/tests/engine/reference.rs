@@ -4,22 +4,24 @@ use flatmk_softuser::{Instruction, Length, Operation};
 
 /// A hart and its memory, which begins at `base`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    pub x: [u32; 32],
-    pub pc: u32,
-    pub base: u32,
-    pub memory: Vec<u8>,
-    pub reserved: Option<u32>,
+pub(crate) struct Reference {
+    pub(crate) x: [u32; 32],
+    pub(crate) pc: u32,
+    pub(crate) base: u32,
+    pub(crate) memory: Vec<u8>,
+    pub(crate) reserved: Option<u32>,
 }
 
 /// Why an instruction was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trap {
+pub(crate) enum Trap {
     Ecall,
     Ebreak,
     Access,
     Misaligned,
-    Other,
+    Wfi,
+    /// A counter: what it says is not known here.
+    Counter,
 }
 
 impl Reference {
@@ -31,7 +33,7 @@ impl Reference {
 
     fn load(&self, address: u32, bytes: u32) -> Result<u32, Trap> {
         let range = self.place(address, bytes)?;
-        Ok(self.memory[range].iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+        Ok(self.memory[range].iter().rev().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
     }
 
     fn store(&mut self, address: u32, bytes: u32, value: u32) -> Result<(), Trap> {
@@ -41,7 +43,7 @@ impl Reference {
     }
 
     /// Does an instruction, or nothing.
-    pub fn step(&mut self, instruction: &Instruction) -> Result<(), Trap> {
+    pub(crate) fn step(&mut self, instruction: &Instruction) -> Result<(), Trap> {
         use Operation::*;
         let Instruction { operation, rd, rs1, rs2, immediate, length } = *instruction;
         let next = self.pc.wrapping_add(if length == Length::Two { 2 } else { 4 });
@@ -82,8 +84,8 @@ impl Reference {
             Sh => self.store(address, 2, b).map(|()| None)?,
             Sw => self.store(address, 4, b).map(|()| None)?,
             Addi => Some(a.wrapping_add(i)),
-            Slti => Some((sa < immediate) as u32),
-            Sltiu => Some((a < i) as u32),
+            Slti => Some(u32::from(sa < immediate)),
+            Sltiu => Some(u32::from(a < i)),
             Xori => Some(a ^ i),
             Ori => Some(a | i),
             Andi => Some(a & i),
@@ -93,14 +95,15 @@ impl Reference {
             Add => Some(a.wrapping_add(b)),
             Sub => Some(a.wrapping_sub(b)),
             Sll => Some(a << (b % 32)),
-            Slt => Some((sa < sb) as u32),
-            Sltu => Some((a < b) as u32),
+            Slt => Some(u32::from(sa < sb)),
+            Sltu => Some(u32::from(a < b)),
             Xor => Some(a ^ b),
             Srl => Some(a >> (b % 32)),
             Sra => Some((sa >> (b % 32)) as u32),
             Or => Some(a | b),
             And => Some(a & b),
-            Fence => None,
+            // The code cannot be changed here.
+            Fence | FenceI => None,
             Ecall => return Err(Trap::Ecall),
             Ebreak => return Err(Trap::Ebreak),
             Mul => Some((i128::from(sa) * i128::from(sb)) as u32),
@@ -109,10 +112,11 @@ impl Reference {
             Mulhu => Some(((i128::from(a) * i128::from(b)) >> 32) as u32),
             // Unprivileged Architecture, table 11.
             Div => Some(if b == 0 { u32::MAX } else { (i64::from(sa) / i64::from(sb)) as u32 }),
-            Divu => Some(if b == 0 { u32::MAX } else { a / b }),
+            Divu => Some(a.checked_div(b).unwrap_or(u32::MAX)),
             Rem => Some(if b == 0 { a } else { (i64::from(sa) % i64::from(sb)) as u32 }),
             Remu => Some(if b == 0 { a } else { a % b }),
-            FenceI | Wfi | Cycle | Time | Cycleh | Timeh => return Err(Trap::Other),
+            Wfi => return Err(Trap::Wfi),
+            Cycle | Time | Cycleh | Timeh => return Err(Trap::Counter),
             atomic => {
                 if a % 4 != 0 {
                     return Err(Trap::Misaligned);
@@ -122,7 +126,7 @@ impl Reference {
                     if reserved == Some(a) {
                         self.store(a, 4, b).inspect_err(|_| self.reserved = reserved)?;
                     }
-                    Some((reserved != Some(a)) as u32)
+                    Some(u32::from(reserved != Some(a)))
                 } else {
                     self.reserved = reserved;
                     let old = self.load(a, 4)?;
