@@ -16,7 +16,7 @@ pub(crate) const DATA: u32 = 0x2000_0000;
 pub(crate) const DATA_BYTES: u32 = 2 * PAGE;
 pub(crate) const PAGE: u32 = 4096;
 /// Where the hart is. Only tests that mean to access it know.
-const HART: u32 = 0x3000_0000;
+const HART: u32 = 0x6bcd_e000;
 
 thread_local! {
     /// The hart that runs.

@@ -4,8 +4,10 @@
 mod basics;
 mod changes;
 mod guest;
+mod instructions;
 mod pending;
 mod random;
 mod reference;
+mod reserved;
 mod step;
 mod traps;
