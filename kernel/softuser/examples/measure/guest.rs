@@ -28,7 +28,9 @@ const EXIT: u32 = 93;
 /// What memory contains in the beginning, and where the program begins.
 fn load(path: &Path, arguments: &[&str]) -> (Vec<u8>, u32) {
     let file = std::fs::read(path).expect("the program");
-    let number = |at: usize, bytes: usize| file[at..at + bytes].iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte));
+    let number = |at: usize, bytes: usize| {
+        file[at..at + bytes].iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+    };
     let word = |at| number(at, 4);
     assert_eq!((&file[..4], file[4]), (b"\x7fELF".as_slice(), 1), "an ELF file of 32 bits");
     let mut memory = vec![0; BYTES as usize];
@@ -86,7 +88,12 @@ pub(crate) fn run_by_engine(path: &Path, arguments: &[&str]) {
             EXIT => std::process::exit(hart.register(A0).cast_signed()),
             WRITE => {
                 // SAFETY: the guest is one of ours.
-                let bytes = unsafe { std::slice::from_raw_parts(ptr::with_exposed_provenance(hart.register(A1) as usize), hart.register(A2) as usize) };
+                let bytes = unsafe {
+                    std::slice::from_raw_parts(
+                        ptr::with_exposed_provenance(hart.register(A1) as usize),
+                        hart.register(A2) as usize,
+                    )
+                };
                 std::io::stdout().write_all(bytes).expect("somebody who reads");
                 hart.set_register(A0, hart.register(A2));
             }
@@ -106,7 +113,8 @@ pub(crate) fn count(path: &Path, arguments: &[&str]) -> u64 {
         let pc = reference.pc;
         let place = (pc - START) as usize;
         let instruction = *known.entry(pc).or_insert_with(|| {
-            let bits = reference.memory[place..place + 4].iter().rev().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+            let bits =
+                reference.memory[place..place + 4].iter().rev().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
             decode(bits).unwrap_or_else(|| panic!("the instruction {bits:#x} at {pc:#x}"))
         });
         match reference.step(&instruction) {

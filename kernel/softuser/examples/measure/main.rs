@@ -52,11 +52,16 @@ fn measure(program: &Path) {
     let mut products = [1.0; 4];
     println!("{:10} {:>11} {:>8} {:>8} {:>7}", "", "host/guest", "MIPS", "of QEMU", "ratio");
     for Workload(name, counts, many) in &WORKLOADS {
-        let (guest, host) = (counts.map(|count| instructions(program, name, count)), counts.map(|count| host_instructions(program, name, count)));
+        let (guest, host) = (
+            counts.map(|count| instructions(program, name, count)),
+            counts.map(|count| host_instructions(program, name, count)),
+        );
         let instructions = |values: [u64; 2]| (values[1] - values[0]) as f64;
         let cost = instructions(host) / instructions(guest);
         let million = instructions(guest) / f64::from(counts[1] - counts[0]) * f64::from(*many) / 1e6;
-        let mut rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (time(&mut engine(program, name, *many)), time(&mut qemu(program, name, *many)))).collect();
+        let mut rounds: Vec<(f64, f64)> = (0..ROUNDS)
+            .map(|_| (time(&mut engine(program, name, *many)), time(&mut qemu(program, name, *many))))
+            .collect();
         rounds.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
         let (ours, theirs) = rounds[ROUNDS / 2];
         let figures = [cost, million / ours, million / theirs, theirs / ours];
@@ -85,7 +90,8 @@ fn instructions(program: &Path, name: &str, count: u32) -> u64 {
     let mut counting = Command::new(std::env::current_exe().expect("this program is there"));
     counting.arg("count").arg(program).args([name, &count.to_string()]);
     let counted = run(&mut counting, "this program").stdout;
-    let results = [engine(program, name, count), qemu(program, name, count)].map(|mut command| run(&mut command, "Debian's package qemu-user").stdout);
+    let results = [engine(program, name, count), qemu(program, name, count)]
+        .map(|mut command| run(&mut command, "Debian's package qemu-user").stdout);
     assert_eq!(results[0], results[1], "the result of {name}");
     String::from_utf8_lossy(&counted).trim().parse().expect("a number")
 }

@@ -43,9 +43,14 @@ unsafe extern "sysv64" fn begin(op: *const Op, x: *mut u32, hart: *mut Hart) -> 
     )
 }
 
-/// A line of the section `softuser_accesses`: how far from here an instruction is that accesses the guest's memory.
-#[repr(transparent)]
-struct Access(i32);
+/// A line of the section `softuser_accesses`.
+#[repr(C)]
+struct Access {
+    /// How far from here an instruction is that accesses the guest's memory.
+    distance: i32,
+    /// How many operations behind that in `rdi` its own is.
+    behind: u32,
+}
 
 unsafe extern "C" {
     static __start_softuser_accesses: Access;
@@ -71,9 +76,8 @@ pub fn recover(hart: &mut Hart, rip: u64, rdi: u64) -> Option<Recovery> {
     let count = (end as usize - start as usize) / size_of::<Access>();
     // SAFETY: the linker puts the lines of the section between these two symbols.
     let accesses = unsafe { core::slice::from_raw_parts(start, count) };
-    let address = |access: &Access| (core::ptr::from_ref(access) as u64).wrapping_add_signed(access.0.into());
-    accesses.iter().any(|access| address(access) == rip).then(|| {
-        hart.op = rdi as *const Op;
-        Recovery { rip: (&raw const softuser_leave) as u64, rsp: hart.stack, rax: Exit::Fault as u64 }
-    })
+    let address = |access: &Access| (core::ptr::from_ref(access) as u64).wrapping_add_signed(access.distance.into());
+    let access = accesses.iter().find(|access| address(access) == rip)?;
+    hart.op = (rdi as *const Op).wrapping_add(access.behind as usize);
+    Some(Recovery { rip: (&raw const softuser_leave) as u64, rsp: hart.stack, rax: Exit::Fault as u64 })
 }
