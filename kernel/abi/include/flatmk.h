@@ -325,7 +325,7 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_WRITE_PORT = 35,
     /**
-     * Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
+     * Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
      * pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
      * before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
      */
@@ -1563,10 +1563,10 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
 }
 
 /**
- * Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its
- * RISC-V entries begin. The pages are those of capabilities in a row, and must lie in a row: such are made
- * from memory of which nothing was handed out before. When one of them goes the task has none any more, and
- * stops if it runs RISC-V code.
+ * Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries
+ * begin. The pages are those of capabilities in a row, and must lie in a row: such are made from memory of
+ * which nothing was handed out before. When one of them goes the task has none any more, and stops if it runs
+ * RISC-V code.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param capability_pointer_of_the_first_page capability pointer of the first page
@@ -1581,8 +1581,8 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
  *     no manage right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the count is not 2 to 32, or the pages do not lie in a row
  * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 4 GiB, or not a multiple of 16
- * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped or not configured, it has pages already, or one
- *     of these serves a task
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, it runs RISC-V code or has pages already, or
+ *     one of these serves a task
  */
 static inline int64_t flatmk_set_softuser(uint64_t task, uint64_t capability_pointer_of_the_first_page,
                                           uint64_t count, uint64_t stack_address)

@@ -225,6 +225,7 @@ impl AddressSpace {
         let (place, mapping) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), Entry::EMPTY) };
+        later::note_change(self, &mapping);
         Ok((mapping, Flush::new(self, address, Old::Page)))
     }
 
@@ -234,9 +235,11 @@ impl AddressSpace {
     ///
     /// [`MapError::InvalidAddress`] and [`MapError::NotMapped`].
     pub fn protect(self, address: u64, access: Access) -> Result<Flush, MapError> {
-        let (place, Mapping { frame, size, .. }) = self.mapping_at(address)?;
+        let (place, mapping) = self.mapping_at(address)?;
+        let entry = Entry::to_page(mapping.frame, mapping.size, access);
         // SAFETY: a page of the lower half.
-        unsafe { write(place.table, index(address, place.level), Entry::to_page(frame, size, access)) };
+        unsafe { write(place.table, index(address, place.level), entry) };
+        later::note_change(self, &mapping);
         Ok(Flush::new(self, address, Old::Page))
     }
 

@@ -207,6 +207,11 @@ unsafe fn stop(op: *const Op, hart: *mut Hart, exit: Exit) -> Exit {
 
 handler!(link, |op, _x, hart| { stop(op, hart, Exit::Link) });
 handler!(ask, |op, _x, hart| { stop(op, hart, Exit::Asked) });
+// It is to be fast: its number is its address, so that nobody need look for that.
+handler!(ecall, |op, _x, hart| {
+    (*hart).pc = n!(op);
+    Exit::Ecall
+});
 
 #[cold]
 #[inline(never)]
