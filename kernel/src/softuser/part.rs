@@ -12,6 +12,7 @@ use flatmk_softuser::engine::Hart;
 
 use super::code::Guest;
 use super::way::{END_OF_CODE, is_softuser_entry};
+use crate::arch::isolation;
 use crate::capability::{Progress, Slot, insert_below};
 use crate::memory::{AddressSpace, Frame, PageEntry, entry_of};
 use crate::task::TaskRef;
@@ -42,8 +43,27 @@ pub(super) struct Hardware {
     pub(super) stack: u32,
     /// How often executable pages of the space had changed when the hart last forgot its code.
     pub(super) changes: u64,
+    /// The same, if there is nothing to be done before it runs again. Else a number that this never is.
+    pub(super) quick: u64,
 }
 // ANCHOR_END: part
+
+/// The number of changes has fewer bits.
+const NEVER: u64 = u64::MAX;
+
+impl Hardware {
+    /// Forgets translated code if executable pages of the space have changed.
+    pub(super) fn catch_up(&mut self) {
+        let changes = self.guest.code_changes();
+        if self.changes != changes {
+            self.hart.forget_code();
+            self.changes = changes;
+            if self.quick != NEVER {
+                self.quick = changes;
+            }
+        }
+    }
+}
 
 impl Part {
     /// The slots of the pages.
@@ -120,7 +140,9 @@ impl<'a> SetRequest<'a> {
         unsafe {
             let code = slice::from_raw_parts_mut((start + size) as *mut u64, words);
             let (hart, guest) = (Hart::new(code), Guest::new(space));
-            (start as *mut Hardware).write(Hardware { hart, guest, stack, changes: space.code_changes() });
+            let changes = space.code_changes();
+            let quick = if isolation::is_on() { NEVER } else { changes };
+            (start as *mut Hardware).write(Hardware { hart, guest, stack, changes, quick });
         }
         task.softuser.state.set(start);
     }

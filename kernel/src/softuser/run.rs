@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use flatmk_softuser::engine::Stop;
 use x86_64::instructions::interrupts;
 
+use super::code::with_memory_of;
 use super::interrupted::{last_fault, set_running};
 use super::part::Hardware;
 use super::registers::take_over;
@@ -40,22 +41,34 @@ fn resume(task: TaskRef) -> TaskRef {
 /// The current task goes on with its code until that stops, which may be at once. Returns the task to go on with.
 #[inline(always)]
 pub(super) fn go_on(task: TaskRef, hardware: &mut Hardware) -> TaskRef {
-    let Hardware { hart, guest, changes, .. } = hardware;
-    if *changes != guest.code_changes() {
-        *changes = guest.code_changes();
-        hart.forget_code();
+    let stop =
+        if hardware.quick == hardware.guest.code_changes() { run_hart(hardware) } else { prepare_and_run(hardware) };
+    // What interrupts have brought comes first. Nothing of the instruction has happened: if it was to do something it is asked again.
+    let hart = &mut hardware.hart;
+    if hart.pending().load(Relaxed) == 0 && stop == Stop::Ecall {
+        return system_call(task, hart);
     }
+    handle(task, hardware, stop)
+}
+
+#[inline(always)]
+fn run_hart(Hardware { hart, guest, .. }: &mut Hardware) -> Stop {
     set_running(hart);
     interrupts::enable();
     // SAFETY: what lies in the lowest 4 GiB is the task's own; the handler of page faults recovers.
     let stop = unsafe { hart.run(guest) };
     interrupts::disable();
     set_running(ptr::null_mut());
-    // What interrupts have brought comes first. Nothing of the instruction has happened: if it was to do something it is asked again.
-    if hart.pending().load(Relaxed) == 0 && stop == Stop::Ecall {
-        return system_call(task, hart);
-    }
-    handle(task, hardware, stop)
+    stop
+}
+
+/// The same where something comes first: code has changed, or the kernel has no user memory in its page tables.
+#[cold]
+#[inline(never)]
+fn prepare_and_run(hardware: &mut Hardware) -> Stop {
+    hardware.catch_up();
+    let space = hardware.guest.space();
+    with_memory_of(space, || run_hart(hardware))
 }
 // ANCHOR_END: go_on
 

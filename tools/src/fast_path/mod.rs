@@ -28,8 +28,7 @@ pub const PAGE: &str = "book/src/reference/fast-path.md";
 const ENTRY: &str = "fast_entry";
 
 /// Where it ends: the slow path, what is not done for most calls and returns, and RISC-V code, by the last part of the name.
-const ENDS: [&str; 6] =
-    ["syscall_slow", "syscall_saved", "answer_fault", "update", "softuser_call", "softuser_resume"];
+const ENDS: [&str; 6] = ["syscall_slow", "syscall_saved", "answer_fault", "update", "softuser_call", "softuser_resume"];
 
 /// What is written in assembly: the symbol, and the file with its text. All else is compiled.
 const STUBS: [(&str, &str); 3] = [
