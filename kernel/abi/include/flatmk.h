@@ -71,6 +71,11 @@
 #define FLATMK_USER_END UINT64_C(0x7ffffffff000)
 
 /**
+ * A page that stays empty: RISC-V code, whose addresses end here, could reach it with the last bytes of an access that is not aligned.
+ */
+#define FLATMK_SOFTUSER_END (UINT64_C(1) << 32)
+
+/**
  * Where the kernel maps the boot ramdisk for the root task, read only.
  */
 #define FLATMK_ROOT_RAMDISK UINT64_C(0x100000000000)
@@ -1325,7 +1330,7 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
  * @retval FLATMK_ERROR_ALREADY_MAPPED this frame capability is mapped, or another frame is mapped within the
  *     range
  * @retval FLATMK_ERROR_INVALID_ADDRESS the address is not a multiple of the frame's size, or not in user
- *     space
+ *     space, or it is 4 GiB, where a page stays empty
  */
 static inline int64_t flatmk_map(uint64_t address_space, uint64_t frame, uint64_t address, uint64_t access)
 {

@@ -337,7 +337,7 @@ operations! {
         WrongKind: "the frame pointer names something else",
         MissingRight: "the frame lacks a right that the access needs",
         InvalidArgument: "the access is unknown",
-        InvalidAddress: "the address is not a multiple of the frame's size, or not in user space",
+        InvalidAddress: "the address is not a multiple of the frame's size, or not in user space, or it is 4 GiB, where a page stays empty",
         AlreadyMapped: "this frame capability is mapped, or another frame is mapped within the range",
         OutOfMemory: "the memory that the space was made from has too few pages for the page tables",
     }

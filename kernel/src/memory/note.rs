@@ -1,7 +1,7 @@
 //! Numbers that are kept with an address space, for whoever needs them.
 
 #[cfg(feature = "chapter10")]
-use flatmk_abi::Access;
+use flatmk_abi::{Access, layout::SOFTUSER_END};
 
 use super::space::AddressSpace;
 #[cfg(feature = "chapter10")]
@@ -15,10 +15,6 @@ pub(super) const INDEX: u64 = 319;
 /// Where the second number begins: 47 bits, which do not come to an end.
 #[cfg(feature = "chapter10")]
 const CHANGES_SHIFT: u32 = 17;
-
-/// RISC-V code lies below 4 GiB.
-#[cfg(feature = "chapter10")]
-const END_OF_CODE: u64 = 1 << 32;
 
 impl AddressSpace {
     /// The number; 0 in a new space.
@@ -42,7 +38,7 @@ impl AddressSpace {
     /// One has changed: what was made of its content does not hold any more.
     #[cfg(feature = "chapter10")]
     pub(super) fn note_change(self, mapping: &Mapping) {
-        if mapping.access == Access::ReadExecute && mapping.address < END_OF_CODE {
+        if mapping.access == Access::ReadExecute && mapping.address < SOFTUSER_END {
             let entry = read(self.top(), INDEX).0.wrapping_add(1 << CHANGES_SHIFT);
             // SAFETY: as above.
             unsafe { write(self.top(), INDEX, Entry(entry)) };

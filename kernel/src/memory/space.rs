@@ -4,7 +4,7 @@
 //! on, all but empty where the kernel is isolated.
 
 use flatmk_abi::Access;
-use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};
+use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, SOFTUSER_END, USER_END, USER_START};
 
 use super::flush::{Flush, Old};
 use super::later;
@@ -159,7 +159,7 @@ impl AddressSpace {
         access: Access,
         region: &mut Region,
     ) -> Result<(), MapError> {
-        check_address(address, size)?;
+        check_new(address, size)?;
         let Walk { mut table, mut level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
         // One table for each level below the one where the walk ended. With enough pages nothing can fail from here on.
@@ -189,7 +189,7 @@ impl AddressSpace {
         size: FrameSize,
         access: Access,
     ) -> Result<bool, MapError> {
-        check_address(address, size)?;
+        check_new(address, size)?;
         let Walk { table, level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
         if level > size.level() {
@@ -331,6 +331,13 @@ fn visit_tables(table: Frame, level: u8, base: u64, visit: &mut impl FnMut(Item)
             _ => {}
         }
     }
+}
+
+/// Checks where something is to be mapped.
+fn check_new(address: u64, size: FrameSize) -> Result<(), MapError> {
+    check_address(address, size)?;
+    // The address is a multiple of the size.
+    if address == SOFTUSER_END { Err(MapError::InvalidAddress) } else { Ok(()) }
 }
 
 fn check_address(address: u64, size: FrameSize) -> Result<(), MapError> {

@@ -6,12 +6,12 @@ use core::ptr::NonNull;
 use core::slice;
 
 use arrayvec::ArrayVec;
-use flatmk_abi::layout::{PAGE_SIZE, USER_START};
+use flatmk_abi::layout::{PAGE_SIZE, SOFTUSER_END, USER_START};
 use flatmk_abi::{Error, Kind, Rights};
 use flatmk_softuser::engine::Hart;
 
 use super::code::Guest;
-use super::way::{END_OF_CODE, is_softuser_entry};
+use super::way::is_softuser_entry;
 use crate::arch::isolation;
 use crate::capability::{Progress, Slot, insert_below};
 use crate::memory::{AddressSpace, Frame, PageEntry, entry_of};
@@ -104,7 +104,7 @@ impl<'a> SetRequest<'a> {
         }
         let count = usize::try_from(count).ok().filter(|count| (LEAST_PAGES..=MOST_PAGES).contains(count));
         let count = count.ok_or(Error::InvalidArgument)?;
-        let is_stack = (USER_START..=END_OF_CODE).contains(&stack) && stack.is_multiple_of(STACK_ALIGNMENT);
+        let is_stack = (USER_START..=SOFTUSER_END).contains(&stack) && stack.is_multiple_of(STACK_ALIGNMENT);
         // A stack that ends with the 4 GiB begins, in 32 bits, at 0.
         let stack = if is_stack { stack as u32 } else { return Err(Error::InvalidAddress) };
         let mut pages: ArrayVec<_, MOST_PAGES> = ArrayVec::new();

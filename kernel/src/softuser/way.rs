@@ -1,14 +1,11 @@
 //! How a task with RISC-V code goes on: at an entry, behind a system call, where it was.
 
-use flatmk_abi::layout::USER_START;
+use flatmk_abi::layout::{SOFTUSER_END, USER_START};
 use flatmk_abi::{Error, Kind, Operation, SOFTUSER_ENTRY};
 
 use crate::capability::Slot;
 use crate::syscall::Request;
 use crate::task::{Context, State, TaskRef, Way, check_code_address};
-
-/// RISC-V code lies below 4 GiB, and so does all that it can name.
-pub(super) const END_OF_CODE: u64 = 1 << 32;
 
 /// The lengths of `syscall` and of `ecall`.
 const SYSCALL_LENGTH: u64 = 2;
@@ -21,7 +18,7 @@ pub(super) fn is_softuser_entry(entry: u64) -> bool {
 
 /// Checks an address of RISC-V code.
 fn check_softuser_address(address: u64) -> Result<u64, Error> {
-    let is_code = (USER_START..END_OF_CODE).contains(&address) && address.is_multiple_of(2);
+    let is_code = (USER_START..SOFTUSER_END).contains(&address) && address.is_multiple_of(2);
     if is_code { Ok(address) } else { Err(Error::InvalidAddress) }
 }
 
