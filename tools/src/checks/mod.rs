@@ -15,7 +15,10 @@ pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 5] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser", "flatmk-tools"];
+const HOST_TESTS: [&str; 4] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser"];
+
+/// The crate of this program.
+const HOST_PROGRAM: &str = "flatmk-tools";
 
 /// The crate of the end-to-end tests, which boot machines themselves.
 const END_TO_END: &str = "flatmk-tests";
@@ -81,7 +84,7 @@ fn plan(scope: Scope) -> Vec<Step> {
         None => {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
-            steps.extend([clippy_of_programs(), clippy_of_host(), host_tests(), model()]);
+            steps.extend([clippy_of_programs(), clippy_of_host(), host_program_tests(), host_tests(), model()]);
             // The slower emulator boots each test once only, below.
             steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu, Length::Short)));
             steps.extend(EMULATORS.map(all_emulator_tests));
@@ -120,7 +123,7 @@ fn clippy_of_programs() -> Step {
         "--exclude",
         "flatmk-counter",
         "--exclude",
-        "flatmk-tools",
+        HOST_PROGRAM,
         "--exclude",
         END_TO_END,
         "--exclude",
@@ -134,9 +137,17 @@ fn clippy_of_programs() -> Step {
 
 fn clippy_of_host() -> Step {
     let mut arguments = vec!["clippy", "--quiet", "--all-targets", "--target", "host-tuple"];
-    arguments.extend(HOST_TESTS.iter().chain([&END_TO_END, &MODEL]).flat_map(|package| ["--package", package]));
+    arguments.extend(
+        HOST_TESTS.iter().chain([&HOST_PROGRAM, &END_TO_END, &MODEL]).flat_map(|package| ["--package", package]),
+    );
     arguments.extend(["--", "--deny", "warnings"]);
     Step::command("lints of the host programs", "cargo", &arguments)
+}
+
+/// By themselves: with other packages, cargo would build what they have in common once more, with the features that all of them want.
+fn host_program_tests() -> Step {
+    let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", HOST_PROGRAM];
+    Step::tests("tests of the host program", "cargo", &arguments)
 }
 
 fn host_tests() -> Step {
