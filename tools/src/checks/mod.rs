@@ -2,6 +2,7 @@
 
 mod count;
 mod emulator;
+mod side_by_side;
 mod step;
 
 use std::path::Path;
