@@ -1,7 +1,6 @@
 //! Checks that boot kernels: the chapters' tests and demonstrations.
 
 use std::num::NonZero;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Count, side_by_side};
@@ -9,7 +8,7 @@ use crate::kernel_file::Kind;
 use crate::machine::{Emulator, Limits, Machine};
 use crate::report;
 use crate::session::{self, show};
-use crate::workspace::{self, BARE_TARGET};
+use crate::workspace::{self, BARE_TARGET, Executable};
 
 /// How long a test may take, or a demonstration be silent, before it counts as hung. The longest takes half a minute in Bochs on a machine
 /// with nothing else to do.
@@ -29,7 +28,7 @@ pub(super) fn tests_of(chapter: Option<u8>) -> Vec<String> {
 }
 
 /// Builds these tests with the features of a chapter, boots each in such a machine, some side by side, and counts what they report.
-pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Path) -> Machine) -> Count {
+pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Executable) -> Machine) -> Count {
     let feature = format!("chapter{chapter}");
     let mut arguments =
         vec!["test", "--no-run", "--package", "kernel", "--target", BARE_TARGET, "--features", &feature];
@@ -43,8 +42,7 @@ pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Path) -> Mach
     };
     // Cargo builds the kernel itself, too, when it builds the tests, and says in any order what is done.
     let executable = |test: &String| built.iter().find(|executable| executable.name == *test);
-    let machines: Vec<_> =
-        tests.iter().filter_map(|test| Some((test.as_str(), machine(&executable(test)?.path)))).collect();
+    let machines: Vec<_> = tests.iter().filter_map(|test| Some((test.as_str(), machine(executable(test)?)))).collect();
     let counts = side_by_side::run(&machines, most_machines(), show, |(test, machine), show| {
         show(format!("--- {test}\n").as_bytes());
         let start = Instant::now();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
-use crate::workspace::BARE_TARGET;
+use crate::workspace::{BARE_TARGET, Executable};
 use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, workspace};
 
 pub use count::Count;
@@ -38,6 +38,12 @@ pub struct Scope {
 
 /// Tests that take minutes. Among all checks they run with the features of the last chapter only.
 const LONG: [&str; 1] = ["chapter07_stress"];
+
+/// Tests that look thousands of times at every page of the machine, whether or not it was ever used.
+const LOOKING_AT_ALL_MEMORY: [&str; 2] = ["chapter04_capabilities", "chapter05_random"];
+
+/// The memory of the machine for them among all checks in the slower emulator. In the faster one they have the usual.
+const LITTLE_MEMORY_MIB: u32 = 128;
 
 /// Which tests of a chapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,18 +175,28 @@ fn end_to_end() -> Step {
     Step::tests("end-to-end tests", "cargo", &arguments)
 }
 
+/// The machine that a test has unless it wants another.
+fn machine(emulator: Emulator, test: &Executable) -> Machine {
+    Machine::new(&test.path).emulator(emulator)
+}
+
 /// The tests of a chapter with exactly its own feature. Chapters without tests have no such step.
 fn emulator_tests_of(chapter: u8, emulator: Emulator, length: Length) -> Option<Step> {
     let mut tests = emulator::tests_of(Some(chapter));
     tests.retain(|test| length == Length::Any || !LONG.contains(&test.as_str()));
     let title = format!("tests of chapter {chapter}, with its own feature,");
-    let machine = move |test: &Path| Machine::new(test).emulator(emulator);
+    let machine = move |test: &Executable| machine(emulator, test);
     (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, machine)))
 }
 
 fn all_emulator_tests(emulator: Emulator) -> Step {
     let title = format!("all chapters' tests, with the features of chapter {LAST_CHAPTER},");
-    let machine = move |test: &Path| Machine::new(test).emulator(emulator);
+    let machine = move |test: &Executable| match emulator {
+        Emulator::Bochs if LOOKING_AT_ALL_MEMORY.contains(&test.name.as_str()) => {
+            machine(emulator, test).memory_mib(LITTLE_MEMORY_MIB)
+        }
+        _ => machine(emulator, test),
+    };
     Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, machine))
 }
 
@@ -191,7 +207,7 @@ fn isolated_tests(emulator: Emulator) -> Step {
         Emulator::Bochs => &["chapter05_user_mode", "chapter07_scheduling"],
     };
     let tests: Vec<_> = tests.iter().map(|&test| test.to_owned()).collect();
-    let machine = move |test: &Path| Machine::new(test).emulator(emulator).boot_option("meltdown", "on");
+    let machine = move |test: &Executable| machine(emulator, test).boot_option("meltdown", "on");
     Step::booting("tests of user mode, with the kernel isolated,", emulator, move || {
         emulator::run(&tests, LAST_CHAPTER, machine)
     })
@@ -256,6 +272,14 @@ mod tests {
             "all tests at once, some once more, the demonstrations: {bochs:?}"
         );
         assert!(bochs.iter().all(|title| title.ends_with(" in Bochs")), "{bochs:?}");
+    }
+
+    #[test]
+    fn tests_that_are_treated_apart_are_there() {
+        let tests = emulator::tests_of(None);
+        for name in LOOKING_AT_ALL_MEMORY.iter().chain(&LONG) {
+            assert!(tests.iter().any(|test| test == name), "{name}");
+        }
     }
 
     #[test]
