@@ -58,6 +58,11 @@ const EMULATORS: [Emulator; 2] = [Emulator::Qemu, Emulator::Bochs];
 
 /// Runs the checks, shows how they go, and counts them.
 pub fn run(scope: Scope) -> Count {
+    // Without it there would be no tests to plan, and nobody would miss them.
+    if let Err(error) = workspace::metadata() {
+        println!("{error}");
+        return Count::failed(1);
+    }
     let mut total = Count::default();
     let mut failures = Vec::new();
     let steps = plan(scope);
