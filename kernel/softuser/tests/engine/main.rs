@@ -6,6 +6,7 @@ mod changes;
 mod guest;
 mod instructions;
 mod pending;
+mod qemu;
 mod random;
 mod reference;
 mod reserved;
