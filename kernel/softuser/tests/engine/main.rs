@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that panics fails")]
 
 mod basics;
+mod bytes;
 mod changes;
 mod guest;
 mod instructions;
