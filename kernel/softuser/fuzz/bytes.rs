@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {
-    static GUEST: RefCell<guest::Guest> = RefCell::new(guest::Guest::new());
+    static GUEST: RefCell<guest::Guest> = RefCell::new(bytes::guest());
 }
 
 fuzz_target!(|input: &[u8]| {
