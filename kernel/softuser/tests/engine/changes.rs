@@ -125,6 +125,29 @@ fn a_long_stretch_is_cut_into_blocks() {
     }
 }
 
+/// The first block's branch is taken when the cache is full: translating its target overwrites the branch itself, which must not be made to lead
+/// to that target then.
+#[test]
+fn a_jump_that_is_forgotten_is_not_linked() {
+    for count in 0..64 {
+        let mut program = vec![0];
+        for _ in 0..count {
+            program.extend([word(Operation::Addi, 12, 12, 0, 1), word(Operation::Jal, 0, 0, 0, 4)]);
+        }
+        program.push(word(Operation::Addi, 10, 0, 0, 1));
+        program.push(word(Operation::Jal, 0, 0, 0, -4 * program.len() as i32));
+        program[0] = word(Operation::Beq, 0, 10, 11, 4 * program.len() as i32);
+        program.extend((1..40).map(|number| word(Operation::Addi, 13, 13, 0, number)));
+        program.push(ECALL);
+        let mut guest = Guest::with_cache(guarded(512));
+        guest.load(&bytes(&program));
+        let mut x = [0; 32];
+        x[11] = 1;
+        let outcome = Both { guest: &mut guest, x, steps: 1000 }.run();
+        assert_eq!(outcome, Ok(Outcome::Same(Stop::Ecall)), "{count} blocks");
+    }
+}
+
 #[test]
 #[should_panic = "a page at least"]
 fn a_cache_smaller_than_a_page_is_refused() {
