@@ -5,6 +5,7 @@ use core::mem::size_of;
 
 use super::operation::Op;
 
+// ANCHOR: access
 /// An access: the register `rdi` and how many operations behind that the access's own is, the instruction, what else is true of it, and its
 /// operands.
 macro_rules! access {
@@ -36,6 +37,7 @@ macro_rules! load {
     }};
 }
 
+// ANCHOR_END: access
 /// Stores.
 macro_rules! store {
     ($at:tt, $address:expr, $value:expr, $instruction:literal) => {

@@ -16,6 +16,7 @@ use super::access::{load, store, touch};
 use super::operation::{Exit, Handler, Op};
 use crate::table::Operation;
 
+// ANCHOR: go
 /// Goes on with an operation.
 macro_rules! go {
     ($op:expr, $x:ident, $hart:ident) => {{
@@ -49,6 +50,7 @@ macro_rules! set {
     }};
 }
 
+// ANCHOR_END: go
 /// What an instruction does that only computes, loads or stores.
 macro_rules! body {
     (Lui, $op:expr, $x:ident, $at:tt) => { set!($op, $x, n!($op)) };
@@ -277,6 +279,7 @@ handler!(time_high, |op, x, hart| {
     go!(op.add(1), x, hart)
 });
 
+// ANCHOR: branches
 macro_rules! branches {
     ($($name:ident)+) => {
         #[expect(non_snake_case, reason = "a function is called like its operation")]
@@ -305,6 +308,7 @@ macro_rules! branches {
         }
     };
 }
+// ANCHOR_END: branches
 
 branches!(Beq Bne Blt Bge Bltu Bgeu);
 
