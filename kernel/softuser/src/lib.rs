@@ -6,14 +6,20 @@
 //! - `compressed`: those of 16 bits, each of which stands for one of 32.
 //! - `disassemble`: an instruction in words.
 //!
-//! Nothing here touches a machine: the kernel and the host use the same code.
+//! - `engine`: runs them.
+//!
+//! The kernel and the host use the same code.
 #![no_std]
-#![forbid(unsafe_code)]
+#![feature(explicit_tail_calls)]
+#![expect(incomplete_features, reason = "tail calls work where both functions have the same arguments, as here")]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 mod compressed;
 mod decode;
 mod disassemble;
+#[expect(unsafe_code, reason = "runs translated code, and accesses the guest's memory")]
+pub mod engine;
 mod table;
 
 pub use decode::{Instruction, Length, decode};

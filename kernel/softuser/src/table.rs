@@ -180,14 +180,10 @@ instructions! {
     Cycle "rdcycle" Counter ALL_BUT_RD 0xc000_2073;
     /// `rd` = the lower half of the time.
     Time "rdtime" Counter ALL_BUT_RD 0xc010_2073;
-    /// `rd` = the lower half of the number of instructions.
-    Instret "rdinstret" Counter ALL_BUT_RD 0xc020_2073;
     /// `rd` = the upper half of the cycles.
     Cycleh "rdcycleh" Counter ALL_BUT_RD 0xc800_2073;
     /// `rd` = the upper half of the time.
     Timeh "rdtimeh" Counter ALL_BUT_RD 0xc810_2073;
-    /// `rd` = the upper half of the number of instructions.
-    Instreth "rdinstreth" Counter ALL_BUT_RD 0xc820_2073;
     /// `rd` = the lower half of the product.
     Mul "mul" Register FULL 0x0200_0033;
     /// `rd` = the upper half of the product, both signed.

@@ -1,0 +1,210 @@
+//! The engine: it runs instructions that were decoded once.
+//!
+//! - `operation`: an instruction as the engine has it, 16 bytes with the address of the function that does it.
+//! - `handlers`: these functions. Each ends in a tail call of the next, so nothing ever returns but to stop.
+//! - `translate`: from guest code to blocks of operations.
+//! - `cache`: where blocks are kept, and found by the address of their first instruction.
+//! - `entry`: the way in and out, and what is needed to come out of a fault.
+//!
+//! A guest address is the host's: it has 32 bits, so it names one of the lowest 4 GiB of the address space that is in use, and nothing
+//! else. An access that is not allowed there is a fault of the host, whose handler calls [`recover`].
+
+mod cache;
+mod entry;
+mod handlers;
+mod operation;
+mod translate;
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+pub use entry::{Recovery, recover};
+
+use crate::decode::{Instruction, Length};
+use cache::Cache;
+use operation::{Exit, Op};
+
+/// A hart: the registers of a guest, and its translated code.
+#[repr(C)]
+pub struct Hart {
+    /// x0, which stays 0, to x31, and a place for results that nobody wants.
+    x: [u32; 33],
+    /// Not 0: the hart is to stop before its next jump that is indirect or leads back, so in every loop.
+    pending: AtomicU32,
+    pc: u32,
+    /// The address that `lr.w` has reserved, or an odd number.
+    reserved: u32,
+    /// Which address was found not to be executable.
+    fetch_address: u32,
+    /// Where the engine has stopped.
+    op: *const Op,
+    /// The stack pointer with which it began.
+    stack: u64,
+    cache: Cache,
+}
+
+/// The code of a guest, for translation.
+pub trait Code {
+    /// Four bytes from an even address on, of which the first two can be executed; where the last two cannot, anything stands in their place:
+    /// of an instruction that goes on in the next page the engine fetches the second half by itself. `None`: the first two cannot be executed.
+    fn fetch(&mut self, pc: u32) -> Option<u32>;
+}
+
+/// Why a hart has stopped. Its `pc` is that of the instruction that did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// There is no such instruction.
+    Illegal,
+    /// A system call.
+    Ecall,
+    /// A breakpoint.
+    Ebreak,
+    /// It waits for an interrupt.
+    Wfi,
+    /// Code that cannot be executed.
+    Fetch,
+    /// An access to memory that is not allowed. The host knows to which address.
+    Access,
+    /// An atomic access to an address that is not a multiple of 4.
+    Misaligned,
+    /// It was asked to stop.
+    Pending,
+}
+
+impl Hart {
+    /// A hart whose registers are all 0. `memory` keeps its translated code.
+    ///
+    /// # Panics
+    ///
+    /// If that is less than a page.
+    #[must_use]
+    pub fn new(memory: &'static mut [u64]) -> Self {
+        let cache = Cache::new(memory);
+        let pending = AtomicU32::new(0);
+        Self { x: [0; 33], pending, pc: 0, reserved: 1, fetch_address: 0, op: core::ptr::null(), stack: 0, cache }
+    }
+
+    /// Where it goes on.
+    #[must_use]
+    pub fn pc(&self) -> u32 {
+        self.pc
+    }
+
+    /// From now on it goes on there. The lowest bit does not count.
+    pub fn set_pc(&mut self, pc: u32) {
+        self.pc = pc & !1;
+    }
+
+    /// After [`Stop::Fetch`]: which address cannot be executed. It is that of the instruction, or of its second half.
+    #[must_use]
+    pub fn fetch_address(&self) -> u32 {
+        self.fetch_address
+    }
+
+    /// A register, 0 to 31; 0 for others.
+    #[must_use]
+    pub fn register(&self, index: usize) -> u32 {
+        if index < 32 { self.x.get(index).copied().unwrap_or(0) } else { 0 }
+    }
+
+    /// Sets one of the registers 1 to 31.
+    pub fn set_register(&mut self, index: usize, value: u32) {
+        if (1..32).contains(&index)
+            && let Some(register) = self.x.get_mut(index)
+        {
+            *register = value;
+        }
+    }
+
+    /// What makes the hart stop soon when it is not 0: at the latest before the next jump or branch that is indirect or leads to an address that
+    /// is not behind its own. It stays as it is: until it is 0 again, [`run`](Self::run) stops at once, with nothing done. If it is set while the
+    /// hart runs, there may be nothing done, either.
+    #[must_use]
+    pub fn pending(&self) -> &AtomicU32 {
+        &self.pending
+    }
+
+    /// Forgets all translated code: guest code has changed.
+    pub fn forget_code(&mut self) {
+        self.cache.clear();
+    }
+
+    /// Runs until something stops it. Then [`pc`](Self::pc) is the address of the instruction with which it goes on next time: that which has
+    /// stopped it, of which nothing is done, or, if it was asked to stop, the first that is not done. A reservation is lost.
+    ///
+    /// # Safety
+    ///
+    /// The guest may use all that is accessible in the lowest 4 GiB of the current address space. The handler of the host's faults calls
+    /// [`recover`].
+    pub unsafe fn run(&mut self, code: &mut impl Code) -> Stop {
+        self.reserved = 1;
+        let mut target = self.pc;
+        // The jump that led to the target, and when it was translated.
+        let mut link = None;
+        loop {
+            if self.pending.load(Relaxed) != 0 {
+                self.pc = target;
+                return Stop::Pending;
+            }
+            let op = match self.translate(target, code) {
+                Ok(op) => op,
+                Err(address) => {
+                    (self.pc, self.fetch_address) = (target, address);
+                    return Stop::Fetch;
+                }
+            };
+            if let Some(jump) = link.take() {
+                self.cache.link(jump, op);
+            }
+            // SAFETY: the operation is in the cache, as is all that it leads to; the rest is the caller's promise.
+            match unsafe { entry::enter(op, self) } {
+                Exit::Link => {
+                    let jump = self.cache.jump_before(self.op);
+                    target = jump.target;
+                    link = Some(jump);
+                }
+                Exit::Find => target = self.pc,
+                Exit::Asked => match self.asked() {
+                    Some(stop) => return stop,
+                    None => target = self.pc,
+                },
+                Exit::Pending => {
+                    self.pc = self.cache.pc_of(self.op);
+                    return Stop::Pending;
+                }
+                exit @ (Exit::Fault | Exit::Misaligned) => {
+                    self.pc = self.cache.pc_of(self.op);
+                    return if exit == Exit::Fault { Stop::Access } else { Stop::Misaligned };
+                }
+            }
+        }
+    }
+
+    /// What an instruction wants that the handlers leave to others. `None`: it is done, and the hart goes on at `pc`.
+    fn asked(&mut self) -> Option<Stop> {
+        let (pc, reason, length) = self.cache.asked(self.op);
+        self.pc = pc;
+        match translate::Reason::from_number(reason) {
+            translate::Reason::Stop(stop) => Some(stop),
+            translate::Reason::ForgetCode => {
+                self.cache.clear();
+                self.pc = pc.wrapping_add(length);
+                None
+            }
+        }
+    }
+
+    fn translate(&mut self, pc: u32, code: &mut impl Code) -> Result<*const Op, u32> {
+        match self.cache.find(pc) {
+            Some(op) => Ok(op),
+            None => translate::block(&mut self.cache, pc, code),
+        }
+    }
+}
+
+/// How long an instruction is, in bytes.
+fn length_of(instruction: &Instruction) -> u32 {
+    match instruction.length {
+        Length::Two => 2,
+        Length::Four => 4,
+    }
+}
