@@ -116,7 +116,7 @@ fn load(archive: &TarArchiveRef<'_>, name: &str, memory: Memory, first_slot: u64
         println!("root task: the ramdisk has no program {name}");
         return Err(Error::InvalidArgument);
     };
-    let image = Image::parse(file.data()).map_err(|error| {
+    let image = Image::parse_any(file.data()).map_err(|error| {
         println!("root task: {name} cannot be loaded: {error}");
         Error::InvalidArgument
     })?;
