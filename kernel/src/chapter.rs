@@ -67,6 +67,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     crate::scheduling::initialize();
     #[cfg(feature = "chapter9")]
     crate::pcid::initialize();
+    #[cfg(feature = "chapter10")]
+    crate::softuser::initialize();
 }
 // ANCHOR_END: initialize
 

@@ -97,6 +97,14 @@ pub mod scheduling;
 #[expect(unsafe_code, reason = "loads CR3; keeps state for the one processor; puts jumps into the stubs")]
 pub mod pcid;
 
+// Chapter 10: RISC-V programs run by the kernel.
+#[cfg(feature = "chapter10")]
+#[expect(
+    unsafe_code,
+    reason = "runs translated code, keeps it in pages, and recovers from its faults; keeps state for the one processor"
+)]
+pub mod softuser;
+
 mod chapter;
 
 pub use chapter::{CHAPTER, demonstrate, initialize_chapters};

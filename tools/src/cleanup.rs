@@ -27,7 +27,8 @@ fn registry() -> MutexGuard<'static, Registry> {
     HANDLER.call_once(|| {
         // A program that has its own handler keeps it; it then has to drop its machines.
         let _ = ctrlc::try_set_handler(|| {
-            tidy_up();
+            // Held to the end, so that no thread starts anything more.
+            let _registry = tidy_up();
             // 128 + SIGINT, as shells do.
             exit(130);
         });
@@ -35,7 +36,7 @@ fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn tidy_up() {
+fn tidy_up() -> MutexGuard<'static, Registry> {
     let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(terminal) = &registry.terminal {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, terminal);
@@ -46,6 +47,7 @@ fn tidy_up() {
     for folder in &registry.folders {
         let _ = fs::remove_dir_all(folder);
     }
+    registry
 }
 
 /// Lists a process group until it is dropped.
@@ -100,8 +102,11 @@ impl TemporaryFolder {
         let mut registry = registry();
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         registry.folders.push(folder.path().to_owned());
-        let lock = File::create(folder.path().join(LOCK))?;
+        // It gets its name when it is locked. Before that it would seem to be abandoned.
+        let [path, unlocked] = [LOCK, "not-yet-in-use"].map(|name| folder.path().join(name));
+        let lock = File::create(&unlocked)?;
         lock.lock()?;
+        fs::rename(&unlocked, &path)?;
         Ok(Self { folder: Some(folder), _lock: lock })
     }
 

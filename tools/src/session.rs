@@ -146,7 +146,8 @@ pub fn run(machine: Machine, limits: Limits) -> Result<Outcome, MachineError> {
     if terminal::is_interactive() { converse(machine) } else { watch(&machine, limits) }
 }
 
-fn show(bytes: &[u8]) {
+/// Shows what a machine wrote.
+pub(crate) fn show(bytes: &[u8]) {
     // The run goes on when nobody listens any more.
     let mut output = io::stdout().lock();
     let _ = output.write_all(bytes).and_then(|()| output.flush());

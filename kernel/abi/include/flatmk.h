@@ -71,6 +71,11 @@
 #define FLATMK_USER_END UINT64_C(0x7ffffffff000)
 
 /**
+ * A page that stays empty: RISC-V code, whose addresses end here, could reach it with the last bytes of an access that is not aligned.
+ */
+#define FLATMK_SOFTUSER_END (UINT64_C(1) << 32)
+
+/**
  * Where the kernel maps the boot ramdisk for the root task, read only.
  */
 #define FLATMK_ROOT_RAMDISK UINT64_C(0x100000000000)
@@ -325,7 +330,7 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_WRITE_PORT = 35,
     /**
-     * Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
+     * Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
      * pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
      * before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
      */
@@ -1404,7 +1409,7 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
  * @retval FLATMK_ERROR_ALREADY_MAPPED this frame capability is mapped, or another frame is mapped within the
  *     range
  * @retval FLATMK_ERROR_INVALID_ADDRESS the address is not a multiple of the frame's size, or not in user
- *     space
+ *     space, or it is 4 GiB, where a page stays empty
  */
 static inline int64_t flatmk_map(uint64_t address_space, uint64_t frame, uint64_t address, uint64_t access)
 {
@@ -1642,10 +1647,10 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
 }
 
 /**
- * Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its
- * RISC-V entries begin. The pages are those of capabilities in a row, and must lie in a row: such are made
- * from memory of which nothing was handed out before. When one of them goes the task has none any more, and
- * stops if it runs RISC-V code.
+ * Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries
+ * begin. The pages are those of capabilities in a row, and must lie in a row: such are made from memory of
+ * which nothing was handed out before. When one of them goes the task has none any more, and stops if it runs
+ * RISC-V code.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param capability_pointer_of_the_first_page capability pointer of the first page
@@ -1660,8 +1665,8 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
  *     no manage right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the count is not 2 to 32, or the pages do not lie in a row
  * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 4 GiB, or not a multiple of 16
- * @retval FLATMK_ERROR_INVALID_STATE the task is not stopped or not configured, it has pages already, or one
- *     of these serves a task
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, it runs RISC-V code or has pages already, or
+ *     one of these serves a task
  */
 static inline int64_t flatmk_set_softuser(uint64_t task, uint64_t capability_pointer_of_the_first_page,
                                           uint64_t count, uint64_t stack_address)

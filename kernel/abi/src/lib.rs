@@ -19,12 +19,11 @@
 //! |---|---|---|
 //! | `a0` | capability pointer | status: 0, or a negative [`Error`] |
 //! | `a1` | operation and flags | as `rsi` above |
-//! | `a2` `a3` `a4` `a5` | arguments 0 to 3, their lower halves | results 0 to 3, their lower halves |
-//! | `t3` `t4` `t5` `t6` | arguments 0 to 3, their upper halves | results 0 to 3, their upper halves |
+//! | `a2` `a3`, `a4` `a5`, `a6` `a7`, `t3` `t4` | arguments 0 to 3, the lower half first | results 0 to 3 |
 //! | all others | kept | kept |
 //!
-//! It begins at an entry with the argument, or context word, in `a0` and `t2` (the upper half), the window in `a1`, the message where results are,
-//! its stack pointer in `sp`, and 0 in all others.
+//! It begins at an entry with the argument, or context word, in `a0` and `a1`, the message where results are, the window in `t0`, and its stack pointer
+//! in `sp`. All others are 0 when the task first runs RISC-V code; afterwards they are as that has left them.
 //!
 //! `include/flatmk.h` says the same to programs in C, and `operations.rs` of the runtime library to programs in Rust; both are made from
 //! these sources.

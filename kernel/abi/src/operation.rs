@@ -337,7 +337,7 @@ operations! {
         WrongKind: "the frame pointer names something else",
         MissingRight: "the frame lacks a right that the access needs",
         InvalidArgument: "the access is unknown",
-        InvalidAddress: "the address is not a multiple of the frame's size, or not in user space",
+        InvalidAddress: "the address is not a multiple of the frame's size, or not in user space, or it is 4 GiB, where a page stays empty",
         AlreadyMapped: "this frame capability is mapped, or another frame is mapped within the range",
         OutOfMemory: "the memory that the space was made from has too few pages for the page tables",
     }
@@ -441,7 +441,7 @@ operations! {
     fails {
         InvalidArgument: "the width is unknown, the value does not fit, or part of the access is outside of the capability's ports",
     }
-    /// Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
+    /// Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
     /// pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
     /// before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
     SetSoftuser = 36 on [Kind::Task], Rights::MANAGE;
@@ -456,6 +456,6 @@ operations! {
         WrongKind: "one of the pointers names something else",
         MissingRight: "one of the pages has no manage right",
         InvalidAddress: "the stack is not in user space, above 4 GiB, or not a multiple of 16",
-        InvalidState: "the task is not stopped or not configured, it has pages already, or one of these serves a task",
+        InvalidState: "the task is not configured, it runs RISC-V code or has pages already, or one of these serves a task",
     }
 }

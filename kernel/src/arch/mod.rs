@@ -9,6 +9,8 @@ pub mod interrupts;
 pub(crate) mod isolation;
 #[cfg(feature = "chapter3")]
 pub mod paging;
+#[cfg(feature = "chapter10")]
+pub(crate) mod softuser;
 #[cfg(feature = "chapter5")]
 pub mod syscall;
 #[cfg(feature = "chapter2")]

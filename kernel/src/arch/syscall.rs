@@ -17,7 +17,7 @@ use super::interrupts::TrapFrame;
 use crate::boot::STACK_TOP;
 use crate::interrupts::descriptors::{KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
 use crate::task::scheduler::CURRENT;
-use crate::task::{Context, Task, TaskRef};
+use crate::task::{Context, Task, TaskRef, Way};
 
 /// The user's stack pointer during a system call.
 #[repr(transparent)]
@@ -131,9 +131,9 @@ syscall_saved:                      # the fast path comes here when it gives up
     call {switching}
 
 resume_task:
-    # rax: the task to go on with, in its address space. Was it interrupted, or has it made a system call?
-    cmp byte ptr [rax + {is_whole}], 0
-    jne 6f
+    # rax: the task to go on with, in its address space. Has it made a system call, or does it go on in another way?
+    cmp byte ptr [rax + {way}], 0
+    jne {otherwise}
     # A system call: what was saved then, and the results. If it is to serve a call instead, the entry and the message.
     mov rbx, [rax + {rbx}]
     mov rbp, [rax + {rbp}]
@@ -154,7 +154,9 @@ resume_task:
     leave_by_sysret                 # to rcx, with the flags in r11
 
     # It was interrupted: rcx and r11 are its own, so where it goes on comes back from the stack.
-6:  mov byte ptr [rax + {is_whole}], 0
+    .global resume_interrupted
+resume_interrupted:
+    mov byte ptr [rax + {way}], 0
     push {user_data}
     push [rax + {rsp_}]
     push [rax + {rflags}]
@@ -194,11 +196,21 @@ resume_task:
     r9 = const offset_of!(Task, context.r9),
     r10 = const offset_of!(Task, context.r10),
     r11 = const offset_of!(Task, context.r11),
-    is_whole = const offset_of!(Task, context.is_whole),
+    way = const offset_of!(Task, context.way),
+    otherwise = sym resume_otherwise,
     user_data = const USER_DATA.0,
     user_code = const USER_CODE.0,
 );
 // ANCHOR_END: stub
+
+#[cfg(feature = "chapter10")]
+use super::softuser::resume_otherwise;
+// There is one other way.
+#[cfg(not(feature = "chapter10"))]
+unsafe extern "C" {
+    #[link_name = "resume_interrupted"]
+    fn resume_otherwise();
+}
 
 unsafe extern "C" {
     pub(super) fn syscall_entry();
@@ -288,7 +300,7 @@ pub(crate) fn save(frame: &TrapFrame, context: &Context) {
     context.r15.set(frame.r15);
     context.rip.set(frame.rip);
     context.rflags.set(frame.rflags);
-    context.is_whole.set(true);
+    context.way.set(Way::Interrupted);
 }
 
 /// Goes on with a task, which is the current one in its address space, and leaves the kernel's stack behind.

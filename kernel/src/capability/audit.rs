@@ -98,7 +98,12 @@ fn pages() -> impl Iterator<Item = (Frame, &'static PageEntry)> {
 fn audit_object(page: Frame, entry: &PageEntry) -> Result<(), Disorder> {
     let needs_capability = matches!(
         entry.kind(),
-        PageKind::AddressSpace | PageKind::Table | PageKind::Task | PageKind::Notification | PageKind::FloatingPoint
+        PageKind::AddressSpace
+            | PageKind::Table
+            | PageKind::Task
+            | PageKind::Notification
+            | PageKind::FloatingPoint
+            | PageKind::Softuser
     );
     match Slot::anchor_of(page) {
         Some(slot) if slot.page() == Some(page) && !slot.is_empty() => Ok(()),
@@ -143,9 +148,10 @@ fn leads_to_its_kind(slot: &Slot) -> bool {
         Kind::AddressSpace => PageKind::AddressSpace,
         Kind::Frame => PageKind::Frame,
         Kind::LargeFrame => PageKind::LargeFrame,
-        Kind::Task | Kind::Endpoint => PageKind::Task,
+        Kind::Task | Kind::Endpoint | Kind::SoftuserEndpoint => PageKind::Task,
         Kind::Notification => PageKind::Notification,
         Kind::FloatingPoint => PageKind::FloatingPoint,
+        Kind::Softuser => PageKind::Softuser,
         _ => return true,
     };
     slot.page().and_then(entry_of).is_some_and(|entry| entry.kind() == expected)

@@ -111,7 +111,7 @@ struct Remains {
 }
 
 impl Remains {
-    const KINDS: [PageKind; 8] = [
+    const KINDS: [PageKind; 9] = [
         PageKind::Frame,
         PageKind::LargeFrame,
         PageKind::Table,
@@ -120,6 +120,7 @@ impl Remains {
         PageKind::PageTable,
         PageKind::Notification,
         PageKind::FloatingPoint,
+        PageKind::Softuser,
     ];
 
     fn to_word(self) -> u64 {

@@ -171,9 +171,13 @@ impl<'a> MakeRequest<'a> {
         let kind = Kind::from_number(kind).ok_or(Error::InvalidArgument)?;
         let available = match kind {
             Kind::LargeFrame => region_of(memory).large_frames(),
-            Kind::Table | Kind::AddressSpace | Kind::Frame | Kind::Task | Kind::Notification | Kind::FloatingPoint => {
-                region_of(memory).free_pages()
-            }
+            Kind::Table
+            | Kind::AddressSpace
+            | Kind::Frame
+            | Kind::Task
+            | Kind::Notification
+            | Kind::FloatingPoint
+            | Kind::Softuser => region_of(memory).free_pages(),
             _ => return Err(Error::InvalidArgument),
         };
         if (available as usize) < destination.slots().len() {
@@ -211,6 +215,7 @@ fn take(memory: &Slot, kind: Kind) -> Option<Frame> {
         Kind::Task => PageKind::Task,
         Kind::Notification => PageKind::Notification,
         Kind::FloatingPoint => PageKind::FloatingPoint,
+        Kind::Softuser => PageKind::Softuser,
         _ => PageKind::Frame,
     };
     let page = with_region(memory, |region| region.take_owned(kind)).map(|page: OwnedPage| page.frame())?;

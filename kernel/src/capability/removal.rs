@@ -154,9 +154,12 @@ fn empty(slot: &Slot) {
     let is_ready = match slot.kind() {
         Kind::Frame | Kind::LargeFrame => planted(Bug::MappingStays) || frame::release(slot),
         Kind::Memory => memory::give_home(slot),
-        Kind::Table | Kind::AddressSpace | Kind::Endpoint | Kind::FloatingPoint => {
-            destroy::release(slot) == Progress::Done
-        }
+        Kind::Table
+        | Kind::AddressSpace
+        | Kind::Endpoint
+        | Kind::SoftuserEndpoint
+        | Kind::FloatingPoint
+        | Kind::Softuser => destroy::release(slot) == Progress::Done,
         Kind::Reply => {
             destroy::reply_goes(slot);
             true

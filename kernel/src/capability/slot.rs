@@ -142,6 +142,17 @@ impl Slot {
         Content { kind: self.kind(), rights: self.rights(), page_address: self.page_address(), words: self.words() }
     }
 
+    /// Checks that it holds an endpoint, with whatever code behind it, with these rights.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`require`](Self::require).
+    #[inline]
+    pub fn require_endpoint(&self, rights: Rights) -> Result<&Self, Error> {
+        let is_other = self.kind() == Kind::SoftuserEndpoint;
+        self.require(if is_other { Kind::SoftuserEndpoint } else { Kind::Endpoint }, rights)
+    }
+
     /// Checks that it holds this kind, with these rights.
     ///
     /// # Errors

@@ -57,7 +57,10 @@ impl<'a> TransferRequest<'a> {
         context: u64,
     ) -> Result<Self, Error> {
         let mut request = Self::decode_copy(table, destination, source, rights)?;
-        let kind = if matches!(source.kind(), Kind::Interrupts | Kind::Ports) { source.kind() } else { Kind::Endpoint };
+        let kind = match source.kind() {
+            kind @ (Kind::Interrupts | Kind::Ports | Kind::SoftuserEndpoint) => kind,
+            _ => Kind::Endpoint,
+        };
         source.require(kind, Rights::MANAGE)?;
         let [first, second, _] = request.words;
         request.words = match kind {

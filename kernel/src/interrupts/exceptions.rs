@@ -27,6 +27,9 @@ pub const STACK_SEGMENT_FAULT: u8 = 12;
 pub const GENERAL_PROTECTION: u8 = 13;
 /// `#PF`.
 pub const PAGE_FAULT: u8 = 14;
+/// `#AC`.
+#[cfg(feature = "chapter10")]
+pub const ALIGNMENT_CHECK: u8 = 17;
 /// `#MC`.
 pub const MACHINE_CHECK: u8 = 18;
 

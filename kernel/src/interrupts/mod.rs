@@ -37,26 +37,33 @@ pub fn set_handler(vector: u8, handler: Option<Handler>) -> Option<Handler> {
     HANDLERS.0.get(usize::from(vector)).and_then(|cell| cell.replace(handler))
 }
 
-/// The handlers of user mode's exceptions and of what comes after an interrupt; chapter 5 sets them.
-static USER_HANDLERS: Handlers<2> = Handlers([const { Cell::new(None) }; 2]);
+/// The handlers of user mode's exceptions and of what comes after an interrupt, in user mode or in the kernel. Chapter 5 sets the first two,
+/// chapter 10 the last.
+static USER_HANDLERS: Handlers<3> = Handlers([const { Cell::new(None) }; 3]);
 
 /// Sets the handler of all exceptions that are a user program's own, and what is called when an interrupt that has come in user mode is served.
 pub fn set_user_handlers(exception: Handler, after_interrupt: Handler) {
-    let [first, second] = &USER_HANDLERS.0;
+    let [first, second, _] = &USER_HANDLERS.0;
     first.set(Some(exception));
     second.set(Some(after_interrupt));
+}
+
+/// Sets what is called when an interrupt that has come in the kernel is served.
+#[cfg(feature = "chapter10")]
+pub(crate) fn set_kernel_handler(after_interrupt: Handler) {
+    let [.., third] = &USER_HANDLERS.0;
+    third.set(Some(after_interrupt));
 }
 
 // ANCHOR: dispatch
 /// Called by the stubs, with interrupts off.
 pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
     let vector = frame.vector();
-    let [exception, after_interrupt] = &USER_HANDLERS.0;
+    let [exception, after_in_user_mode, after_in_kernel] = &USER_HANDLERS.0;
     if let Some(line) = Line::from_vector(vector) {
         requests::serve(line, |frame| call_handler(vector, frame), frame);
-        if frame.from_user()
-            && let Some(handler) = after_interrupt.get()
-        {
+        let after = if frame.from_user() { after_in_user_mode } else { after_in_kernel };
+        if let Some(handler) = after.get() {
             handler(frame);
         }
     } else if frame.from_user()

@@ -4,7 +4,8 @@ use flatmk_abi::{Error, FaultAnswer, Words};
 
 use super::end;
 use super::window::Window;
-use crate::task::{TaskRef, check_code_address, scheduler};
+use crate::task::later::check_way;
+use crate::task::{TaskRef, scheduler};
 
 /// The flag with which the processor raises a debug exception after the next instruction (Intel SDM vol. 1, 3.4.3.3).
 const TRAP_FLAG: u64 = 1 << 8;
@@ -39,7 +40,7 @@ impl Mending {
             FaultAnswer::Resume => Some(Self { at: here, step: false }),
             FaultAnswer::Step => Some(Self { at: here, step: true }),
             FaultAnswer::ResumeAt => {
-                let at = check_code_address(address).map_err(|_| Error::InvalidArgument)?;
+                let at = check_way(&faulted.context, address).map_err(|_| Error::InvalidArgument)?;
                 Some(Self { at, step: false })
             }
             FaultAnswer::Stop => None,

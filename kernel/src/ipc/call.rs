@@ -1,6 +1,6 @@
 //! Calls and returns, for every case.
 
-use flatmk_abi::{Error, FLAG_NO_WAIT, Kind, Rights};
+use flatmk_abi::{Error, FLAG_NO_WAIT, Rights};
 
 use super::answer::Answer;
 use super::window::Window;
@@ -8,6 +8,7 @@ use super::{Calls, interrupt, later};
 use crate::capability::Slot;
 use crate::interrupts;
 use crate::syscall::{Request, is_reply_slot, lookup};
+use crate::task::later::forget_way;
 use crate::task::{State, TaskRef, scheduler};
 
 /// How many tasks may wait for each other in a row when one more waits for the first of them. So the kernel need not look further,
@@ -17,16 +18,19 @@ pub(crate) const LONGEST_CHAIN: usize = 1000;
 // ANCHOR: call
 /// The current task calls an endpoint. Returns the task to go on with.
 pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error> {
-    let endpoint = lookup(&caller, request.pointer)?.require(Kind::Endpoint, Rights::CALL)?;
+    let endpoint = lookup(&caller, request.pointer)?.require_endpoint(Rights::CALL)?;
     let window = Window::from_flags(request.operation);
     if !window.is_empty() {
-        endpoint.require(Kind::Endpoint, Rights::TRANSFER)?;
+        endpoint.require_endpoint(Rights::TRANSFER)?;
     }
     let callee = TaskRef::of(endpoint)?;
     match callee.state() {
         State::Stopped => return Err(Error::InvalidState),
         State::Accepting => window.check(caller, callee)?,
         _ => {
+            if let Some(next) = later::enter(caller, endpoint, request) {
+                return Ok(next);
+            }
             check_wait(callee, caller)?;
             if request.operation & FLAG_NO_WAIT != 0 {
                 return Err(Error::Busy);
@@ -64,7 +68,7 @@ fn begin(caller: TaskRef, callee: TaskRef) {
     let window = window.get();
     let (state, message) = match fault.get() {
         Some(fault) => (State::Faulting, fault.message(caller.context.rip.get())),
-        None => (State::Calling, caller.context.words()),
+        None => (later::calling(caller), caller.context.words()),
     };
     callee.context.enter(entry.get(), callee.stack.get(), context.get(), message);
     caller.state.set(state);
@@ -96,6 +100,9 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
     if !is_reply_slot(request.pointer) {
         return Err(Error::InvalidCapability);
     }
+    if let Some(next) = later::leave(task, request)? {
+        return Ok(next);
+    }
     let window = Window::from_flags(request.operation);
     let answered = match task.calls.caller.get() {
         Some(caller) => {
@@ -116,6 +123,7 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
 /// The task can be called: it begins with an interrupt that waits for it, or with the first of its waiters, or has nothing to do.
 pub(crate) fn accept(task: TaskRef) {
     task.state.set(State::Accepting);
+    forget_way(&task.context);
     if task.calls.has_more.replace(false) {
         begin_next(task);
     }

@@ -88,10 +88,13 @@ fn finish(callee: TaskRef, caller: TaskRef) {
 // ANCHOR_END: return
 
 // ANCHOR: answer_fault
-/// The caller has not called, but faulted. Where it goes on, it does so with all its registers.
+/// The caller has not called, but faulted; or it has called from code that goes on in another way. Where one that has faulted goes on, it does
+/// so with all its registers.
 #[inline(never)]
 fn answer_fault(callee: TaskRef, caller: TaskRef, word: u64, address: u64) -> *const Task {
-    debug_assert_eq!(caller.state(), State::Faulting);
+    if caller.state() != State::Faulting {
+        return ptr::null();
+    }
     // The answer is one to a fault, and it is not the end of the task.
     let Ok(Some(mending)) = Mending::decode(caller, word, address) else { return ptr::null() };
     // From here on nothing can fail.
@@ -249,7 +252,7 @@ fast_entry:
     mov r10, r12
     mov r8, r13
     mov r9, r14
-    jmp syscall_saved               # the slow path, behind the point where it saves registers
+    jmp {otherwise}                 # the slow path, behind the point where it saves registers
 
     # Yield. rax: the task to go on with; rdx: the current one.
 5:  push rcx
@@ -313,6 +316,7 @@ fast_entry:
     identify = sym identify,
     go_on = const GO_ON,
     further = sym later::further_fast_entry,
+    otherwise = sym later::call_otherwise,
     return_operation = const Operation::Return as u64,
     yield_operation = const Operation::Yield as u64,
     identify_operation = const Operation::Identify as u64,

@@ -1,6 +1,6 @@
 //! Faults as calls: the kernel calls the endpoint that a task has for its faults, as if the task had called it.
 
-use flatmk_abi::{Error, Kind, MissingCapability, Rights};
+use flatmk_abi::{Error, MissingCapability, Rights};
 
 use super::call::{check_wait, enter_or_wait};
 use super::window::Window;
@@ -12,7 +12,7 @@ use crate::task::{Fault, State, TaskRef};
 /// come to it: it is stopped, or waits for this task.
 pub(crate) fn call_fault_handler(task: TaskRef, fault: Fault) -> Option<TaskRef> {
     let endpoint = &task.calls.fault_slot;
-    if !endpoint.is(Kind::Endpoint, Rights::CALL) {
+    if endpoint.require_endpoint(Rights::CALL).is_err() {
         return None;
     }
     let handler = TaskRef::of(endpoint).ok()?;
@@ -38,7 +38,7 @@ pub(crate) fn set_fault_handler(task: TaskRef, endpoint: Option<&Slot>, missing:
         (Some(MissingCapability::IsFault), Some(_)) => true,
         _ => return Err(Error::InvalidArgument),
     };
-    let endpoint = endpoint.map(|slot| slot.require(Kind::Endpoint, Rights::CALL)).transpose()?;
+    let endpoint = endpoint.map(|slot| slot.require_endpoint(Rights::CALL)).transpose()?;
     let slot = &task.calls.fault_slot;
     empty_task_slot(slot);
     if let Some(endpoint) = endpoint {

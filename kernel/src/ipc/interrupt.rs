@@ -67,7 +67,7 @@ pub(crate) fn bind(lines: &Slot, line: u64, endpoint: Option<&Slot>) -> Result<(
     let line =
         Line::from_number(line).filter(|line| lines & u64::from(line.bit()) != 0).ok_or(Error::InvalidArgument)?;
     let slot = slot_of(line).ok_or(Error::InvalidState)?;
-    match endpoint.map(|slot| slot.require(Kind::Endpoint, Rights::CALL)).transpose()? {
+    match endpoint.map(|slot| slot.require_endpoint(Rights::CALL)).transpose()? {
         None => empty_task_slot(slot),
         Some(_) if !slot.is_empty() => return Err(Error::AlreadyBound),
         Some(endpoint) => {

@@ -1,15 +1,28 @@
-//! Where chapter 7 comes in: priorities.
+//! Where later chapters come in: priorities, and tasks that run RISC-V code.
 
+#[cfg(feature = "chapter10")]
+pub(super) use crate::arch::softuser::call_otherwise;
 #[cfg(feature = "chapter7")]
 pub(super) use crate::scheduling::{further_fast_entry, lend, lend_to_busy, lend_to_next, reset_priority};
-#[cfg(not(feature = "chapter7"))]
+#[cfg(feature = "chapter10")]
+pub(super) use crate::softuser::{calling, endpoint_kind, enter, leave};
+#[cfg(not(all(feature = "chapter7", feature = "chapter10")))]
 use crate::task::TaskRef;
+#[cfg(not(feature = "chapter10"))]
+use crate::{capability::Slot, syscall::Request, task::State};
 
 // Operations that have no fast path.
 #[cfg(not(feature = "chapter7"))]
 unsafe extern "C" {
     #[link_name = "syscall_slow"]
     pub(super) fn further_fast_entry();
+}
+
+// There is no other kind of calls.
+#[cfg(not(feature = "chapter10"))]
+unsafe extern "C" {
+    #[link_name = "syscall_saved"]
+    pub(super) fn call_otherwise();
 }
 
 /// A callee runs at its caller's priority.
@@ -28,3 +41,33 @@ pub(super) fn lend_to_next(_: TaskRef) {}
 /// The task runs for itself from now on.
 #[cfg(not(feature = "chapter7"))]
 pub(super) fn reset_priority(_: TaskRef) {}
+
+/// The kind of an endpoint with this entry.
+#[cfg(not(feature = "chapter10"))]
+pub(super) fn endpoint_kind(_: u64) -> flatmk_abi::Kind {
+    flatmk_abi::Kind::Endpoint
+}
+
+/// What a task is doing that has called.
+#[cfg(not(feature = "chapter10"))]
+#[inline(always)]
+pub(super) fn calling(_: TaskRef) -> State {
+    State::Calling
+}
+
+/// The current task calls an endpoint of its own. Returns the task to go on with, where that is no mistake.
+#[cfg(not(feature = "chapter10"))]
+pub(super) fn enter(_: TaskRef, _: &Slot, _: &Request) -> Option<TaskRef> {
+    None
+}
+
+/// The current task returns. Returns the task to go on with, where it does so to itself.
+///
+/// # Errors
+///
+/// Those that the interface lists for `Return`.
+#[cfg(not(feature = "chapter10"))]
+#[inline(always)]
+pub(super) fn leave(_: TaskRef, _: &Request) -> Result<Option<TaskRef>, flatmk_abi::Error> {
+    Ok(None)
+}

@@ -84,6 +84,27 @@ impl Calls {
         self.caller.get().is_some()
     }
 
+    /// Whom it serves, if nobody waits for it, and no interrupt.
+    #[cfg(feature = "chapter10")]
+    #[inline(always)]
+    pub(crate) fn only_caller(&self) -> Option<TaskRef> {
+        if self.has_more.get() { None } else { self.caller.get() }
+    }
+
+    /// It serves this task, or none.
+    #[cfg(feature = "chapter10")]
+    #[inline(always)]
+    pub(crate) fn set_caller(&self, caller: Option<TaskRef>) {
+        self.caller.set(caller);
+    }
+
+    /// This task serves it, or none.
+    #[cfg(feature = "chapter10")]
+    #[inline(always)]
+    pub(crate) fn set_callee(&self, callee: Option<TaskRef>) {
+        self.callee.set(callee);
+    }
+
     /// Whether it has faulted, and waits for its handler.
     pub(crate) fn has_faulted(&self) -> bool {
         self.fault.get().is_some()

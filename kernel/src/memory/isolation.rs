@@ -8,9 +8,13 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 use super::kernel::{kernel_frame, kernel_space};
 use super::pages::PageKind;
 use super::region::take_boot_page;
+#[cfg(feature = "chapter10")]
+use super::space::AddressSpace;
 use super::space::FrameSize;
 use super::table::{Entry, TOP_LEVEL, index, read, write};
 use super::window::Frame;
+#[cfg(feature = "chapter10")]
+use crate::arch::paging;
 use crate::stop::{StopCode, stop};
 
 /// The top-level table whose upper half each space has; 0: the kernel's.
@@ -44,6 +48,19 @@ pub(crate) fn isolate(pages: impl Iterator<Item = (u64, Access)>) {
         unsafe { write(table, index(address, 1), entry) };
     }
     TEMPLATE.store(top.number(), Ordering::Relaxed);
+}
+
+/// The kernel's own space has what lies in the lowest 512 GiB of a space, or, for none, nothing there. The processor forgets what was there before.
+#[cfg(feature = "chapter10")]
+pub(crate) fn borrow_lowest(space: Option<AddressSpace>) {
+    const LOWEST: u64 = 0;
+    let top = kernel_space().top();
+    let entry = space.map_or(Entry::EMPTY, |space| read(space.top(), LOWEST));
+    // SAFETY: nothing of the kernel's is there. It uses what it borrows only where the task whose space this is would.
+    unsafe {
+        write(top, LOWEST, entry);
+        paging::load_top_table(top.address());
+    }
 }
 
 fn take_table() -> Frame {

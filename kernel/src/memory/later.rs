@@ -1,4 +1,4 @@
-//! Where chapter 9 comes in: what it does at these points, and what is done without it.
+//! Where chapters 9 and 10 come in: what they do at these points, and what is done without them.
 
 #[cfg(feature = "chapter9")]
 pub(super) use super::isolation::upper_half;
@@ -41,3 +41,15 @@ pub(super) fn forget(space: AddressSpace, address: u64, _: Old) {
     }
 }
 // ANCHOR_END: forget
+
+/// A page was executable, and is not any more, or not here.
+#[cfg(feature = "chapter10")]
+#[inline(always)]
+pub(super) fn note_change(space: super::space::AddressSpace, mapping: &super::space::Mapping) {
+    space.note_change(mapping);
+}
+
+/// A mapping has changed.
+#[cfg(not(feature = "chapter10"))]
+#[inline(always)]
+pub(super) fn note_change(_: super::space::AddressSpace, _: &super::space::Mapping) {}

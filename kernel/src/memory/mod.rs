@@ -38,6 +38,8 @@ pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::{Flush, Old};
 #[cfg(feature = "chapter9")]
 pub(crate) use global::make_kernel_global;
+#[cfg(feature = "chapter10")]
+pub(crate) use isolation::borrow_lowest;
 #[cfg(feature = "chapter9")]
 pub(crate) use isolation::isolate;
 #[cfg(feature = "chapter9")]

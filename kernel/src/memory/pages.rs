@@ -32,6 +32,8 @@ pub enum PageKind {
     Notification,
     /// Floating-point state of a task.
     FloatingPoint,
+    /// RISC-V registers and translated code of a task.
+    Softuser,
     /// What is bound to the interrupt lines.
     Bindings,
     /// Gone as an object; waits to be taken apart and given back.

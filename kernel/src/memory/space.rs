@@ -4,7 +4,7 @@
 //! on, all but empty where the kernel is isolated.
 
 use flatmk_abi::Access;
-use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, USER_END, USER_START};
+use flatmk_abi::layout::{LARGE_FRAME_SIZE, PAGE_SIZE, SOFTUSER_END, USER_END, USER_START};
 
 use super::flush::{Flush, Old};
 use super::later;
@@ -159,7 +159,7 @@ impl AddressSpace {
         access: Access,
         region: &mut Region,
     ) -> Result<(), MapError> {
-        check_address(address, size)?;
+        check_new(address, size)?;
         let Walk { mut table, mut level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
         // One table for each level below the one where the walk ended. With enough pages nothing can fail from here on.
@@ -189,7 +189,7 @@ impl AddressSpace {
         size: FrameSize,
         access: Access,
     ) -> Result<bool, MapError> {
-        check_address(address, size)?;
+        check_new(address, size)?;
         let Walk { table, level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
         if level > size.level() {
@@ -225,6 +225,7 @@ impl AddressSpace {
         let (place, mapping) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), Entry::EMPTY) };
+        later::note_change(self, &mapping);
         Ok((mapping, Flush::new(self, address, Old::Page)))
     }
 
@@ -234,9 +235,11 @@ impl AddressSpace {
     ///
     /// [`MapError::InvalidAddress`] and [`MapError::NotMapped`].
     pub fn protect(self, address: u64, access: Access) -> Result<Flush, MapError> {
-        let (place, Mapping { frame, size, .. }) = self.mapping_at(address)?;
+        let (place, mapping) = self.mapping_at(address)?;
+        let entry = Entry::to_page(mapping.frame, mapping.size, access);
         // SAFETY: a page of the lower half.
-        unsafe { write(place.table, index(address, place.level), Entry::to_page(frame, size, access)) };
+        unsafe { write(place.table, index(address, place.level), entry) };
+        later::note_change(self, &mapping);
         Ok(Flush::new(self, address, Old::Page))
     }
 
@@ -328,6 +331,13 @@ fn visit_tables(table: Frame, level: u8, base: u64, visit: &mut impl FnMut(Item)
             _ => {}
         }
     }
+}
+
+/// Checks where something is to be mapped.
+fn check_new(address: u64, size: FrameSize) -> Result<(), MapError> {
+    check_address(address, size)?;
+    // The address is a multiple of the size.
+    if address == SOFTUSER_END { Err(MapError::InvalidAddress) } else { Ok(()) }
 }
 
 fn check_address(address: u64, size: FrameSize) -> Result<(), MapError> {

@@ -94,6 +94,12 @@ pub(super) fn sleep(task: TaskRef, time_ns: u64) -> TaskRef {
     scheduler::next(task)
 }
 
+/// The current task rests until the next tick.
+#[cfg(feature = "chapter10")]
+pub(crate) fn rest(task: TaskRef) -> TaskRef {
+    sleep(task, 1)
+}
+
 /// Lets the timer wake a task, with the first tick when this time is over.
 pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
     let ticks = time_ns.saturating_add(timer::since_tick_ns()).div_ceil(timer::TICK_NS);

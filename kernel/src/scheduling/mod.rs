@@ -22,6 +22,8 @@ use core::cell::Cell;
 
 use flatmk_abi::{Error, Kind, Operation, Rights};
 
+#[cfg(feature = "chapter10")]
+pub(crate) use clock::rest;
 pub(crate) use clock::{fill_slice, is_timer_running, keep_slice, tick, use_slice};
 pub(crate) use fast_path::further_fast_entry;
 pub(crate) use notification::poll;

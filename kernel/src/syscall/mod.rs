@@ -14,6 +14,7 @@ pub(crate) use removal::finish_suspended_of;
 pub use user_memory::UserRange;
 
 use crate::capability::{Extent, Slot};
+use crate::task::later::{step_back, step_over};
 use crate::task::{Fault, TaskRef, raise, scheduler};
 
 /// A system call after which another task may go on, as it came in.
@@ -94,18 +95,15 @@ fn wants_fault(_task: TaskRef) -> bool {
     false
 }
 
-/// The length of the instruction `syscall`.
-const SYSCALL_LENGTH: u64 = 2;
-
 /// When the task goes on it makes its system call again. Its other registers are saved.
 fn make_again(task: TaskRef, request: &Request) {
     note_request(task, request);
-    task.context.rip.set(task.context.rip.get() - SYSCALL_LENGTH);
+    step_back(&task.context);
 }
 
 /// The system call that the task would make again was made for it.
 fn made_again(task: TaskRef) {
-    task.context.rip.set(task.context.rip.get() + SYSCALL_LENGTH);
+    step_over(&task.context);
     task.context.set_result(Ok([0; 4]));
 }
 
@@ -121,9 +119,9 @@ pub(crate) extern "C" fn missing_capability() -> *const crate::task::Task {
     report_missing(scheduler::current()).as_ptr()
 }
 
-fn report_missing(task: TaskRef) -> TaskRef {
+pub(crate) fn report_missing(task: TaskRef) -> TaskRef {
     let context = &task.context;
-    context.rip.set(context.rip.get() - SYSCALL_LENGTH);
+    step_back(context);
     raise(task, Fault { reason: FaultReason::MissingCapability as u64, address: context.rdi.get(), error: 0 })
 }
 
@@ -141,7 +139,7 @@ pub(crate) extern "C" fn switching(
     switch(&Request { pointer, operation, arguments }).as_ptr()
 }
 
-fn switch(request: &Request) -> TaskRef {
+pub(crate) fn switch(request: &Request) -> TaskRef {
     let task = scheduler::current();
     let next = match operation_in(request.operation) {
         Ok(_) if wants_fault(task) && !is_reply_slot(request.pointer) && find(&task, request.pointer).is_none() => {

@@ -98,6 +98,11 @@ pub(super) fn perform(
         Operation::WritePort => crate::ipc::write_port(slot, a, b, c)?,
         #[cfg(feature = "chapter7")]
         Operation::Poll => *results = crate::scheduling::poll(slot)?,
+        #[cfg(feature = "chapter10")]
+        Operation::SetSoftuser => {
+            crate::softuser::SetRequest::decode(task_to_manage(slot)?, a, b, c, |pointer| lookup(&task, pointer))?
+                .perform();
+        }
         _ => return Err(Error::UnknownOperation),
     }
     Ok(())

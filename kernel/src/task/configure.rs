@@ -74,8 +74,9 @@ impl StartRequest {
     ///
     /// Those that the interface lists for `Start`.
     pub fn decode(task: TaskRef, entry: u64, argument: u64) -> Result<Self, Error> {
-        let entry = check_code_address(entry)?;
+        let entry = later::check_entry(entry)?;
         check_startable(task)?;
+        later::check_start(task, entry)?;
         Ok(Self { task, entry, argument })
     }
 
@@ -107,7 +108,7 @@ pub(crate) fn resume(task: TaskRef) -> Result<(), Error> {
         crate::ipc::accept(task);
         return Ok(());
     }
-    check_code_address(task.context.rip.get())?;
+    later::check_way(&task.context, task.context.rip.get())?;
     later::reset_priority(task);
     scheduler::make_ready(task);
     Ok(())

@@ -22,7 +22,9 @@ pub(crate) fn stop_faulting(task: TaskRef, fault: Fault) {
 pub(crate) fn report(task: TaskRef, fault: Fault) {
     print!("task at {:#x} stopped: ", task.page().map_or(0, Frame::address));
     println!("{fault}");
-    print!("{}", task.context);
+    if !later::show(task) {
+        print!("{}", task.context);
+    }
 }
 
 /// Stops a task. Interrupts are served in between.
@@ -57,6 +59,8 @@ fn release_slot(page: Frame, slot: &Slot) -> Progress {
     match slot.kind() {
         Kind::Table | Kind::AddressSpace => stop(task, Error::CalleeGone),
         Kind::FloatingPoint => floating_point::release(task, slot),
+        #[cfg(feature = "chapter10")]
+        Kind::Softuser => crate::softuser::release(task, slot),
         _ => Progress::Done,
     }
 }

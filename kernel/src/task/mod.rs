@@ -14,7 +14,7 @@ mod fault;
 pub(crate) mod floating_point;
 #[cfg(all(feature = "chapter7", not(target_os = "none")))]
 pub mod host;
-mod later;
+pub(crate) mod later;
 mod object;
 pub(crate) mod registers;
 mod root;
@@ -29,7 +29,7 @@ pub(crate) use configure::{resume, stop};
 pub(crate) use end::report;
 pub use fault::Fault;
 pub(crate) use fault::raise;
-pub use object::{Context, State, Task, TaskRef};
+pub use object::{Context, State, Task, TaskRef, Way};
 #[cfg(feature = "chapter6")]
 pub(crate) use object::{Queue, USER_FLAGS};
 pub use root::run_root_task;

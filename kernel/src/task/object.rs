@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use flatmk_abi::{Error, Kind, Words};
 
+use super::later;
 use crate::capability::{Slot, Table};
 use crate::memory::{AddressSpace, Frame, PageKind, SpaceRoot, entry_of};
 
@@ -32,9 +33,30 @@ pub struct Context {
     pub r15: Cell<u64>,
     pub rip: Cell<u64>,
     pub rflags: Cell<u64>,
-    /// Whether all of them count: the task was interrupted, and goes on with `iretq`. After a system call `rcx` and `r11` are lost, and the
-    /// faster `sysretq` will do.
-    pub is_whole: Cell<bool>,
+    /// How it goes on with them.
+    pub way: Cell<Way>,
+    /// Where the native code goes on that has entered RISC-V code, when that returns; 0 for none.
+    #[cfg(feature = "chapter10")]
+    pub entered_from: Cell<u64>,
+}
+
+/// How a task goes on with its registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Way {
+    /// It has made a system call, or begins at an entry: `rcx` and `r11` do not count, and the faster `sysretq` will do.
+    Returned = 0,
+    /// It was interrupted: all of them count, and it goes on with `iretq`.
+    Interrupted,
+    /// It runs RISC-V code, with the registers of its hart and from `rip` on. Here, and in what follows, no other register is the hart's.
+    #[cfg(feature = "chapter10")]
+    Softuser,
+    /// The same after a system call, of which the results are in the registers where a native task would find them.
+    #[cfg(feature = "chapter10")]
+    SoftuserReturned,
+    /// The same at an entry, with argument, window and message where a native task would find them.
+    #[cfg(feature = "chapter10")]
+    SoftuserEntry,
 }
 // ANCHOR_END: context
 
@@ -71,8 +93,7 @@ impl Context {
     pub fn enter(&self, entry: u64, stack: u64, argument: u64, words: Words) {
         let cleared = [&self.rax, &self.rbx, &self.rbp, &self.rsi, &self.r12, &self.r13, &self.r14, &self.r15];
         cleared.into_iter().for_each(|register| register.set(0));
-        self.is_whole.set(false);
-        self.rip.set(entry);
+        later::set_entry(self, entry);
         self.rsp.set(stack);
         self.rflags.set(USER_FLAGS);
         self.rdi.set(argument);
@@ -95,6 +116,9 @@ pub enum State {
     Accepting,
     /// Called another task, which serves it.
     Calling,
+    /// The same from RISC-V code.
+    #[cfg(feature = "chapter10")]
+    SoftuserCalling,
     /// Called another task, which serves somebody else first.
     Waiting,
     /// Has faulted; its fault handler was called.
@@ -141,6 +165,9 @@ pub struct Task {
     pub(crate) space_slot: Slot,
     /// The page for its floating-point state, where it has one.
     pub(crate) floating_point_slot: Slot,
+    /// Its RISC-V code.
+    #[cfg(feature = "chapter10")]
+    pub(crate) softuser: crate::softuser::Part,
 }
 
 const _: () = assert!(size_of::<Task>() <= flatmk_abi::layout::PAGE_SIZE as usize);
@@ -156,6 +183,8 @@ impl Task {
     pub(super) fn is_waiting(&self) -> bool {
         match self.state() {
             State::Calling | State::Blocked => true,
+            #[cfg(feature = "chapter10")]
+            State::SoftuserCalling => true,
             State::Waiting => !self.calls.has_faulted(),
             _ => false,
         }
@@ -181,6 +210,8 @@ impl Task {
         let slots = [&self.table_slot, &self.space_slot, &self.floating_point_slot].into_iter();
         #[cfg(feature = "chapter6")]
         let slots = slots.chain([&self.calls.fault_slot]);
+        #[cfg(feature = "chapter10")]
+        let slots = slots.chain(self.softuser.slots());
         slots
     }
 
@@ -219,7 +250,7 @@ impl TaskRef {
     /// [`Error::InvalidCapability`] for a slot that is empty.
     #[inline(always)]
     pub fn of(slot: &Slot) -> Result<Self, Error> {
-        debug_assert!(matches!(slot.kind(), Kind::Task | Kind::Endpoint));
+        debug_assert!(matches!(slot.kind(), Kind::Task | Kind::Endpoint | Kind::SoftuserEndpoint));
         // The page of such a capability is a task's: a task lives as long as there is a capability to its page.
         NonNull::new(slot.page_address() as *mut Task).map(Self).ok_or(Error::InvalidCapability)
     }

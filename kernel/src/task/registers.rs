@@ -5,9 +5,8 @@ use core::fmt;
 
 use flatmk_abi::{Error, Words};
 
-use super::configure::check_code_address;
 use super::later;
-use super::object::{Context, State, TaskRef, USER_FLAGS};
+use super::object::{Context, State, TaskRef, USER_FLAGS, Way};
 
 const RIP: u64 = 16;
 const RFLAGS: u64 = 17;
@@ -64,7 +63,7 @@ fn of(task: &TaskRef) -> Result<&Context, Error> {
         return Err(Error::InvalidState);
     }
     let context = &task.context;
-    if !context.is_whole.replace(true) {
+    if !later::settle(*task) && context.way.replace(Way::Interrupted) == Way::Returned {
         // The task was in a system call, which leaves these two behind.
         context.rcx.set(context.rip.get());
         context.r11.set(context.rflags.get());
@@ -78,11 +77,14 @@ fn of(task: &TaskRef) -> Result<&Context, Error> {
 ///
 /// Those that the interface lists for `ReadRegisters`.
 pub(crate) fn read(task: TaskRef, first: u64) -> Result<Words, Error> {
-    if first > RFLAGS {
+    if first > RFLAGS && !later::is_register(task, first) {
         return Err(Error::InvalidArgument);
     }
     let registers = numbered(of(&task)?);
-    let value = |number: u64| registers.get(number as usize).map_or(0, |register| register.get());
+    let value = |number: u64| match registers.get(number as usize) {
+        Some(register) => register.get(),
+        None => later::read_register(task, number),
+    };
     Ok([value(first), value(first + 1), value(first + 2), value(first + 3)])
 }
 
@@ -93,10 +95,11 @@ pub(crate) fn read(task: TaskRef, first: u64) -> Result<Words, Error> {
 /// Those that the interface lists for `WriteRegister`.
 pub(crate) fn write(task: TaskRef, number: u64, value: u64) -> Result<(), Error> {
     if number > RFLAGS {
-        return Err(Error::InvalidArgument);
+        of(&task)?;
+        return later::write_register(task, number, value);
     }
     let value = match number {
-        RIP => check_code_address(value)?,
+        RIP => later::check_way(&task.context, value)?,
         RFLAGS => value & CHANGEABLE_FLAGS | USER_FLAGS,
         _ => value,
     };

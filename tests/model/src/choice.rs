@@ -260,7 +260,7 @@ impl<'a> Choice<'a> {
     }
 
     fn make(&mut self) -> Operation {
-        const KINDS: [(u64, Kind); 8] = [
+        const KINDS: [(u64, Kind); 9] = [
             (12, Kind::Frame),
             (4, Kind::Table),
             (5, Kind::AddressSpace),
@@ -268,6 +268,7 @@ impl<'a> Choice<'a> {
             (2, Kind::LargeFrame),
             (1, Kind::Notification),
             (1, Kind::FloatingPoint),
+            (1, Kind::Softuser),
             (1, Kind::Endpoint),
         ];
         let kind = self.numbers.weighted(&KINDS).unwrap_or(Kind::Frame);

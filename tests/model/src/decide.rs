@@ -177,9 +177,13 @@ impl Model {
         let available = match kind {
             // So many pages in a row that begin at a multiple of so many.
             Kind::LargeFrame => (unused.end / LARGE).saturating_sub(unused.start.div_ceil(LARGE)),
-            Kind::Table | Kind::AddressSpace | Kind::Frame | Kind::Task | Kind::Notification | Kind::FloatingPoint => {
-                self.free_pages(memory.page)
-            }
+            Kind::Table
+            | Kind::AddressSpace
+            | Kind::Frame
+            | Kind::Task
+            | Kind::Notification
+            | Kind::FloatingPoint
+            | Kind::Softuser => self.free_pages(memory.page),
             _ => return Err(Error::InvalidArgument),
         };
         if u64::from(available) < count {
@@ -315,6 +319,7 @@ impl Model {
             Kind::LargeFrame => ObjectKind::LargeFrame,
             Kind::Notification => ObjectKind::Notification,
             Kind::FloatingPoint => ObjectKind::FloatingPoint,
+            Kind::Softuser => ObjectKind::Softuser,
             _ => ObjectKind::Frame,
         };
         let own = |page: Page| self.memory_of(page) == Some(memory);

@@ -59,6 +59,7 @@ pub(crate) enum ObjectKind {
     LargeFrame,
     Notification,
     FloatingPoint,
+    Softuser,
     Task {
         /// It has lost its table or its space.
         stopped: bool,

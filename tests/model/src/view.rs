@@ -124,6 +124,7 @@ pub(crate) fn compare(model: &mut Model, fixed: &[PageKind]) -> Result<(), Strin
             ObjectKind::Frame => PageKind::Frame,
             ObjectKind::Notification => PageKind::Notification,
             ObjectKind::FloatingPoint => PageKind::FloatingPoint,
+            ObjectKind::Softuser => PageKind::Softuser,
             ObjectKind::LargeFrame => {
                 expected[page as usize..(page + LARGE) as usize].fill(PageKind::LargeFrame);
                 continue;

@@ -1,14 +1,14 @@
 //! Checks that boot kernels: the chapters' tests and demonstrations.
 
-use std::path::Path;
-use std::time::Duration;
+use std::num::NonZero;
+use std::time::{Duration, Instant};
 
-use super::Count;
+use super::{Count, side_by_side};
 use crate::kernel_file::Kind;
 use crate::machine::{Emulator, Limits, Machine};
 use crate::report;
-use crate::session;
-use crate::workspace::{self, BARE_TARGET};
+use crate::session::{self, show};
+use crate::workspace::{self, BARE_TARGET, Executable};
 
 /// How long a test may take, or a demonstration be silent, before it counts as hung. The longest takes half a minute in Bochs on a machine
 /// with nothing else to do.
@@ -27,8 +27,8 @@ pub(super) fn tests_of(chapter: Option<u8>) -> Vec<String> {
         .collect()
 }
 
-/// Builds these tests with the features of a chapter, boots each in such a machine, and counts what they report.
-pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Path) -> Machine) -> Count {
+/// Builds these tests with the features of a chapter, boots each in such a machine, some side by side, and counts what they report.
+pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Executable) -> Machine) -> Count {
     let feature = format!("chapter{chapter}");
     let mut arguments =
         vec!["test", "--no-run", "--package", "kernel", "--target", BARE_TARGET, "--features", &feature];
@@ -40,21 +40,32 @@ pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Path) -> Mach
             return Count::failed(tests.len().max(1));
         }
     };
-    // Cargo builds the kernel itself, too, when it builds the tests.
-    let built: Vec<_> = built.into_iter().filter(|executable| tests.contains(&executable.name)).collect();
-    let counts = built.iter().map(|test| {
-        println!("--- {}", test.name);
-        count(&machine(&test.path), Kind::Test)
+    // Cargo builds the kernel itself, too, when it builds the tests, and says in any order what is done.
+    let executable = |test: &String| built.iter().find(|executable| executable.name == *test);
+    let machines: Vec<_> = tests.iter().filter_map(|test| Some((test.as_str(), machine(executable(test)?)))).collect();
+    let counts = side_by_side::run(&machines, most_machines(), show, |(test, machine), show| {
+        show(format!("--- {test}\n").as_bytes());
+        let start = Instant::now();
+        let count = count(machine, Kind::Test, show);
+        show(format!("    {test} took {} s\n", start.elapsed().as_secs()).as_bytes());
+        count
     });
-    let count = counts.fold(Count::default(), |sum, count| sum + count);
+    let count = counts.into_iter().fold(Count::default(), |sum, count| sum + count);
     // A test that was asked for and not built must not go unnoticed.
-    count + Count::failed(tests.len().saturating_sub(built.len()))
+    count + Count::failed(tests.len() - machines.len())
+}
+
+/// How many machines run side by side: as many as there are processors, as each keeps one busy. What a test counts does not depend
+/// on it, as in the machines time is counted in instructions.
+fn most_machines() -> NonZero<usize> {
+    const MOST: NonZero<usize> = NonZero::new(4).unwrap();
+    std::thread::available_parallelism().map_or(NonZero::<usize>::MIN, |processors| processors.min(MOST))
 }
 
 /// Boots the kernel of a chapter, which must end by itself and well.
 pub(super) fn demonstrate(chapter: u8, emulator: Emulator) -> Count {
     match workspace::build_kernel(chapter) {
-        Ok(kernel) => count(&Machine::new(kernel).emulator(emulator), Kind::Kernel),
+        Ok(kernel) => count(&Machine::new(kernel).emulator(emulator), Kind::Kernel, &mut show),
         Err(error) => {
             println!("    {error}");
             Count::failed(1)
@@ -62,15 +73,16 @@ pub(super) fn demonstrate(chapter: u8, emulator: Emulator) -> Count {
     }
 }
 
-fn count(machine: &Machine, kind: Kind) -> Count {
+/// Boots a machine and counts what it reports. What it writes is shown as it comes.
+fn count(machine: &Machine, kind: Kind, show: &mut dyn FnMut(&[u8])) -> Count {
     let limits = match kind {
         Kind::Test => Limits::EachTest(LIMIT),
         Kind::Kernel => Limits::Silence(LIMIT),
     };
-    let outcome = match session::watch(machine, limits) {
-        Ok(outcome) => outcome,
+    let outcome = match machine.start() {
+        Ok(running) => running.watch(limits, &mut *show),
         Err(error) => {
-            println!("    {error}");
+            show(format!("    {error}\n").as_bytes());
             return Count::failed(1);
         }
     };
@@ -84,7 +96,7 @@ fn count(machine: &Machine, kind: Kind) -> Count {
         }
     };
     let Some(report) = report::on(&outcome) else { return count };
-    println!("{report}");
+    show(format!("{report}\n").as_bytes());
     let verdict = report.lines().take(2).collect::<Vec<_>>().join("\n");
     count.saying(&outcome.serial()).saying(&verdict)
 }

@@ -2,29 +2,25 @@
 
 mod count;
 mod emulator;
+mod side_by_side;
 mod step;
 
 use std::path::Path;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
-use crate::workspace::{BARE_TARGET, RISCV_TARGET};
+use crate::workspace::{BARE_TARGET, Executable, RISCV_TARGET};
 use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, workspace};
 
 pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 8] = [
-    "flatmk-abi",
-    "flatmk-counter",
-    "flatmk-image",
-    "flatmk-softuser",
-    "flatmk-tools",
-    "forth",
-    "key-decoder",
-    "packet-filter",
-];
+const HOST_TESTS: [&str; 7] =
+    ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser", "forth", "key-decoder", "packet-filter"];
+
+/// The crate of this program.
+const HOST_PROGRAM: &str = "flatmk-tools";
 
 /// The crate of the end-to-end tests, which boot machines themselves.
 const END_TO_END: &str = "flatmk-tests";
@@ -44,6 +40,12 @@ pub struct Scope {
 /// Tests that take minutes. Among all checks they run with the features of the last chapter only.
 const LONG: [&str; 1] = ["chapter07_stress"];
 
+/// Tests that look thousands of times at every page of the machine, whether or not it was ever used.
+const LOOKING_AT_ALL_MEMORY: [&str; 2] = ["chapter04_capabilities", "chapter05_random"];
+
+/// The memory of the machine for them among all checks in the slower emulator. In the faster one they have the usual.
+const LITTLE_MEMORY_MIB: u32 = 128;
+
 /// Which tests of a chapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
@@ -57,6 +59,11 @@ const EMULATORS: [Emulator; 2] = [Emulator::Qemu, Emulator::Bochs];
 
 /// Runs the checks, shows how they go, and counts them.
 pub fn run(scope: Scope) -> Count {
+    // Without it there would be no tests to plan, and nobody would miss them.
+    if let Err(error) = workspace::metadata() {
+        println!("{error}");
+        return Count::failed(1);
+    }
     let mut total = Count::default();
     let mut failures = Vec::new();
     let steps = plan(scope);
@@ -90,7 +97,8 @@ fn plan(scope: Scope) -> Vec<Step> {
         None => {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
-            steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_host(), host_tests(), model()]);
+            steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_host()]);
+            steps.extend([host_program_tests(), host_tests(), model()]);
             // The slower emulator boots each test once only, below.
             steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu, Length::Short)));
             steps.extend(EMULATORS.map(all_emulator_tests));
@@ -129,7 +137,7 @@ fn clippy_of_programs() -> Step {
         "--exclude",
         "flatmk-counter",
         "--exclude",
-        "flatmk-tools",
+        HOST_PROGRAM,
         "--exclude",
         END_TO_END,
         "--exclude",
@@ -153,9 +161,17 @@ fn clippy_of_riscv() -> Step {
 
 fn clippy_of_host() -> Step {
     let mut arguments = vec!["clippy", "--quiet", "--all-targets", "--target", "host-tuple"];
-    arguments.extend(HOST_TESTS.iter().chain([&END_TO_END, &MODEL]).flat_map(|package| ["--package", package]));
+    arguments.extend(
+        HOST_TESTS.iter().chain([&HOST_PROGRAM, &END_TO_END, &MODEL]).flat_map(|package| ["--package", package]),
+    );
     arguments.extend(["--", "--deny", "warnings"]);
     Step::command("lints of the host programs", "cargo", &arguments)
+}
+
+/// By themselves: with other packages, cargo would build what they have in common once more, with the features that all of them want.
+fn host_program_tests() -> Step {
+    let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", HOST_PROGRAM];
+    Step::tests("tests of the host program", "cargo", &arguments)
 }
 
 fn host_tests() -> Step {
@@ -176,18 +192,28 @@ fn end_to_end() -> Step {
     Step::tests("end-to-end tests", "cargo", &arguments)
 }
 
+/// The machine that a test has unless it wants another.
+fn machine(emulator: Emulator, test: &Executable) -> Machine {
+    Machine::new(&test.path).emulator(emulator)
+}
+
 /// The tests of a chapter with exactly its own feature. Chapters without tests have no such step.
 fn emulator_tests_of(chapter: u8, emulator: Emulator, length: Length) -> Option<Step> {
     let mut tests = emulator::tests_of(Some(chapter));
     tests.retain(|test| length == Length::Any || !LONG.contains(&test.as_str()));
     let title = format!("tests of chapter {chapter}, with its own feature,");
-    let machine = move |test: &Path| Machine::new(test).emulator(emulator);
+    let machine = move |test: &Executable| machine(emulator, test);
     (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, machine)))
 }
 
 fn all_emulator_tests(emulator: Emulator) -> Step {
     let title = format!("all chapters' tests, with the features of chapter {LAST_CHAPTER},");
-    let machine = move |test: &Path| Machine::new(test).emulator(emulator);
+    let machine = move |test: &Executable| match emulator {
+        Emulator::Bochs if LOOKING_AT_ALL_MEMORY.contains(&test.name.as_str()) => {
+            machine(emulator, test).memory_mib(LITTLE_MEMORY_MIB)
+        }
+        _ => machine(emulator, test),
+    };
     Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, machine))
 }
 
@@ -198,7 +224,7 @@ fn isolated_tests(emulator: Emulator) -> Step {
         Emulator::Bochs => &["chapter05_user_mode", "chapter07_scheduling"],
     };
     let tests: Vec<_> = tests.iter().map(|&test| test.to_owned()).collect();
-    let machine = move |test: &Path| Machine::new(test).emulator(emulator).boot_option("meltdown", "on");
+    let machine = move |test: &Executable| machine(emulator, test).boot_option("meltdown", "on");
     Step::booting("tests of user mode, with the kernel isolated,", emulator, move || {
         emulator::run(&tests, LAST_CHAPTER, machine)
     })
@@ -263,6 +289,14 @@ mod tests {
             "all tests at once, some once more, the demonstrations: {bochs:?}"
         );
         assert!(bochs.iter().all(|title| title.ends_with(" in Bochs")), "{bochs:?}");
+    }
+
+    #[test]
+    fn tests_that_are_treated_apart_are_there() {
+        let tests = emulator::tests_of(None);
+        for name in LOOKING_AT_ALL_MEMORY.iter().chain(&LONG) {
+            assert!(tests.iter().any(|test| test == name), "{name}");
+        }
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub const PAGE: &str = "book/src/reference/fast-path.md";
 /// Where the listing begins.
 const ENTRY: &str = "fast_entry";
 
-/// Where it ends: the slow path, and what is not done for most calls and returns, by the last part of the name.
-const ENDS: [&str; 4] = ["syscall_slow", "syscall_saved", "answer_fault", "update"];
+/// Where it ends: the slow path, what is not done for most calls and returns, and RISC-V code, by the last part of the name.
+const ENDS: [&str; 6] = ["syscall_slow", "syscall_saved", "answer_fault", "update", "softuser_call", "softuser_resume"];
 
 /// What is written in assembly: the symbol, and the file with its text. All else is compiled.
 const STUBS: [(&str, &str); 3] = [
@@ -48,7 +48,8 @@ const HEAD: &str = "\
 This page is written from the kernel's file, as `./x run` boots it, and from its source. It has every instruction of the fast path, that of
 [calls](../chapters/calls.md#the-usual-case-faster) and that of [notifications](../chapters/scheduling.md#notifications-faster): of the stub
 through which a system call enters, and of all to which it leads, up to the return to a program. Where the fast path gives up, it jumps to
-`syscall_slow` or `syscall_saved`, and this page ends. Two functions to which it leads are left out, too: `answer_fault`, by which the handler of a
+`syscall_slow` or `syscall_saved`, and this page ends. So it does where RISC-V code is called or goes on, at `softuser_call` and
+`softuser_resume`. Two functions to which it leads are left out, too: `answer_fault`, by which the handler of a
 fault returns, and `update`, which makes a task's [content of CR3](../chapters/pcid.md) valid again.
 
 Offsets are hexadecimal, from the beginning of the function; a jump names the offset it leads to. For a stub, a third column says what a

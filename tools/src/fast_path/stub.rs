@@ -75,7 +75,7 @@ struct Macro<'a> {
     lines: Vec<(usize, &'a str)>,
 }
 
-/// Reads the instructions from a label to the end of the text, those of macros in place of their names.
+/// Reads the instructions from a label to the next one that other files know, or to the end of the text; those of macros in place of their names.
 ///
 /// # Errors
 ///
@@ -84,7 +84,8 @@ pub(super) fn read(source: &Source<'_>, file: &'static str, label: &'static str)
     let is_label = |line: &str| line.trim().strip_prefix(label) == Some(":");
     let mut lines = source.text.lines().enumerate().skip_while(|(_, line)| !is_label(line));
     lines.next().ok_or(ListingError::NoStub { file, label })?;
-    let lines: Vec<_> = lines.take_while(|(_, line)| !line.trim().starts_with('"')).collect();
+    let is_global = |line: &str| line.trim().starts_with(".global ");
+    let lines: Vec<_> = lines.take_while(|(_, line)| !line.trim().starts_with('"') && !is_global(line)).collect();
     let mut reader = Reader { source, macros: source.macros(), found: Vec::new() };
     reader.read(&lines, None)?;
     Ok(reader.found)

@@ -6,6 +6,7 @@
 #![no_main]
 
 mod capabilities;
+mod softuser;
 mod threads;
 
 use flatmk_abi::{Error, MissingCapability, Operation, slots};
@@ -45,7 +46,7 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
     show("call_other_space", || call(ECHO));
     show("call_sharing_daemon", || SHARING.query().map(|_| ()));
     let shown = show_yield_pair().and_then(|()| show_fault()).and_then(|()| show_notification());
-    if let Err(error) = shown.and_then(|()| show_interrupt()) {
+    if let Err(error) = shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()) {
         println!("a row failed: {error}");
     }
 }
@@ -92,6 +93,19 @@ fn show_interrupt() -> Done {
     }
     row.print("interrupt_to_handler");
     LINES.bind(TIMER, None)
+}
+
+/// RISC-V code: entered by this program, called in its space and in another.
+fn show_softuser() -> Done {
+    let endpoints = match softuser::prepare() {
+        // So says a kernel before chapter 10.
+        Err(Error::UnknownOperation | Error::InvalidArgument) => return Ok(()),
+        prepared => prepared?,
+    };
+    show("softuser_enter_leave", || call(endpoints.own));
+    show("call_softuser_same_space", || call(endpoints.same));
+    show("call_softuser_other_space", || call(endpoints.other));
+    Ok(())
 }
 
 #[inline(always)]

@@ -740,10 +740,10 @@ impl Task {
         Ok(())
     }
 
-    /// Gives a task that is stopped pages for its RISC-V registers and translated code, and the stack at which its
-    /// RISC-V entries begin. The pages are those of capabilities in a row, and must lie in a row: such are made from
-    /// memory of which nothing was handed out before. When one of them goes the task has none any more, and stops if it
-    /// runs RISC-V code.
+    /// Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries
+    /// begin. The pages are those of capabilities in a row, and must lie in a row: such are made from memory of which
+    /// nothing was handed out before. When one of them goes the task has none any more, and stops if it runs RISC-V
+    /// code.
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 10 on.
     ///
@@ -756,7 +756,7 @@ impl Task {
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; one of the pages has no manage right
     /// - [`Error::InvalidArgument`]: the count is not 2 to 32, or the pages do not lie in a row
     /// - [`Error::InvalidAddress`]: the stack is not in user space, above 4 GiB, or not a multiple of 16
-    /// - [`Error::InvalidState`]: the task is not stopped or not configured, it has pages already, or one of these
+    /// - [`Error::InvalidState`]: the task is not configured, it runs RISC-V code or has pages already, or one of these
     ///   serves a task
     pub fn set_softuser(self, capability_pointer_of_the_first_page: Softuser, count: u64, stack_address: u64) -> Done {
         invoke(self.0, Operation::SetSoftuser, [capability_pointer_of_the_first_page.0, count, stack_address, 0])?;

@@ -1,6 +1,6 @@
 //! The way into the handlers and out of them, and out of a fault of the host.
 
-use core::arch::naked_asm;
+use core::arch::asm;
 use core::mem::offset_of;
 
 use super::Hart;
@@ -11,46 +11,51 @@ use super::operation::{Exit, Op};
 /// # Safety
 ///
 /// The operation is in the hart's cache.
+#[inline(always)]
 pub(super) unsafe fn enter(op: *const Op, hart: &mut Hart) -> Exit {
-    // SAFETY: the caller vouches for the operation; the registers are the hart's.
-    unsafe { begin(op, hart.x.as_mut_ptr(), hart) }
+    let exit: u64;
+    // SAFETY: the caller vouches for the operation; the registers are the hart's. After a fault the handlers have not brought back what they
+    // preserve, so no register is relied on, and the stack pointer is that which was noted.
+    unsafe {
+        asm!(
+            "push rbx",
+            "push rbp",
+            "mov [rdx + {stack}], rsp",
+            "lea rax, [rip + 2f]",
+            "mov [rdx + {leave}], rax",
+            "call [rdi]",
+            "2:",
+            "pop rbp",
+            "pop rbx",
+            stack = const offset_of!(Hart, stack),
+            leave = const offset_of!(Hart, leave),
+            inout("rdi") op => _,
+            inout("rsi") hart.x.as_mut_ptr() => _,
+            inout("rdx") core::ptr::from_mut(hart) => _,
+            out("rax") exit,
+            out("r12") _,
+            out("r13") _,
+            out("r14") _,
+            out("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    // SAFETY: a handler has returned it, or it is what `recover` says.
+    unsafe { core::mem::transmute::<u64, Exit>(exit) }
 }
 
-// What Rust preserves is saved here once: after a fault the handlers' copies are lost.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn begin(op: *const Op, x: *mut u32, hart: *mut Hart) -> Exit {
-    naked_asm!(
-        "push rbx",
-        "push rbp",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "sub rsp, 8",
-        "mov [rdx + {stack}], rsp",
-        "call [rdi]",
-        ".global softuser_leave",
-        "softuser_leave:",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbp",
-        "pop rbx",
-        "ret",
-        stack = const offset_of!(Hart, stack),
-    )
+/// A line of the section `softuser_accesses`.
+#[repr(C)]
+struct Access {
+    /// How far from here an instruction is that accesses the guest's memory.
+    distance: i32,
+    /// How many operations behind that in `rdi` its own is.
+    behind: u32,
 }
-
-/// A line of the section `softuser_accesses`: how far from here an instruction is that accesses the guest's memory.
-#[repr(transparent)]
-struct Access(i32);
 
 unsafe extern "C" {
     static __start_softuser_accesses: Access;
     static __stop_softuser_accesses: Access;
-    static softuser_leave: u8;
 }
 
 /// With what the host goes on after a fault.
@@ -71,9 +76,8 @@ pub fn recover(hart: &mut Hart, rip: u64, rdi: u64) -> Option<Recovery> {
     let count = (end as usize - start as usize) / size_of::<Access>();
     // SAFETY: the linker puts the lines of the section between these two symbols.
     let accesses = unsafe { core::slice::from_raw_parts(start, count) };
-    let address = |access: &Access| (core::ptr::from_ref(access) as u64).wrapping_add_signed(access.0.into());
-    accesses.iter().any(|access| address(access) == rip).then(|| {
-        hart.op = rdi as *const Op;
-        Recovery { rip: (&raw const softuser_leave) as u64, rsp: hart.stack, rax: Exit::Fault as u64 }
-    })
+    let address = |access: &Access| (core::ptr::from_ref(access) as u64).wrapping_add_signed(access.distance.into());
+    let access = accesses.iter().find(|access| address(access) == rip)?;
+    hart.op = (rdi as *const Op).wrapping_add(access.behind as usize);
+    Some(Recovery { rip: hart.leave, rsp: hart.stack, rax: Exit::Fault as u64 })
 }

@@ -1,8 +1,8 @@
 //! What the operations do, one function each, and one for each pair that is frequent.
 //!
 //! A function ends in a tail call of the next, with the same three arguments in the same registers: the operation, the guest's registers,
-//! and the hart. An access to the guest's memory is one instruction of the host, before anything is written, with the operation in
-//! `rdi`: so a fault there has an exact state.
+//! and the hart. An access to the guest's memory is one instruction of the host, before anything of its guest instruction is written, with
+//! the function's operation in `rdi`: so a fault there has an exact state.
 //!
 //! All are called with an operation of the hart's cache, with the registers of the hart, and with the hart, which nobody else uses but for
 //! its atomic number. What follows an operation in its block, and what its number leads to, are operations, too; the registers of an
@@ -49,9 +49,10 @@ macro_rules! set {
     }};
 }
 
-/// Loads from the guest's memory by one instruction.
+/// Loads from the guest's memory by one instruction, which is told apart by where it is, and by how many operations behind that in `rdi` its own
+/// is.
 macro_rules! load {
-    ($op:expr, $address:expr, $instruction:literal) => {{
+    (($op:ident, $behind:literal), $address:expr, $instruction:literal) => {{
         let value: u32;
         asm!(
             "2:",
@@ -59,7 +60,9 @@ macro_rules! load {
             ".pushsection softuser_accesses, \"aR\"",
             ".balign 4",
             ".long 2b - .",
+            ".long {behind}",
             ".popsection",
+            behind = const $behind,
             value = out(reg) value,
             address = in(reg) u64::from($address),
             in("rdi") $op,
@@ -71,14 +74,16 @@ macro_rules! load {
 
 /// Stores to it.
 macro_rules! store {
-    ($op:expr, $address:expr, $value:expr, $instruction:literal) => {
+    (($op:ident, $behind:literal), $address:expr, $value:expr, $instruction:literal) => {
         asm!(
             "2:",
             $instruction,
             ".pushsection softuser_accesses, \"aR\"",
             ".balign 4",
             ".long 2b - .",
+            ".long {behind}",
             ".popsection",
+            behind = const $behind,
             value = in(reg) $value,
             address = in(reg) u64::from($address),
             in("rdi") $op,
@@ -89,14 +94,16 @@ macro_rules! store {
 
 /// Writes what is there. This changes the flags.
 macro_rules! touch {
-    ($op:expr, $address:expr) => {
+    (($op:ident, $behind:literal), $address:expr) => {
         asm!(
             "2:",
             "or dword ptr [{address}], 0",
             ".pushsection softuser_accesses, \"aR\"",
             ".balign 4",
             ".long 2b - .",
+            ".long {behind}",
             ".popsection",
+            behind = const $behind,
             address = in(reg) u64::from($address),
             in("rdi") $op,
             options(nostack),
@@ -106,43 +113,43 @@ macro_rules! touch {
 
 /// What an instruction does that only computes, loads or stores.
 macro_rules! body {
-    (Lui, $op:expr, $x:ident) => { set!($op, $x, n!($op)) };
-    (Lb, $op:expr, $x:ident) => { set!($op, $x, load!($op, a!($op, $x).wrapping_add(n!($op)), "movsx {value:e}, byte ptr [{address}]")) };
-    (Lh, $op:expr, $x:ident) => { set!($op, $x, load!($op, a!($op, $x).wrapping_add(n!($op)), "movsx {value:e}, word ptr [{address}]")) };
-    (Lw, $op:expr, $x:ident) => { set!($op, $x, load!($op, a!($op, $x).wrapping_add(n!($op)), "mov {value:e}, dword ptr [{address}]")) };
-    (Lbu, $op:expr, $x:ident) => { set!($op, $x, load!($op, a!($op, $x).wrapping_add(n!($op)), "movzx {value:e}, byte ptr [{address}]")) };
-    (Lhu, $op:expr, $x:ident) => { set!($op, $x, load!($op, a!($op, $x).wrapping_add(n!($op)), "movzx {value:e}, word ptr [{address}]")) };
-    (Sb, $op:expr, $x:ident) => { store!($op, a!($op, $x).wrapping_add(n!($op)), b!($op, $x), "mov byte ptr [{address}], {value:l}") };
-    (Sh, $op:expr, $x:ident) => { store!($op, a!($op, $x).wrapping_add(n!($op)), b!($op, $x), "mov word ptr [{address}], {value:x}") };
-    (Sw, $op:expr, $x:ident) => { store!($op, a!($op, $x).wrapping_add(n!($op)), b!($op, $x), "mov dword ptr [{address}], {value:e}") };
-    (Addi, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_add(n!($op))) };
-    (Slti, $op:expr, $x:ident) => { set!($op, $x, u32::from(a!($op, $x).cast_signed() < (*$op).number)) };
-    (Sltiu, $op:expr, $x:ident) => { set!($op, $x, u32::from(a!($op, $x) < n!($op))) };
-    (Xori, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x) ^ n!($op)) };
-    (Ori, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x) | n!($op)) };
-    (Andi, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x) & n!($op)) };
-    (Slli, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_shl(n!($op))) };
-    (Srli, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_shr(n!($op))) };
-    (Srai, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).cast_signed().wrapping_shr(n!($op)).cast_unsigned()) };
-    (Add, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_add(b!($op, $x))) };
-    (Sub, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_sub(b!($op, $x))) };
-    (Sll, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_shl(b!($op, $x))) };
-    (Slt, $op:expr, $x:ident) => { set!($op, $x, u32::from(a!($op, $x).cast_signed() < b!($op, $x).cast_signed())) };
-    (Sltu, $op:expr, $x:ident) => { set!($op, $x, u32::from(a!($op, $x) < b!($op, $x))) };
-    (Xor, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x) ^ b!($op, $x)) };
-    (Srl, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_shr(b!($op, $x))) };
-    (Sra, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).cast_signed().wrapping_shr(b!($op, $x)).cast_unsigned()) };
-    (Or, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x) | b!($op, $x)) };
-    (And, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x) & b!($op, $x)) };
-    (Mul, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).wrapping_mul(b!($op, $x))) };
-    (Mulh, $op:expr, $x:ident) => { set!($op, $x, upper(i64::from(a!($op, $x).cast_signed()).wrapping_mul(i64::from(b!($op, $x).cast_signed())).cast_unsigned())) };
-    (Mulhsu, $op:expr, $x:ident) => { set!($op, $x, upper(i64::from(a!($op, $x).cast_signed()).wrapping_mul(i64::from(b!($op, $x))).cast_unsigned())) };
-    (Mulhu, $op:expr, $x:ident) => { set!($op, $x, upper(u64::from(a!($op, $x)).wrapping_mul(u64::from(b!($op, $x))))) };
-    (Div, $op:expr, $x:ident) => { set!($op, $x, divide(a!($op, $x).cast_signed(), b!($op, $x).cast_signed())) };
-    (Divu, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).checked_div(b!($op, $x)).unwrap_or(u32::MAX)) };
-    (Rem, $op:expr, $x:ident) => { set!($op, $x, remainder(a!($op, $x).cast_signed(), b!($op, $x).cast_signed())) };
-    (Remu, $op:expr, $x:ident) => { set!($op, $x, a!($op, $x).checked_rem(b!($op, $x)).unwrap_or(a!($op, $x))) };
-    (Fence, $op:expr, $x:ident) => { let _ = ($op, $x); };
+    (Lui, $op:expr, $x:ident, $at:tt) => { set!($op, $x, n!($op)) };
+    (Lb, $op:expr, $x:ident, $at:tt) => { set!($op, $x, load!($at, a!($op, $x).wrapping_add(n!($op)), "movsx {value:e}, byte ptr [{address}]")) };
+    (Lh, $op:expr, $x:ident, $at:tt) => { set!($op, $x, load!($at, a!($op, $x).wrapping_add(n!($op)), "movsx {value:e}, word ptr [{address}]")) };
+    (Lw, $op:expr, $x:ident, $at:tt) => { set!($op, $x, load!($at, a!($op, $x).wrapping_add(n!($op)), "mov {value:e}, dword ptr [{address}]")) };
+    (Lbu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, load!($at, a!($op, $x).wrapping_add(n!($op)), "movzx {value:e}, byte ptr [{address}]")) };
+    (Lhu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, load!($at, a!($op, $x).wrapping_add(n!($op)), "movzx {value:e}, word ptr [{address}]")) };
+    (Sb, $op:expr, $x:ident, $at:tt) => { store!($at, a!($op, $x).wrapping_add(n!($op)), b!($op, $x), "mov byte ptr [{address}], {value:l}") };
+    (Sh, $op:expr, $x:ident, $at:tt) => { store!($at, a!($op, $x).wrapping_add(n!($op)), b!($op, $x), "mov word ptr [{address}], {value:x}") };
+    (Sw, $op:expr, $x:ident, $at:tt) => { store!($at, a!($op, $x).wrapping_add(n!($op)), b!($op, $x), "mov dword ptr [{address}], {value:e}") };
+    (Addi, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_add(n!($op))) };
+    (Slti, $op:expr, $x:ident, $at:tt) => { set!($op, $x, u32::from(a!($op, $x).cast_signed() < (*$op).number)) };
+    (Sltiu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, u32::from(a!($op, $x) < n!($op))) };
+    (Xori, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x) ^ n!($op)) };
+    (Ori, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x) | n!($op)) };
+    (Andi, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x) & n!($op)) };
+    (Slli, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_shl(n!($op))) };
+    (Srli, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_shr(n!($op))) };
+    (Srai, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).cast_signed().wrapping_shr(n!($op)).cast_unsigned()) };
+    (Add, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_add(b!($op, $x))) };
+    (Sub, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_sub(b!($op, $x))) };
+    (Sll, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_shl(b!($op, $x))) };
+    (Slt, $op:expr, $x:ident, $at:tt) => { set!($op, $x, u32::from(a!($op, $x).cast_signed() < b!($op, $x).cast_signed())) };
+    (Sltu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, u32::from(a!($op, $x) < b!($op, $x))) };
+    (Xor, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x) ^ b!($op, $x)) };
+    (Srl, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_shr(b!($op, $x))) };
+    (Sra, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).cast_signed().wrapping_shr(b!($op, $x)).cast_unsigned()) };
+    (Or, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x) | b!($op, $x)) };
+    (And, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x) & b!($op, $x)) };
+    (Mul, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).wrapping_mul(b!($op, $x))) };
+    (Mulh, $op:expr, $x:ident, $at:tt) => { set!($op, $x, upper(i64::from(a!($op, $x).cast_signed()).wrapping_mul(i64::from(b!($op, $x).cast_signed())).cast_unsigned())) };
+    (Mulhsu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, upper(i64::from(a!($op, $x).cast_signed()).wrapping_mul(i64::from(b!($op, $x))).cast_unsigned())) };
+    (Mulhu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, upper(u64::from(a!($op, $x)).wrapping_mul(u64::from(b!($op, $x))))) };
+    (Div, $op:expr, $x:ident, $at:tt) => { set!($op, $x, divide(a!($op, $x).cast_signed(), b!($op, $x).cast_signed())) };
+    (Divu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).checked_div(b!($op, $x)).unwrap_or(u32::MAX)) };
+    (Rem, $op:expr, $x:ident, $at:tt) => { set!($op, $x, remainder(a!($op, $x).cast_signed(), b!($op, $x).cast_signed())) };
+    (Remu, $op:expr, $x:ident, $at:tt) => { set!($op, $x, a!($op, $x).checked_rem(b!($op, $x)).unwrap_or(a!($op, $x))) };
+    (Fence, $op:expr, $x:ident, $at:tt) => { let _ = ($op, $x); };
 }
 
 /// The upper half of a product.
@@ -200,6 +207,11 @@ unsafe fn stop(op: *const Op, hart: *mut Hart, exit: Exit) -> Exit {
 
 handler!(link, |op, _x, hart| { stop(op, hart, Exit::Link) });
 handler!(ask, |op, _x, hart| { stop(op, hart, Exit::Asked) });
+// It is to be fast: its number is its address, so that nobody need look for that.
+handler!(ecall, |op, _x, hart| {
+    (*hart).pc = n!(op);
+    Exit::Ecall
+});
 
 #[cold]
 #[inline(never)]
@@ -227,7 +239,7 @@ macro_rules! straight {
         #[expect(non_snake_case, reason = "a function is called like its operation")]
         mod single {
             use super::*;
-            $(handler!($name, |op, x, hart| { body!($name, op, x); go!(op.add(1), x, hart) });)+
+            $(handler!($name, |op, x, hart| { body!($name, op, x, (op, 0)); go!(op.add(1), x, hart) });)+
         }
         /// What does an instruction alone that goes on with the next.
         pub(super) fn straight(operation: Operation) -> Option<Handler> {
@@ -252,9 +264,9 @@ macro_rules! atomic {
         if address & 0b11 != 0 {
             return stop($op, $hart, Exit::Misaligned);
         }
-        touch!($op, address);
-        let ($old, $operand) = (load!($op, address, "mov {value:e}, dword ptr [{address}]"), b!($op, $x));
-        store!($op, address, $new, "mov dword ptr [{address}], {value:e}");
+        touch!(($op, 0), address);
+        let ($old, $operand) = (load!(($op, 0), address, "mov {value:e}, dword ptr [{address}]"), b!($op, $x));
+        store!(($op, 0), address, $new, "mov dword ptr [{address}], {value:e}");
         set!($op, $x, $old);
         go!($op.add(1), $x, $hart)
     }};
@@ -298,7 +310,7 @@ handler!(reserve, |op, x, hart| {
     if address & 0b11 != 0 {
         return stop(op, hart, Exit::Misaligned);
     }
-    let value = load!(op, address, "mov {value:e}, dword ptr [{address}]");
+    let value = load!((op, 0), address, "mov {value:e}, dword ptr [{address}]");
     (*hart).reserved = address;
     set!(op, x, value);
     go!(op.add(1), x, hart)
@@ -311,7 +323,7 @@ handler!(store_reserved, |op, x, hart| {
     }
     let is_reserved = (*hart).reserved == address;
     if is_reserved {
-        store!(op, address, b!(op, x), "mov dword ptr [{address}], {value:e}");
+        store!((op, 0), address, b!(op, x), "mov dword ptr [{address}], {value:e}");
     }
     (*hart).reserved = 1;
     set!(op, x, u32::from(!is_reserved));
@@ -396,9 +408,9 @@ macro_rules! pairs {
     (@row $first:ident: $($second:ident)+; $($branch:ident)+) => {
         pub(super) mod $first {
             use super::super::*;
-            $(handler!($second, |op, x, hart| { body!($first, op, x); body!($second, op.add(1), x); go!(op.add(2), x, hart) });)+
+            $(handler!($second, |op, x, hart| { body!($first, op, x, (op, 0)); body!($second, op.add(1), x, (op, 1)); go!(op.add(2), x, hart) });)+
             $(handler!($branch, |op, x, hart| {
-                body!($first, op, x);
+                body!($first, op, x, (op, 0));
                 let op = op.add(1);
                 if !condition!($branch, op, x) { go!(op.add(2), x, hart) }
                 // A check more than a branch forward needs, and half as many functions.

@@ -40,6 +40,8 @@ pub struct Hart {
     op: *const Op,
     /// The stack pointer with which it began.
     stack: u64,
+    /// Where it goes on after a fault.
+    leave: u64,
     cache: Cache,
 }
 
@@ -48,6 +50,14 @@ pub trait Code {
     /// Four bytes from an even address on, of which the first two can be executed; where the last two cannot, anything stands in their place:
     /// of an instruction that goes on in the next page the engine fetches the second half by itself. `None`: the first two cannot be executed.
     fn fetch(&mut self, pc: u32) -> Option<u32>;
+
+    /// The engine is about to access the guest's memory, and does nothing else until [`forbid_access`](Self::forbid_access).
+    #[inline(always)]
+    fn allow_access(&mut self) {}
+
+    /// It does not any more.
+    #[inline(always)]
+    fn forbid_access(&mut self) {}
 }
 
 /// Why a hart has stopped. Its `pc` is that of the instruction that did it.
@@ -81,16 +91,28 @@ impl Hart {
     pub fn new(memory: &'static mut [u64]) -> Self {
         let cache = Cache::new(memory);
         let pending = AtomicU32::new(0);
-        Self { x: [0; 33], pending, pc: 0, reserved: 1, fetch_address: 0, op: core::ptr::null(), stack: 0, cache }
+        Self {
+            x: [0; 33],
+            pending,
+            pc: 0,
+            reserved: 1,
+            fetch_address: 0,
+            op: core::ptr::null(),
+            stack: 0,
+            leave: 0,
+            cache,
+        }
     }
 
     /// Where it goes on.
     #[must_use]
+    #[inline(always)]
     pub fn pc(&self) -> u32 {
         self.pc
     }
 
     /// From now on it goes on there. The lowest bit does not count.
+    #[inline(always)]
     pub fn set_pc(&mut self, pc: u32) {
         self.pc = pc & !1;
     }
@@ -103,11 +125,13 @@ impl Hart {
 
     /// A register, 0 to 31; 0 for others.
     #[must_use]
+    #[inline(always)]
     pub fn register(&self, index: usize) -> u32 {
         if index < 32 { self.x.get(index).copied().unwrap_or(0) } else { 0 }
     }
 
     /// Sets one of the registers 1 to 31.
+    #[inline(always)]
     pub fn set_register(&mut self, index: usize, value: u32) {
         if (1..32).contains(&index)
             && let Some(register) = self.x.get_mut(index)
@@ -116,10 +140,30 @@ impl Hart {
         }
     }
 
+    /// Two registers, an even one and the next, which has the upper half: as 64 bits are passed between functions.
+    #[inline(always)]
+    #[must_use]
+    pub fn register_pair(&self, index: usize) -> u64 {
+        u64::from(self.register(index)) | u64::from(self.register(index + 1)) << 32
+    }
+
+    /// Sets two registers.
+    #[inline(always)]
+    pub fn set_register_pair(&mut self, index: usize, value: u64) {
+        self.set_register(index, value as u32);
+        self.set_register(index + 1, (value >> 32) as u32);
+    }
+
+    /// Sets all registers to 0.
+    pub fn clear_registers(&mut self) {
+        self.x = [0; 33];
+    }
+
     /// What makes the hart stop soon when it is not 0: at the latest before the next jump or branch that is indirect or leads to an address that
     /// is not behind its own. It stays as it is: until it is 0 again, [`run`](Self::run) stops at once, with nothing done. If it is set while the
     /// hart runs, there may be nothing done, either.
     #[must_use]
+    #[inline(always)]
     pub fn pending(&self) -> &AtomicU32 {
         &self.pending
     }
@@ -136,12 +180,50 @@ impl Hart {
     ///
     /// The guest may use all that is accessible in the lowest 4 GiB of the current address space. The handler of the host's faults calls
     /// [`recover`].
+    #[inline(always)]
     pub unsafe fn run(&mut self, code: &mut impl Code) -> Stop {
         self.reserved = 1;
+        let mut exit = None;
+        // Short calls are to be fast: most often the code is there, and what stops it is a system call.
+        if self.pending.load(Relaxed) == 0
+            && let Some(op) = self.cache.find(self.pc)
+        {
+            // SAFETY: the operation is in the cache, as is all that it leads to; the rest is the caller's promise.
+            exit = Some(unsafe { self.enter(op, code) });
+        }
+        // SAFETY: as above.
+        if exit == Some(Exit::Ecall) { Stop::Ecall } else { unsafe { self.go_on(exit, code) } }
+    }
+
+    /// Goes on where it has come out of translated code; from its `pc` on if it has not been there.
+    #[inline(never)]
+    unsafe fn go_on(&mut self, mut exit: Option<Exit>, code: &mut impl Code) -> Stop {
         let mut target = self.pc;
-        // The jump that led to the target, and when it was translated.
-        let mut link = None;
         loop {
+            // The jump that led to the target.
+            let mut link = None;
+            match exit {
+                None => {}
+                Some(Exit::Link) => {
+                    let jump = self.cache.jump_before(self.op);
+                    target = jump.target;
+                    link = Some(jump);
+                }
+                Some(Exit::Find) => target = self.pc,
+                Some(Exit::Ecall) => return Stop::Ecall,
+                Some(Exit::Asked) => match self.asked() {
+                    Some(stop) => return stop,
+                    None => target = self.pc,
+                },
+                Some(Exit::Pending) => {
+                    self.pc = self.cache.pc_of(self.op);
+                    return Stop::Pending;
+                }
+                Some(exit @ (Exit::Fault | Exit::Misaligned)) => {
+                    self.pc = self.cache.pc_of(self.op);
+                    return if exit == Exit::Fault { Stop::Access } else { Stop::Misaligned };
+                }
+            }
             if self.pending.load(Relaxed) != 0 {
                 self.pc = target;
                 return Stop::Pending;
@@ -153,31 +235,22 @@ impl Hart {
                     return Stop::Fetch;
                 }
             };
-            if let Some(jump) = link.take() {
+            if let Some(jump) = link {
                 self.cache.link(jump, op);
             }
             // SAFETY: the operation is in the cache, as is all that it leads to; the rest is the caller's promise.
-            match unsafe { entry::enter(op, self) } {
-                Exit::Link => {
-                    let jump = self.cache.jump_before(self.op);
-                    target = jump.target;
-                    link = Some(jump);
-                }
-                Exit::Find => target = self.pc,
-                Exit::Asked => match self.asked() {
-                    Some(stop) => return stop,
-                    None => target = self.pc,
-                },
-                Exit::Pending => {
-                    self.pc = self.cache.pc_of(self.op);
-                    return Stop::Pending;
-                }
-                exit @ (Exit::Fault | Exit::Misaligned) => {
-                    self.pc = self.cache.pc_of(self.op);
-                    return if exit == Exit::Fault { Stop::Access } else { Stop::Misaligned };
-                }
-            }
+            exit = Some(unsafe { self.enter(op, code) });
         }
+    }
+
+    /// Runs translated code.
+    #[inline(always)]
+    unsafe fn enter(&mut self, op: *const Op, code: &mut impl Code) -> Exit {
+        code.allow_access();
+        // SAFETY: the caller vouches for the operation and for the guest.
+        let exit = unsafe { entry::enter(op, self) };
+        code.forbid_access();
+        exit
     }
 
     /// What an instruction wants that the handlers leave to others. `None`: it is done, and the hart goes on at `pc`.

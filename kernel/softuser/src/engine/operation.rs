@@ -15,6 +15,8 @@ pub(super) enum Exit {
     Find,
     /// At an instruction that asks for it: the reason is in its number.
     Asked,
+    /// At a system call, whose address is in [`Hart::pc`].
+    Ecall,
     /// Before an instruction: somebody wants the hart to stop.
     Pending,
     /// At an atomic access to an address that is not a multiple of 4.

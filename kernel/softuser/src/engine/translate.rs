@@ -19,13 +19,8 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    const ALL: [Reason; 5] = [
-        Reason::Stop(Stop::Illegal),
-        Reason::Stop(Stop::Ecall),
-        Reason::Stop(Stop::Ebreak),
-        Reason::Stop(Stop::Wfi),
-        Reason::ForgetCode,
-    ];
+    const ALL: [Reason; 4] =
+        [Reason::Stop(Stop::Illegal), Reason::Stop(Stop::Ebreak), Reason::Stop(Stop::Wfi), Reason::ForgetCode];
 
     /// As the number of an operation.
     fn number(self) -> i32 {
@@ -159,7 +154,10 @@ impl Block {
                 self.push(op);
                 self.push(Op::link(0, next));
             }
-            Operation::Ecall => self.ask(instruction, Reason::Stop(Stop::Ecall)),
+            Operation::Ecall => {
+                let op = self.instruction(instruction, handlers::ecall, false);
+                self.push(Op { number: pc.cast_signed(), ..op });
+            }
             Operation::Ebreak => self.ask(instruction, Reason::Stop(Stop::Ebreak)),
             Operation::Wfi => self.ask(instruction, Reason::Stop(Stop::Wfi)),
             Operation::FenceI => self.ask(instruction, Reason::ForgetCode),
