@@ -11,5 +11,6 @@ mod host_errors;
 mod keyboard;
 mod reports;
 mod screen;
+mod softuser;
 mod stopped;
 mod texts;

@@ -92,6 +92,11 @@ impl Finished {
         &self.output
     }
 
+    /// What it wrote to stderr.
+    pub fn errors(&self) -> &str {
+        &self.errors
+    }
+
     /// Fails unless stdout has this text.
     #[track_caller]
     pub fn assert_printed(&self, text: &str) {

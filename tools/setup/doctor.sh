@@ -11,6 +11,8 @@ doctor() {
     doctor_need "$NEED_LINKER" "$found"
     found=$(c++ -dumpfullversion 2>/dev/null) || found=
     doctor_need "$NEED_CPP" "$found"
+    found=$(riscv64-unknown-elf-gcc -dumpfullversion 2>/dev/null) || found=
+    doctor_need "$NEED_RISCV" "$found"
     found=$(qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9.]*\).*/\1/p') || found=
     doctor_need "$NEED_QEMU" "$found"
     found=$(qemu-riscv32 --version 2>/dev/null | sed -n '1s/.*version \([0-9.]*\).*/\1/p') || found=

@@ -4,6 +4,7 @@
 # What it is for | how it is found (commands, or files with a slash) | Debian's packages | version tried
 NEED_LINKER='a C compiler, which links programs for this machine and builds those in C|cc /usr/include/stdlib.h|gcc libc6-dev|12'
 NEED_CPP='a C++ compiler, which must take the header for programs in C, too|c++|g++|12'
+NEED_RISCV='a C compiler for RISC-V, for the programs in C that the kernel runs itself|riscv64-unknown-elf-gcc|gcc-riscv64-unknown-elf|12'
 NEED_QEMU='the emulator QEMU|qemu-system-x86_64|qemu-system-x86|7.2'
 NEED_QEMU_USER='QEMU for programs, which runs those for RISC-V beside ours|qemu-riscv32|qemu-user|7.2'
 NEED_UEFI='UEFI firmware for QEMU|/usr/share/ovmf/OVMF.fd|ovmf|2022.11'

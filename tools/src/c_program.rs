@@ -1,7 +1,7 @@
 //! Programs in C: each folder of `userland` with a `main.c` is one.
 //!
 //! They are built by the host's own C compiler, which links the host's programs, too: for a bare machine nothing differs
-//! but the options. There is no library: `userland/c-support` has the four functions that a compiler calls on its own
+//! but the options. Those that the kernel runs as RISC-V code are built from the same sources by a compiler for that. There is no library: `userland/c-support` has the four functions that a compiler calls on its own
 //! account.
 
 use std::ffi::{OsStr, OsString};
@@ -19,8 +19,8 @@ const SUPPORT: &str = "userland/c-support";
 const INCLUDE: &str = "kernel/abi/include";
 
 // ANCHOR: options
-/// How programs are compiled: for user mode, in which there is no floating-point state, and nothing but the program.
-const COMPILE: [&str; 19] = [
+/// How programs are compiled: nothing but the program,
+const COMPILE: [&str; 16] = [
     "-std=c11",
     "-O2",
     "-g",
@@ -28,51 +28,83 @@ const COMPILE: [&str; 19] = [
     "-Wextra",
     "-Werror",
     "-ffreestanding",
-    "-mgeneral-regs-only",
-    "-mno-red-zone",
     "-fno-pic",
     "-fno-pie",
     "-fno-stack-protector",
     "-fno-asynchronous-unwind-tables",
     "-ffunction-sections",
     "-fdata-sections",
-    "-fcf-protection=none",
     "-nostdlib",
     "-static",
     "-no-pie",
 ];
 
-/// How they are linked: as Rust's programs are (`userland/link.rs`), so that each page has one kind of access.
-const LINK: [&str; 7] = [
+/// and linked as Rust's programs are (`userland/link.rs`), so that each page has one kind of access.
+const LINK: [&str; 5] = [
     "-Wl,--build-id=none",
     "-Wl,--gc-sections",
-    "-Wl,-z,separate-code",
     "-Wl,-z,max-page-size=4096",
-    "-Wl,-z,norelro",
     "-Wl,-z,noexecstack",
     "-Wl,--fatal-warnings",
 ];
+
+/// On this machine they are for user mode, in which there is no floating-point state.
+const NATIVE: [&str; 5] =
+    ["-mgeneral-regs-only", "-mno-red-zone", "-fcf-protection=none", "-Wl,-z,separate-code", "-Wl,-z,norelro"];
+
+/// For RISC-V they have the instructions that the kernel has. Nobody sets the register `gp`, which a linker likes to use; the functions for
+/// numbers of 64 bits are in the compiler's library.
+const RISCV: [&str; 4] = ["-march=rv32imc", "-mabi=ilp32", "-Wl,--no-relax", "-lgcc"];
 // ANCHOR_END: options
+
+/// What a program is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// This machine.
+    Native,
+    /// RISC-V.
+    Riscv,
+}
+
+impl Target {
+    /// The compiler: `cc` and `riscv64-unknown-elf-gcc`, or what the environment variables `CC` and `CC_RISCV` name.
+    #[must_use]
+    pub fn compiler(self) -> OsString {
+        let (variable, usual) = match self {
+            Target::Native => ("CC", "cc"),
+            Target::Riscv => ("CC_RISCV", "riscv64-unknown-elf-gcc"),
+        };
+        env::var_os(variable).filter(|name| !name.is_empty()).unwrap_or_else(|| usual.into())
+    }
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Target::Native => &NATIVE,
+            Target::Riscv => &RISCV,
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Target::Native => "c-programs",
+            Target::Riscv => "c-programs-riscv",
+        }
+    }
+}
 
 /// Builds all programs in C of a repository, after bringing their header up to date.
 ///
 /// # Errors
 ///
 /// If the header cannot be made, there is no C compiler, or it finds a mistake; its messages are on stderr then.
-pub fn build_all(repository: &Path) -> Result<Vec<Executable>, BuildError> {
+pub fn build_all(repository: &Path, target: Target) -> Result<Vec<Executable>, BuildError> {
     let folders = folders(repository).map_err(|cause| BuildError::Read { path: repository.join("userland"), cause })?;
     if folders.is_empty() {
         return Ok(vec![]);
     }
     c_header::update(repository)?;
-    let target = workspace::metadata()?.target_directory.join("c-programs").into_std_path_buf();
-    folders.iter().map(|folder| build(repository, folder, &target, &compiler())).collect()
-}
-
-/// The C compiler: `cc`, or what the environment variable `CC` names.
-#[must_use]
-pub fn compiler() -> OsString {
-    env::var_os("CC").filter(|name| !name.is_empty()).unwrap_or_else(|| "cc".into())
+    let output = workspace::metadata()?.target_directory.join(target.folder()).into_std_path_buf();
+    folders.iter().map(|folder| build(repository, folder, &output, target, &target.compiler())).collect()
 }
 
 /// The folders of the programs, in the order of their names.
@@ -89,7 +121,13 @@ fn folders(repository: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Compiles and links one program.
-fn build(repository: &Path, folder: &Path, target: &Path, compiler: &OsStr) -> Result<Executable, BuildError> {
+fn build(
+    repository: &Path,
+    folder: &Path,
+    output: &Path,
+    target: Target,
+    compiler: &OsStr,
+) -> Result<Executable, BuildError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let read = |path: &Path, cause| BuildError::Read { path: path.to_owned(), cause };
     let mut sources = sources(folder).map_err(|cause| read(folder, cause))?;
@@ -97,11 +135,13 @@ fn build(repository: &Path, folder: &Path, target: &Path, compiler: &OsStr) -> R
     if support.is_dir() {
         sources.extend(self::sources(&support).map_err(|cause| read(&support, cause))?);
     }
-    fs::create_dir_all(target).map_err(|cause| read(target, cause))?;
+    fs::create_dir_all(output).map_err(|cause| read(output, cause))?;
     // A program that is being read, by another build, is left alone: the new one takes its place when it is done.
-    let (path, new) = (target.join(&name), target.join(format!("{name}.{}", std::process::id())));
+    let (path, new) = (output.join(&name), output.join(format!("{name}.{}", std::process::id())));
     let mut command = Command::new(compiler);
-    command.args(COMPILE).args(LINK).arg("-I").arg(repository.join(INCLUDE)).args(&sources).arg("-o").arg(&new);
+    // A library comes behind what needs it.
+    command.args(COMPILE).args(LINK).arg("-I").arg(repository.join(INCLUDE)).args(&sources).args(target.options());
+    command.arg("-o").arg(&new);
     let status = command.status().map_err(|cause| BuildError::NoCCompiler { compiler: compiler.into(), cause })?;
     if !status.success() {
         return Err(BuildError::Failed(format!("the program `{name}` in C")));
@@ -168,11 +208,14 @@ int main(void)
         let names = ["memcpy", "memmove", "memset", "memcmp"].map(|name| format!("-D{name}=own_{name}"));
         let source = workspace::root().join(SUPPORT).join("memory.c");
         let run = |command: &mut Command| command.status().unwrap().code();
-        let compile = &mut Command::new(compiler());
-        assert_eq!(run(compile.args(COMPILE).args(names).arg("-c").arg(source).arg("-o").arg(&support)), Some(0));
+        let compile = &mut Command::new(Target::Native.compiler());
+        assert_eq!(
+            run(compile.args(COMPILE).args(NATIVE).args(names).arg("-c").arg(source).arg("-o").arg(&support)),
+            Some(0)
+        );
         let program = folder.path().join("program");
         // The machine's own functions are called as such, and not replaced by the compiler.
-        let link = &mut Command::new(compiler());
+        let link = &mut Command::new(Target::Native.compiler());
         assert_eq!(
             run(link.args(["-fno-builtin", "-no-pie"]).args([&main, &support]).arg("-o").arg(&program)),
             Some(0)
@@ -192,7 +235,7 @@ int main(void)
     fn build_one(repository: &TempDir, compiler: &str) -> Result<Executable, BuildError> {
         let folders = folders(repository.path()).unwrap();
         assert_eq!(folders, [repository.path().join("userland/one")]);
-        build(repository.path(), &folders[0], &repository.path().join("target"), compiler.as_ref())
+        build(repository.path(), &folders[0], &repository.path().join("target"), Target::Native, compiler.as_ref())
     }
 
     #[test]

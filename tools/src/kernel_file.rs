@@ -115,6 +115,12 @@ impl KernelFile {
         self.chapter >= 5
     }
 
+    /// Whether it carries programs for RISC-V, too.
+    #[must_use]
+    pub fn has_softuser(&self) -> bool {
+        self.chapter >= 10
+    }
+
     /// The package whose program starts first.
     #[must_use]
     pub fn root_package(&self) -> &str {

@@ -23,6 +23,7 @@ pub mod reference;
 pub mod report;
 pub mod rust_wrappers;
 pub mod session;
+pub mod softuser;
 mod strip;
 pub mod symbols;
 pub mod terminal;

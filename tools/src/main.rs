@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{bench, book, boot, image, run, test};
+use commands::{bench, book, boot, image, run, softuser, test};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -24,6 +24,7 @@ enum Command {
     Bench(bench::Arguments),
     Image(image::Arguments),
     Book(book::Arguments),
+    Softuser(softuser::Arguments),
     Boot(boot::Arguments),
 }
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Image(arguments) => image::image(&arguments),
         Command::Book(arguments) => book::book(&arguments),
+        Command::Softuser(arguments) => softuser::softuser(&arguments),
         Command::Boot(arguments) => boot::boot(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -9,10 +9,16 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use cargo_metadata::{Artifact, Message, Metadata, MetadataCommand, Package};
 
 use crate::c_header::HeaderError;
-use crate::c_program;
+use crate::c_program::{self, Target};
 
 /// The target of kernel and user programs.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
+
+/// The target of programs that the kernel runs as RISC-V code.
+pub const RISCV_TARGET: &str = "riscv32imc-unknown-none-elf";
+
+/// What the names of these programs begin with in the ramdisk: many are there for this machine, too.
+pub const SOFTUSER: &str = "softuser-";
 
 /// Why something could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -164,14 +170,52 @@ pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
 /// If one does not build, or there is no package `root`.
 pub fn user_programs(root: &str) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
     let programs = build_programs(root)?;
-    let load = |program: &Executable, name: &str| match std::fs::read(&program.path) {
-        Ok(contents) => Ok((name.to_owned(), contents)),
-        Err(cause) => Err(BuildError::Read { path: program.path.clone(), cause }),
-    };
     let is_root = |program: &&Executable| program.name == root;
     let first = programs.iter().find(is_root).ok_or_else(|| BuildError::NoProgram(root.to_owned()))?;
     let others = programs.iter().filter(|program| !is_root(program) && program.name != USUAL_ROOT);
     std::iter::once(load(first, USUAL_ROOT)).chain(others.map(|program| load(program, &program.name))).collect()
+}
+
+fn load(program: &Executable, name: &str) -> Result<(String, Vec<u8>), BuildError> {
+    match std::fs::read(&program.path) {
+        Ok(contents) => Ok((name.to_owned(), contents)),
+        Err(cause) => Err(BuildError::Read { path: program.path.clone(), cause }),
+    }
+}
+
+/// Builds the programs that the kernel runs as RISC-V code and returns them for a ramdisk: each that is marked as one in its manifest, under
+/// [`SOFTUSER`] and its package's name, and every one in C, under its folder's.
+///
+/// # Errors
+///
+/// If one does not build.
+pub fn softuser_programs() -> Result<Vec<(String, Vec<u8>)>, BuildError> {
+    let programs = build_softuser_programs()?;
+    programs.iter().map(|program| load(program, &format!("{SOFTUSER}{}", program.name))).collect()
+}
+
+/// The packages of these programs.
+///
+/// # Errors
+///
+/// If cargo does not say which packages there are.
+pub fn softuser_packages() -> Result<Vec<&'static str>, BuildError> {
+    let packages = metadata()?.packages.iter().filter(|package| is_marked(package, "softuser"));
+    Ok(packages.map(|package| package.name.as_str()).collect())
+}
+
+/// Builds these programs; in one process once.
+fn build_softuser_programs() -> Result<Vec<Executable>, BuildError> {
+    static BUILT: Mutex<Option<Vec<Executable>>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(programs) = &*built {
+        return Ok(programs.clone());
+    }
+    let mut arguments = vec!["build", "--release", "--quiet", "--bins", "--target", RISCV_TARGET];
+    arguments.extend(softuser_packages()?.into_iter().flat_map(|package| ["--package", package]));
+    let mut programs = executables(&arguments, "the programs for RISC-V")?;
+    programs.extend(c_program::build_all(root(), Target::Riscv)?);
+    Ok(built.insert(programs).clone())
 }
 
 /// The package of the usual root task, and the name of any root task in the ramdisk.
@@ -189,15 +233,16 @@ fn build_programs(root: &str) -> Result<Vec<Executable>, BuildError> {
         return Err(BuildError::NoProgram(root.to_owned()));
     }
     let mut arguments = vec!["build", "--release", "--quiet", "--bins", "--target", BARE_TARGET];
-    for package in packages.iter().filter(|package| package.name == root || is_program(package)) {
+    for package in packages.iter().filter(|package| package.name == root || is_marked(package, "program")) {
         arguments.extend(["--package", package.name.as_str()]);
     }
     let mut programs = executables(&arguments, "the user programs")?;
-    programs.extend(c_program::build_all(self::root())?);
+    programs.extend(c_program::build_all(self::root(), Target::Native)?);
     built.insert(root.to_owned(), programs.clone());
     Ok(programs)
 }
 
-fn is_program(package: &Package) -> bool {
-    package.metadata.pointer("/flatmk/program").and_then(serde_json::Value::as_bool) == Some(true)
+/// Whether its manifest says so in `[package.metadata.flatmk]`.
+fn is_marked(package: &Package, mark: &str) -> bool {
+    package.metadata.pointer(&format!("/flatmk/{mark}")).and_then(serde_json::Value::as_bool) == Some(true)
 }

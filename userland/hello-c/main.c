@@ -26,7 +26,7 @@ static void print(const char *text)
     uint64_t length = 0;
     while (text[length] != '\0')
         length++;
-    flatmk_write(FLATMK_CONSOLE, (uint64_t)text, length);
+    flatmk_write(FLATMK_CONSOLE, (uintptr_t)text, length);
 }
 
 /* Counts, and says what is wrong if the status is not the one that the header promises. */
@@ -55,7 +55,7 @@ static void use_a_frame(void)
     expect("map", mapped, 0);
     if (mapped != 0)
         return;
-    volatile uint64_t *words = (volatile uint64_t *)FRAME_ADDRESS;
+    volatile uint64_t *words = (volatile uint64_t *)(uintptr_t)FRAME_ADDRESS;
     const uint64_t count = FLATMK_PAGE_SIZE / sizeof(*words);
     uint64_t zero = 0, found = 0;
     for (uint64_t index = 0; index < count; index++) {
@@ -119,7 +119,7 @@ void start(uint64_t argument, uint64_t word0, uint64_t word1, uint64_t word2, ui
     ask_too_much();
     ask_again();
     print(passed == checks ? "hello-c: this is C, and everything is as documented\n" : "hello-c: this is C\n");
-    flatmk_make_endpoint(FLATMK_SELF, (uint64_t)service, checks, FLATMK_TABLE, SERVICE);
+    flatmk_make_endpoint(FLATMK_SELF, FLATMK_ENTRY_ADDRESS(service), checks, FLATMK_TABLE, SERVICE);
     flatmk_return(FLATMK_REPLY, 0, 0, 0, 0);
 }
 

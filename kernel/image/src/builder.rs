@@ -15,16 +15,33 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use elf::abi::{
-    ELFCLASS64, ELFDATA2LSB, ELFMAGIC, EM_X86_64, ET_EXEC, EV_CURRENT, PF_R, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD,
+    ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFMAGIC, EM_RISCV, EM_X86_64, ET_EXEC, EV_CURRENT, PF_R, PF_W, PF_X,
+    PT_DYNAMIC, PT_INTERP, PT_LOAD,
 };
 
-use crate::PAGE_SIZE;
+use crate::{Machine, PAGE_SIZE};
 
 /// The size of a 64-bit file header.
-pub const FILE_HEADER_SIZE: u16 = 64;
+pub const FILE_HEADER_SIZE: u16 = file_header_size(Machine::X86_64);
 
 /// The size of a 64-bit program header.
-pub const PROGRAM_HEADER_SIZE: u16 = 56;
+pub const PROGRAM_HEADER_SIZE: u16 = program_header_size(Machine::X86_64);
+
+/// The size of a machine's file header.
+pub const fn file_header_size(machine: Machine) -> u16 {
+    match machine {
+        Machine::X86_64 => 64,
+        Machine::RiscV32 => 52,
+    }
+}
+
+/// The size of a machine's program header.
+pub const fn program_header_size(machine: Machine) -> u16 {
+    match machine {
+        Machine::X86_64 => 56,
+        Machine::RiscV32 => 32,
+    }
+}
 
 /// Where [`ElfFile::program`] has its code.
 pub const CODE_ADDRESS: u64 = 0x40_0000;
@@ -32,6 +49,8 @@ pub const CODE_ADDRESS: u64 = 0x40_0000;
 /// An ELF file to be made. Each field is written as it stands, right or wrong.
 #[derive(Clone, Debug)]
 pub struct ElfFile {
+    /// Whose files have this shape: how long the fields are. Of a number that is too long the upper half is lost.
+    pub shape: Machine,
     /// The first four bytes.
     pub magic: [u8; 4],
     /// 64-bit or 32-bit.
@@ -44,6 +63,8 @@ pub struct ElfFile {
     pub kind: u16,
     /// Which processor it is for, `e_machine`.
     pub machine: u16,
+    /// What belongs to the processor, `e_flags`.
+    pub flags: u32,
     /// The entry point.
     pub entry: u64,
     /// Where the program headers begin; they are written behind the file header all the same.
@@ -80,16 +101,27 @@ pub struct ElfSegment {
 impl ElfFile {
     /// A static executable for this machine, without segments.
     pub fn new(entry: u64) -> Self {
+        Self::new_for(Machine::X86_64, entry)
+    }
+
+    /// A static executable for either machine, without segments.
+    pub fn new_for(machine: Machine, entry: u64) -> Self {
+        let (class, number) = match machine {
+            Machine::X86_64 => (ELFCLASS64, EM_X86_64),
+            Machine::RiscV32 => (ELFCLASS32, EM_RISCV),
+        };
         Self {
+            shape: machine,
             magic: ELFMAGIC,
-            class: ELFCLASS64,
+            class,
             byte_order: ELFDATA2LSB,
             version: EV_CURRENT,
             kind: ET_EXEC,
-            machine: EM_X86_64,
+            machine: number,
+            flags: 0,
             entry,
-            program_header_offset: u64::from(FILE_HEADER_SIZE),
-            program_header_size: PROGRAM_HEADER_SIZE,
+            program_header_offset: u64::from(file_header_size(machine)),
+            program_header_size: program_header_size(machine),
             program_header_count: None,
             segments: vec![],
         }
@@ -97,8 +129,17 @@ impl ElfFile {
 
     /// A good program: an endless loop at [`CODE_ADDRESS`].
     pub fn program() -> Self {
-        // jmp to itself
-        Self::new(CODE_ADDRESS).with(ElfSegment::read_execute(CODE_ADDRESS, &[0xeb, 0xfe]))
+        Self::program_for(Machine::X86_64)
+    }
+
+    /// The same for either machine.
+    pub fn program_for(machine: Machine) -> Self {
+        // jmp to itself, c.j to itself
+        let code = match machine {
+            Machine::X86_64 => [0xeb, 0xfe],
+            Machine::RiscV32 => [0x01, 0xa0],
+        };
+        Self::new_for(machine, CODE_ADDRESS).with(ElfSegment::read_execute(CODE_ADDRESS, &code))
     }
 
     /// The same file with one more segment.
@@ -112,13 +153,14 @@ impl ElfFile {
     /// address.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut data = vec![];
-        let data_offset = u64::from(FILE_HEADER_SIZE) + u64::from(PROGRAM_HEADER_SIZE) * self.segments.len() as u64;
+        let header_size = u64::from(program_header_size(self.shape));
+        let data_offset = u64::from(file_header_size(self.shape)) + header_size * self.segments.len() as u64;
         let mut file = self.file_header();
         for segment in &self.segments {
             let end = data_offset + data.len() as u64;
             let padding = segment.address.wrapping_sub(end) % PAGE_SIZE as u64;
             data.extend((0..padding).map(|_| 0xcc_u8));
-            file.extend(segment.program_header(end + padding));
+            file.extend(segment.program_header(self.shape, end + padding));
             data.extend(&segment.data);
         }
         file.extend(data);
@@ -132,15 +174,16 @@ impl ElfFile {
         bytes.extend(self.kind.to_le_bytes());
         bytes.extend(self.machine.to_le_bytes());
         bytes.extend(u32::from(self.version).to_le_bytes());
-        bytes.extend(self.entry.to_le_bytes());
-        bytes.extend(self.program_header_offset.to_le_bytes());
-        bytes.extend(0_u64.to_le_bytes()); // section headers: none
-        bytes.extend(0_u32.to_le_bytes()); // flags
-        bytes.extend(FILE_HEADER_SIZE.to_le_bytes());
+        bytes.extend(number(self.shape, self.entry));
+        bytes.extend(number(self.shape, self.program_header_offset));
+        bytes.extend(number(self.shape, 0)); // section headers: none
+        bytes.extend(self.flags.to_le_bytes());
+        let size = file_header_size(self.shape);
+        bytes.extend(size.to_le_bytes());
         bytes.extend(self.program_header_size.to_le_bytes());
         let count = self.segments.len().try_into().unwrap_or(u16::MAX);
         bytes.extend(self.program_header_count.unwrap_or(count).to_le_bytes());
-        bytes.resize(FILE_HEADER_SIZE.into(), 0); // section headers: size, number, names
+        bytes.resize(size.into(), 0); // section headers: size, number, names
         bytes
     }
 }
@@ -191,16 +234,30 @@ impl ElfSegment {
         Self { size_bytes, ..self }
     }
 
-    fn program_header(&self, offset: u64) -> Vec<u8> {
-        let mut bytes = vec![];
-        bytes.extend(self.kind.to_le_bytes());
-        bytes.extend(self.flags.to_le_bytes());
-        bytes.extend(self.offset.unwrap_or(offset).to_le_bytes());
-        bytes.extend(self.address.to_le_bytes());
-        bytes.extend(self.address.to_le_bytes()); // physical address: the same
-        bytes.extend(self.file_bytes.unwrap_or(self.data.len() as u64).to_le_bytes());
-        bytes.extend(self.size_bytes.to_le_bytes());
-        bytes.extend(self.alignment.to_le_bytes());
-        bytes
+    fn program_header(&self, shape: Machine, offset: u64) -> Vec<u8> {
+        let (kind, flags) = (self.kind.to_le_bytes(), self.flags.to_le_bytes());
+        let numbers = [
+            self.offset.unwrap_or(offset),
+            self.address,
+            self.address, // physical address: the same
+            self.file_bytes.unwrap_or(self.data.len() as u64),
+            self.size_bytes,
+        ];
+        let numbers = numbers.into_iter().flat_map(|field| number(shape, field));
+        let alignment = number(shape, self.alignment);
+        // The flags changed places, for the sake of alignment (System V gABI, "Program Header").
+        match shape {
+            Machine::X86_64 => kind.into_iter().chain(flags).chain(numbers).chain(alignment).collect(),
+            Machine::RiscV32 => kind.into_iter().chain(numbers).chain(flags).chain(alignment).collect(),
+        }
     }
+}
+
+/// A field that is as long as the machine's addresses.
+fn number(shape: Machine, field: u64) -> Vec<u8> {
+    let size = match shape {
+        Machine::X86_64 => 8,
+        Machine::RiscV32 => 4,
+    };
+    field.to_le_bytes().into_iter().take(size).collect()
 }

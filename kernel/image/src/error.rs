@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{MAX_PROGRAM_HEADERS, MAX_SEGMENTS, USER_END, USER_START};
+use crate::{MAX_PROGRAM_HEADERS, MAX_SEGMENTS, Machine, USER_START};
 
 /// Which segment is meant, as the file states it, right or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum ImageError {
     UnknownVersion,
     /// The file is not for a 64-bit processor.
     Not64Bit,
+    /// The file is not for a 32-bit processor.
+    Not32Bit,
     /// The file is not for a little-endian processor.
     NotLittleEndian,
     /// The file is for another processor.
@@ -43,6 +45,13 @@ pub enum ImageError {
         /// The processor's ELF number, `e_machine`.
         machine: u16,
     },
+    /// The file is for another processor of 32 bits.
+    NotRiscV {
+        /// The processor's ELF number, `e_machine`.
+        machine: u16,
+    },
+    /// The program is for a processor of RISC-V with floating-point registers.
+    FloatingPoint,
     /// The file is not an executable with fixed addresses, but an object file, a library or position-independent.
     NotStaticExecutable {
         /// What it is instead, `e_type`.
@@ -53,10 +62,12 @@ pub enum ImageError {
         /// How many.
         count: usize,
     },
-    /// The size stated for a program header is not that of a 64-bit ELF file.
+    /// The size stated for a program header is not that of such an ELF file.
     WrongProgramHeaderSize {
         /// The size stated.
         size_bytes: u16,
+        /// What it must be.
+        right: usize,
     },
     /// The table of program headers reaches beyond the end of the file.
     ProgramHeadersOutsideFile {
@@ -112,10 +123,12 @@ pub enum ImageError {
         /// Which one.
         segment: Place,
     },
-    /// A segment is not between [`USER_START`] and [`USER_END`].
+    /// A segment is not between [`USER_START`] and [`Machine::end`].
     OutsideUserSpace {
         /// Which one.
         segment: Place,
+        /// Which machine the program is for.
+        machine: Machine,
     },
     /// A segment asks to be writable and executable.
     WritableAndExecutable {
@@ -150,6 +163,11 @@ pub enum ImageError {
         /// The entry point stated.
         entry: u64,
     },
+    /// The entry point is an odd address, and instructions of RISC-V are at even ones.
+    OddEntry {
+        /// The entry point stated.
+        entry: u64,
+    },
 }
 
 impl fmt::Display for ImageError {
@@ -161,9 +179,16 @@ impl fmt::Display for ImageError {
             }
             Self::UnknownVersion => write!(f, "the file is of an unknown version of ELF"),
             Self::Not64Bit => write!(f, "the file is not for a 64-bit processor"),
+            Self::Not32Bit => write!(f, "the file is not for a 32-bit processor"),
             Self::NotLittleEndian => write!(f, "the file is not for a little-endian processor"),
             Self::NotX86_64 { machine } => {
                 write!(f, "the file is for another processor: ELF machine {machine}, where x86-64 is 62")
+            }
+            Self::NotRiscV { machine } => {
+                write!(f, "the file is for another processor: ELF machine {machine}, where RISC-V is 243")
+            }
+            Self::FloatingPoint => {
+                write!(f, "the program needs floating-point registers: it is to be compiled for the ABI ilp32")
             }
             Self::NotStaticExecutable { kind } => {
                 write!(f, "the file is not a static executable: ELF type {kind}, where that is 2 (ET_EXEC)")
@@ -171,8 +196,8 @@ impl fmt::Display for ImageError {
             Self::TooManyProgramHeaders { count } => {
                 write!(f, "the file has {count} program headers; at most {MAX_PROGRAM_HEADERS} are supported")
             }
-            Self::WrongProgramHeaderSize { size_bytes } => {
-                write!(f, "the file states a size of {size_bytes} bytes for a program header instead of 56")
+            Self::WrongProgramHeaderSize { size_bytes, right } => {
+                write!(f, "the file states a size of {size_bytes} bytes for a program header instead of {right}")
             }
             Self::ProgramHeadersOutsideFile { offset, count, file_size } => write!(
                 f,
@@ -199,8 +224,14 @@ impl fmt::Display for ImageError {
                 "{segment} is misaligned: its address and its file offset {offset:#x} differ modulo {alignment:#x}"
             ),
             Self::AddressOverflow { segment } => write!(f, "{segment} ends beyond the highest 64-bit address"),
-            Self::OutsideUserSpace { segment } => {
-                write!(f, "{segment} is outside of user space, {USER_START:#x} to {USER_END:#x}")
+            Self::OutsideUserSpace { segment, machine } => {
+                let (start, end) = (USER_START, machine.end());
+                match machine {
+                    Machine::X86_64 => write!(f, "{segment} is outside of user space, {start:#x} to {end:#x}"),
+                    Machine::RiscV32 => {
+                        write!(f, "{segment} is outside of a RISC-V program's memory, {start:#x} to {end:#x}")
+                    }
+                }
             }
             Self::WritableAndExecutable { segment } => write!(f, "{segment} is both writable and executable"),
             Self::NoAccess { segment } => write!(f, "{segment} is neither readable, writable nor executable"),
@@ -212,6 +243,7 @@ impl fmt::Display for ImageError {
             Self::EntryNotExecutable { entry } => {
                 write!(f, "the entry point {entry:#x} is not in an executable segment")
             }
+            Self::OddEntry { entry } => write!(f, "the entry point {entry:#x} is odd, which no RISC-V instruction is"),
         }
     }
 }

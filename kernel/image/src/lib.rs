@@ -9,6 +9,8 @@
 //! - the bytes of every segment are inside the file, and are not more than the memory they go to;
 //! - the entry point is in an executable segment.
 //!
+//! A program is for this machine or, from chapter 10 on, for RISC-V: see [`Machine`]. Those are in the lowest 4 GiB.
+//!
 //! Only static executables (`ET_EXEC`) are accepted: there is no interpreter and nothing to relocate. Sections are not
 //! looked at. Nothing is allocated, nothing panics, and the work is bounded by [`MAX_PROGRAM_HEADERS`].
 //!
@@ -41,6 +43,7 @@ extern crate alloc;
 pub mod builder;
 mod error;
 mod header;
+mod machine;
 mod segment;
 
 use elf::abi::{PT_DYNAMIC, PT_INTERP, PT_LOAD};
@@ -49,6 +52,7 @@ use flatmk_abi::layout;
 pub use error::{ImageError, Place};
 pub use flatmk_abi::Access;
 pub use flatmk_abi::layout::{USER_END, USER_START};
+pub use machine::Machine;
 pub use segment::{Page, Pages, Segment};
 
 /// The size of a page in bytes, for slices and arrays.
@@ -64,27 +68,46 @@ pub const MAX_PROGRAM_HEADERS: usize = 64;
 /// A checked plan of what to load.
 #[derive(Clone, Debug)]
 pub struct Image<'file> {
+    machine: Machine,
     entry: u64,
     /// In the order of the file, filled from the front.
     segments: [Option<Segment<'file>>; MAX_SEGMENTS],
 }
 
 impl<'file> Image<'file> {
-    /// Checks a whole file.
+    /// Checks a whole file of a program for this machine.
     ///
     /// # Errors
     ///
     /// The first fault found, in this order: the file header, then each program header by itself and against the
     /// segments before it, then the entry point.
     pub fn parse(file: &'file [u8]) -> Result<Self, ImageError> {
-        let header = header::file_header(file)?;
-        let mut image = Self { entry: header.e_entry, segments: [None; MAX_SEGMENTS] };
-        for (index, program_header) in header::program_headers(file, &header)?.iter().enumerate() {
+        Self::parse_for(Machine::X86_64, file)
+    }
+
+    /// The same for whichever machine the program is.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_any(file: &'file [u8]) -> Result<Self, ImageError> {
+        Self::parse_for(Machine::guess(file), file)
+    }
+
+    /// The same for a given machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_for(machine: Machine, file: &'file [u8]) -> Result<Self, ImageError> {
+        let header = header::file_header(machine, file)?;
+        let mut image = Self { machine, entry: header.e_entry, segments: [None; MAX_SEGMENTS] };
+        for (index, program_header) in header::program_headers(machine, file, &header)?.iter().enumerate() {
             match program_header.p_type {
                 PT_INTERP => return Err(ImageError::NeedsInterpreter { index }),
                 PT_DYNAMIC => return Err(ImageError::NeedsRelocation { index }),
                 PT_LOAD => {
-                    if let Some(segment) = Segment::check(file, index, &program_header)? {
+                    if let Some(segment) = Segment::check(machine, file, index, &program_header)? {
                         image.add(segment)?;
                     }
                 }
@@ -93,6 +116,11 @@ impl<'file> Image<'file> {
         }
         image.check_entry()?;
         Ok(image)
+    }
+
+    /// Which machine the program is for.
+    pub fn machine(&self) -> Machine {
+        self.machine
     }
 
     /// The address of the first instruction. It is in one of the executable segments.
@@ -125,8 +153,11 @@ impl<'file> Image<'file> {
         }
         let is_code = |segment: &Segment<'_>| segment.access() == Access::ReadExecute && segment.contains(self.entry);
         match self.segments().find(is_code) {
-            Some(_) => Ok(()),
             None => Err(ImageError::EntryNotExecutable { entry: self.entry }),
+            Some(_) if self.machine == Machine::RiscV32 && !self.entry.is_multiple_of(2) => {
+                Err(ImageError::OddEntry { entry: self.entry })
+            }
+            Some(_) => Ok(()),
         }
     }
 }

@@ -6,7 +6,7 @@ use elf::abi::{PF_R, PF_W, PF_X};
 use elf::segment::ProgramHeader;
 
 use crate::header::slice;
-use crate::{Access, ImageError, PAGE_SIZE, Place, USER_END, USER_START};
+use crate::{Access, ImageError, Machine, PAGE_SIZE, Place, USER_START};
 
 const PAGE_BYTES: u64 = PAGE_SIZE as u64;
 
@@ -20,7 +20,12 @@ pub struct Segment<'file> {
 
 impl<'file> Segment<'file> {
     /// Checks a loadable segment by itself; `None` if it takes no memory.
-    pub(crate) fn check(file: &'file [u8], index: usize, header: &ProgramHeader) -> Result<Option<Self>, ImageError> {
+    pub(crate) fn check(
+        machine: Machine,
+        file: &'file [u8],
+        index: usize,
+        header: &ProgramHeader,
+    ) -> Result<Option<Self>, ImageError> {
         let place = Place { index, address: header.p_vaddr, size_bytes: header.p_memsz };
         if header.p_filesz > header.p_memsz {
             return Err(ImageError::FileLargerThanMemory { segment: place, file_bytes: header.p_filesz });
@@ -29,7 +34,7 @@ impl<'file> Segment<'file> {
             return Ok(None);
         }
         check_alignment(place, header)?;
-        check_range(place)?;
+        check_range(machine, place)?;
         let access = access(place, header.p_flags)?;
         // The offset of a segment without bytes means nothing, and linkers let it point behind the end of the file.
         let data = if header.p_filesz == 0 { Some(&[][..]) } else { slice(file, header.p_offset, header.p_filesz) };
@@ -161,11 +166,11 @@ fn check_alignment(place: Place, header: &ProgramHeader) -> Result<(), ImageErro
 }
 
 /// Every page of the segment must be in user space. From here on, sums of its addresses cannot overflow.
-fn check_range(place: Place) -> Result<(), ImageError> {
+fn check_range(machine: Machine, place: Place) -> Result<(), ImageError> {
     let end = place.address.checked_add(place.size_bytes).ok_or(ImageError::AddressOverflow { segment: place })?;
     // Both bounds are page aligned, so what is true of the bytes is true of their pages.
-    if place.address < USER_START || end > USER_END {
-        return Err(ImageError::OutsideUserSpace { segment: place });
+    if place.address < USER_START || end > machine.end() {
+        return Err(ImageError::OutsideUserSpace { segment: place, machine });
     }
     Ok(())
 }

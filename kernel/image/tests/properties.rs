@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment, FILE_HEADER_SIZE, PROGRAM_HEADER_SIZE};
-use flatmk_image::{Access, Image, ImageError, MAX_SEGMENTS, PAGE_SIZE, Segment, USER_END, USER_START};
+use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment, file_header_size, program_header_size};
+use flatmk_image::{Access, Image, ImageError, MAX_SEGMENTS, Machine, PAGE_SIZE, Segment, USER_END, USER_START};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -13,7 +13,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 
 /// Checks the promises of an accepted plan, or that a refusal has a sentence.
 fn check(file: &[u8]) -> Result<Vec<Segment<'_>>, ImageError> {
-    let image = Image::parse(file).inspect_err(|error| assert!(!error.to_string().is_empty()))?;
+    let image = Image::parse_any(file).inspect_err(|error| assert!(!error.to_string().is_empty()))?;
     let segments = image.segments().collect::<Vec<_>>();
     assert!((1..=MAX_SEGMENTS).contains(&segments.len()));
     assert!(segments.iter().any(|code| code.access() == Access::ReadExecute
@@ -24,14 +24,14 @@ fn check(file: &[u8]) -> Result<Vec<Segment<'_>>, ImageError> {
     ranges.sort_by_key(|range| range.start);
     assert!(ranges.is_sorted_by(|one, two| one.end <= two.start), "segments overlap: {ranges:x?}");
     for segment in &segments {
-        check_segment(file, segment);
+        check_segment(file, image.machine(), segment);
     }
     Ok(segments)
 }
 
-fn check_segment(file: &[u8], segment: &Segment<'_>) {
+fn check_segment(file: &[u8], machine: Machine, segment: &Segment<'_>) {
     let Range { start, end } = segment.page_range();
-    assert!(start % PAGE == 0 && USER_START <= start && start < end && end <= USER_END, "{segment:x?}");
+    assert!(start % PAGE == 0 && USER_START <= start && start < end && end <= machine.end(), "{segment:x?}");
     assert_eq!(end - start, segment.page_count() * PAGE);
     assert_eq!(start + segment.offset_in_first_page() as u64, segment.place().address);
     assert!(segment.data().len() as u64 <= segment.size_bytes());
@@ -62,7 +62,8 @@ fn check_segment(file: &[u8], segment: &Segment<'_>) {
 
 /// Numbers at which arithmetic goes wrong, and any others.
 fn number() -> impl Strategy<Value = u64> {
-    let edges = [0, 1, 2, 0x1000, CODE_ADDRESS, USER_END, 1 << 47, 0xffff_8000_0000_0000, i64::MAX as u64, u64::MAX];
+    let edges =
+        [0, 1, 2, 0x1000, CODE_ADDRESS, USER_END, 1 << 32, 1 << 47, 0xffff_8000_0000_0000, i64::MAX as u64, u64::MAX];
     prop_oneof![
         (select(edges.to_vec()), -2_i64..=2).prop_map(|(edge, step)| edge.wrapping_add_signed(step)),
         (select(edges.to_vec()), any::<i16>()).prop_map(|(edge, step)| edge.wrapping_add_signed(step.into())),
@@ -71,11 +72,15 @@ fn number() -> impl Strategy<Value = u64> {
     ]
 }
 
+fn machine() -> impl Strategy<Value = Machine> {
+    select(vec![Machine::X86_64, Machine::RiscV32])
+}
+
 /// Files as a linker makes them, as a list of (gap before in pages, offset in page, data, zeros behind).
 fn good_file() -> impl Strategy<Value = ElfFile> {
     let segment = (0..4_u64, 0..PAGE, vec(any::<u8>(), 1..9000), 0..9000_u64, select(vec![4_u32, 5, 6]));
-    vec(segment, 0..MAX_SEGMENTS - 1).prop_map(|segments| {
-        let mut file = ElfFile::program();
+    (machine(), vec(segment, 0..MAX_SEGMENTS - 1)).prop_map(|(machine, segments)| {
+        let mut file = ElfFile::program_for(machine);
         let mut page = CODE_ADDRESS + PAGE;
         for (gap, offset, data, zeros, flags) in segments {
             let address = page + gap * PAGE + offset;
@@ -121,21 +126,22 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_a_good_file_header(rest in vec(any::<u8>(), 0..2048), count in 0..80_u16) {
-        let header = ElfFile { program_header_count: Some(count), ..ElfFile::new(CODE_ADDRESS) };
+    fn any_bytes_behind_a_good_file_header(machine in machine(), rest in vec(any::<u8>(), 0..2048), count in 0..80_u16) {
+        let header = ElfFile { program_header_count: Some(count), ..ElfFile::new_for(machine, CODE_ADDRESS) };
         let _ = check(&[header.to_bytes(), rest].concat());
     }
 
     #[test]
-    fn any_segments(segments in vec(any_segment(), 1..20), with_code in any::<bool>()) {
-        let mut file = if with_code { ElfFile::program() } else { ElfFile::new(segments[0].address) };
+    fn any_segments(machine in machine(), segments in vec(any_segment(), 1..20), with_code in any::<bool>()) {
+        let without = ElfFile::new_for(machine, segments[0].address);
+        let mut file = if with_code { ElfFile::program_for(machine) } else { without };
         file.segments.extend(segments);
         let _ = check(&file.to_bytes());
     }
 
     #[test]
-    fn one_wrong_segment_besides_the_code(segment in any_segment()) {
-        let _ = check(&ElfFile::program().with(segment).to_bytes());
+    fn one_wrong_segment_besides_the_code(machine in machine(), segment in any_segment()) {
+        let _ = check(&ElfFile::program_for(machine).with(segment).to_bytes());
     }
 }
 
@@ -158,7 +164,8 @@ proptest! {
     fn changed_bytes(file in good_file(), changes in vec((any::<Index>(), any::<u8>()), 1..8)) {
         let mut bytes = file.to_bytes();
         // Only the headers decide anything.
-        let headers = usize::from(FILE_HEADER_SIZE) + usize::from(PROGRAM_HEADER_SIZE) * file.segments.len();
+        let [header, one] = [file_header_size(file.shape), program_header_size(file.shape)].map(usize::from);
+        let headers = header + one * file.segments.len();
         for (index, byte) in changes {
             bytes[index.index(headers)] = byte;
         }
@@ -169,9 +176,13 @@ proptest! {
     fn changed_numbers(file in good_file(), changes in vec((any::<Index>(), number()), 1..4)) {
         let mut bytes = file.to_bytes();
         // Entry point and table of program headers, and then all words of all program headers.
-        let words = [3, 4].into_iter().chain(8..8 + file.segments.len() * 7).collect::<Vec<_>>();
+        let (size, first, words) = match file.shape {
+            Machine::X86_64 => (8, 3, 8..8 + file.segments.len() * 7),
+            Machine::RiscV32 => (4, 6, 13..13 + file.segments.len() * 8),
+        };
+        let words = [first, first + 1].into_iter().chain(words).collect::<Vec<_>>();
         for (index, number) in changes {
-            bytes[index.get(&words) * 8..][..8].copy_from_slice(&number.to_le_bytes());
+            bytes[index.get(&words) * size..][..size].copy_from_slice(&number.to_le_bytes()[..size]);
         }
         let _ = check(&bytes);
     }

@@ -2,7 +2,7 @@
 
 use elf::abi::{ELFCLASS32, ELFDATA2MSB, EM_RISCV, ET_DYN, PF_R, PF_W, PF_X};
 use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment, FILE_HEADER_SIZE};
-use flatmk_image::{Image, ImageError, MAX_PROGRAM_HEADERS, MAX_SEGMENTS, Place, USER_END, USER_START};
+use flatmk_image::{Image, ImageError, MAX_PROGRAM_HEADERS, MAX_SEGMENTS, Machine, Place, USER_END, USER_START};
 
 /// Where the tests put a second segment.
 const SECOND: u64 = CODE_ADDRESS + 0x1000;
@@ -89,7 +89,7 @@ fn the_number_of_program_headers_is_limited() {
 fn a_wrong_size_of_program_headers_is_refused() {
     for size_bytes in [0, 32, 55, 57, u16::MAX] {
         let file = ElfFile { program_header_size: size_bytes, ..ElfFile::program() };
-        assert_eq!(refusal(&file), ImageError::WrongProgramHeaderSize { size_bytes });
+        assert_eq!(refusal(&file), ImageError::WrongProgramHeaderSize { size_bytes, right: 56 });
     }
 }
 
@@ -183,7 +183,7 @@ fn segments_outside_of_user_space_are_refused() {
     ];
     for (address, size_bytes) in outside {
         let (error, segment) = refusal_with(&ElfSegment::read(address, b"x").sized(size_bytes));
-        assert_eq!(error, ImageError::OutsideUserSpace { segment });
+        assert_eq!(error, ImageError::OutsideUserSpace { segment, machine: Machine::X86_64 });
     }
 }
 

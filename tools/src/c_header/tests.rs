@@ -7,7 +7,7 @@ use std::process::Command;
 
 use flatmk_abi::{
     Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, MissingCapability, NO_TIMEOUT,
-    WINDOW_SHIFT, WRITE_LIMIT_BYTES, layout, slots,
+    SOFTUSER_ENTRY, WINDOW_SHIFT, WRITE_LIMIT_BYTES, layout, slots,
 };
 
 use super::functions::function;
@@ -33,6 +33,7 @@ fn constants() -> Vec<(&'static str, u64)> {
     let constants = constants![
         MESSAGE_WORDS,
         FLAG_NO_WAIT,
+        SOFTUSER_ENTRY,
         WINDOW_SHIFT,
         FLAGS_WINDOW,
         SOFTUSER_ENTRY,
@@ -176,7 +177,7 @@ fn every_constant_is_compared() {
 #[test]
 fn numbers_and_functions_are_right_in_c() {
     let clang = Command::new("clang").arg("--version").output().ok().map(|_| "clang".into());
-    for compiler in std::iter::once(c_program::compiler()).chain(clang) {
+    for compiler in std::iter::once(c_program::Target::Native.compiler()).chain(clang) {
         for optimization in ["-O0", "-O2"] {
             let options = ["-x", "c", "-std=c11", optimization];
             let complaint = complaint(&compiler, &options, &assertions("_Static_assert"));
@@ -196,7 +197,7 @@ fn numbers_and_functions_are_right_in_cpp() {
 #[test]
 fn a_wrong_number_is_noticed() {
     let source = "#include <flatmk.h>\n_Static_assert(FLATMK_OPERATION_YIELD == 3, \"yield\");\n";
-    assert!(complaint(c_program::compiler(), &["-x", "c", "-std=c11"], source).contains("yield"));
+    assert!(complaint(c_program::Target::Native.compiler(), &["-x", "c", "-std=c11"], source).contains("yield"));
 }
 
 /// A program for this machine, in which the body of an entry comes to its end.
@@ -212,7 +213,7 @@ fn an_entry_whose_body_comes_back_ends_at_an_invalid_instruction() {
     let (source, program) = (folder.path().join("main.c"), folder.path().join("program"));
     fs::write(&source, PROGRAM).unwrap();
     fs::write(folder.path().join("flatmk.h"), header(workspace::root()).unwrap()).unwrap();
-    let mut compiler = Command::new(c_program::compiler());
+    let mut compiler = Command::new(c_program::Target::Native.compiler());
     let status = compiler.arg("-I").arg(folder.path()).arg(&source).arg("-o").arg(&program).status().unwrap();
     assert!(status.success());
     assert_eq!(Command::new(program).status().unwrap().signal(), Some(SIGILL));

@@ -9,14 +9,15 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
-use crate::workspace::{BARE_TARGET, Executable};
+use crate::workspace::{BARE_TARGET, Executable, RISCV_TARGET};
 use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, workspace};
 
 pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 4] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser"];
+const HOST_TESTS: [&str; 7] =
+    ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser", "forth", "key-decoder", "packet-filter"];
 
 /// The crate of this program.
 const HOST_PROGRAM: &str = "flatmk-tools";
@@ -96,7 +97,8 @@ fn plan(scope: Scope) -> Vec<Step> {
         None => {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
-            steps.extend([clippy_of_programs(), clippy_of_host(), host_program_tests(), host_tests(), model()]);
+            steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_host()]);
+            steps.extend([host_program_tests(), host_tests(), model()]);
             // The slower emulator boots each test once only, below.
             steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu, Length::Short)));
             steps.extend(EMULATORS.map(all_emulator_tests));
@@ -145,6 +147,16 @@ fn clippy_of_programs() -> Step {
         "warnings",
     ];
     Step::command("lints of the user programs", "cargo", &[&bare[..], &host].concat())
+}
+
+/// What is said in the words of this processor, and the programs.
+fn clippy_of_riscv() -> Step {
+    let mut arguments = vec!["clippy", "--quiet", "--target", RISCV_TARGET, "--package", "flatmk-runtime"];
+    // Without the list the step before has failed already.
+    let programs = workspace::softuser_packages().unwrap_or_default();
+    arguments.extend(programs.into_iter().flat_map(|program| ["--package", program]));
+    arguments.extend(["--", "--deny", "warnings"]);
+    Step::command("lints of the programs for RISC-V", "cargo", &arguments)
 }
 
 fn clippy_of_host() -> Step {

@@ -5,6 +5,7 @@ pub(crate) mod book;
 pub(crate) mod boot;
 pub(crate) mod image;
 pub(crate) mod run;
+pub(crate) mod softuser;
 pub(crate) mod test;
 
 use std::path::{Path, PathBuf};

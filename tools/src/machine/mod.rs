@@ -92,7 +92,7 @@ pub enum Counting {
 /// What stands in the boot ramdisk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ramdisk {
-    /// The boot options and, from chapter 5 on, the user programs.
+    /// The boot options, from chapter 5 on the user programs and from chapter 10 on those for RISC-V.
     #[default]
     Standard,
     /// The boot options and these files.
@@ -347,7 +347,10 @@ pub fn write_standard_ramdisk(
     options: &BootOptions,
     path: &std::path::Path,
 ) -> Result<(), MachineError> {
-    let files = if kernel.has_programs() { workspace::user_programs(kernel.root_package())? } else { Vec::new() };
+    let mut files = if kernel.has_programs() { workspace::user_programs(kernel.root_package())? } else { Vec::new() };
+    if kernel.has_softuser() {
+        files.extend(workspace::softuser_programs()?);
+    }
     let file = File::create(path).map_err(ImageError::write(path))?;
     ramdisk::write(file, options, &files).map_err(ImageError::write(path))?;
     Ok(())

@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+mod softuser;
+
 use core::slice;
 
 use flatmk_abi::layout::ROOT_RAMDISK;
@@ -56,7 +58,9 @@ fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
     let ramdisk = unsafe { slice::from_raw_parts(ROOT_RAMDISK as *const u8, ramdisk_bytes as usize) };
     let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program in the archive");
     let outcome = if calls_are_there() {
-        run_benchmark(&archive, memory).and_then(|()| run_hello(&archive, memory))
+        run_benchmark(&archive, memory)
+            .and_then(|()| run_hello(&archive, memory))
+            .and_then(|()| softuser::run(&archive, memory))
     } else {
         println!("root task: this kernel has no calls between tasks yet, so there is nobody else to start");
         OWN_TASK.yield_now()
@@ -110,13 +114,17 @@ fn run_hello(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
 }
 // ANCHOR_END: hello
 
+/// The contents of a file of the ramdisk.
+fn find<'a>(archive: &TarArchiveRef<'a>, name: &str) -> Option<&'a [u8]> {
+    archive.entries().find(|entry| entry.filename().as_str() == Ok(name)).map(|entry| entry.data())
+}
+
 fn load(archive: &TarArchiveRef<'_>, name: &str, memory: Memory, first_slot: u64) -> Result<Program, Error> {
-    let file = archive.entries().find(|entry| entry.filename().as_str() == Ok(name));
-    let Some(file) = file else {
+    let Some(file) = find(archive, name) else {
         println!("root task: the ramdisk has no program {name}");
         return Err(Error::InvalidArgument);
     };
-    let image = Image::parse(file.data()).map_err(|error| {
+    let image = Image::parse_any(file).map_err(|error| {
         println!("root task: {name} cannot be loaded: {error}");
         Error::InvalidArgument
     })?;
@@ -140,8 +148,7 @@ fn wait_for_service(program: Program) -> Result<(), Error> {
 }
 
 fn is_interactive(archive: &TarArchiveRef<'_>) -> bool {
-    let options = archive.entries().find(|entry| entry.filename().as_str() == Ok("boot-options"));
-    let text = options.and_then(|file| core::str::from_utf8(file.data()).ok()).unwrap_or("");
+    let text = find(archive, "boot-options").and_then(|file| core::str::from_utf8(file).ok()).unwrap_or("");
     text.lines().any(|line| line.trim() == "interactive=yes")
 }
 

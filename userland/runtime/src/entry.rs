@@ -5,6 +5,7 @@ use core::panic::PanicInfo;
 
 use flatmk_abi::{FaultAnswer, Operation, slots};
 
+use crate::arch;
 use crate::console::Line;
 use crate::object::{Power, answer_with_window};
 
@@ -12,18 +13,7 @@ use crate::object::{Power, answer_with_window};
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
-        #[unsafe(naked)]
-        #[unsafe(no_mangle)]
-        extern "C" fn _start() -> ! {
-            // The stack is at its aligned top; the call aligns it as Rust expects.
-            core::arch::naked_asm!("mov rcx, r10", "call {start}", "ud2", start = sym start)
-        }
-
-        extern "C" fn start(argument: u64, _: u64, rdx: u64, r10: u64, r8: u64, r9: u64) -> ! {
-            let main: fn(u64, [u64; 4]) = $main;
-            main(argument, [rdx, r10, r8, r9]);
-            $crate::finish_start()
-        }
+        $crate::start!($main);
 
         #[panic_handler]
         fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
@@ -49,37 +39,6 @@ macro_rules! service {
         }
     };
 }
-
-/// The body of an entry: passes the message to a function, and returns with what is there afterwards. The second argument is
-/// an instruction before the call.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! serve {
-    ($handle:ident $(, $first:literal)?) => {
-        core::arch::naked_asm!(
-            "sub rsp, 32",
-            "mov [rsp], rdx",
-            "mov [rsp + 8], r10",
-            "mov [rsp + 16], r8",
-            "mov [rsp + 24], r9",
-            $($first,)?
-            "mov rsi, rsp",
-            "call {handle}",
-            "mov rdx, [rsp]",
-            "mov r10, [rsp + 8]",
-            "mov r8, [rsp + 16]",
-            "mov r9, [rsp + 24]",
-            "xor edi, edi",
-            "mov esi, 1",
-            "syscall",
-            // Only a return that is refused comes back.
-            "call {refused}",
-            "ud2",
-            handle = sym $handle,
-            refused = sym $crate::stop_faulting_caller,
-        )
-    };
-}
 // ANCHOR_END: service
 
 /// The same for a function `fn(context: u64, message: &mut [u64; 4], window: u64)`, to which capabilities come along: `window` has a bit for each slot
@@ -93,8 +52,7 @@ macro_rules! transfer_service {
                 let handler: fn(u64, &mut [u64; 4], u64) = $handler;
                 handler(context, message, window);
             }
-            // The third argument.
-            $crate::serve!(handle, "mov rdx, rsi")
+            $crate::serve!(handle, window)
         }
     };
 }
@@ -124,6 +82,5 @@ pub fn panic(information: &PanicInfo<'_>) -> ! {
     drop(line);
     // Where this program may, it ends the run: perhaps nobody else would. Elsewhere the kernel refuses, and the fault follows.
     Power(slots::POWER).off(Err(()));
-    // SAFETY: raises an exception, and does nothing else.
-    unsafe { core::arch::asm!("ud2", options(noreturn)) }
+    arch::stop()
 }

@@ -5,6 +5,7 @@
 
 use flatmk_abi::{Error, FLAG_NO_WAIT, FLAGS_WINDOW, NO_TIMEOUT, WINDOW_SHIFT, Words, slots};
 
+use crate::arch::entry_address;
 pub use crate::operations::{identify, return_with_flags};
 
 macro_rules! objects {
@@ -74,7 +75,7 @@ pub fn answer_with_window(answer: Words, window: u64) -> Error {
 impl Task {
     /// Makes an endpoint of the task whose entry is a function of this program; see [`make_endpoint_at`](Self::make_endpoint_at).
     pub fn make_endpoint(self, entry: extern "C" fn(), context_word: u64, table: Table, slot: u64) -> Done {
-        self.make_endpoint_at(entry as usize as u64, context_word, table, slot)
+        self.make_endpoint_at(entry_address(entry), context_word, table, slot)
     }
 }
 

@@ -4,10 +4,10 @@ use core::ptr;
 
 use flatmk_abi::layout::PAGE_SIZE;
 use flatmk_abi::slots::{self, SLOTS_PER_TABLE, nested};
-use flatmk_abi::{Access, Error, Kind, Rights};
-use flatmk_image::{Image, Page};
+use flatmk_abi::{Access, Error, Kind, Rights, SOFTUSER_ENTRY};
+use flatmk_image::{Image, Machine, Page};
 
-use crate::object::{AddressSpace, Frame, Memory, OWN_SPACE, OWN_TABLE, Table, Task};
+use crate::object::{AddressSpace, Frame, Memory, OWN_SPACE, OWN_TABLE, Softuser, Table, Task};
 
 /// The top of a program's stack.
 const STACK_TOP: u64 = 0x8000_0000;
@@ -30,6 +30,12 @@ const TASK: u64 = 3;
 const SCRATCH: u64 = 4;
 /// The first of the tables of its frames.
 pub const FIRST_FRAME_TABLE: u64 = 5;
+/// Of a program for RISC-V: the memory of its softuser pages, and the table in which these are, from slot 1 on.
+const SOFTUSER_MEMORY: u64 = FIRST_FRAME_TABLE + FRAME_TABLES;
+const SOFTUSER_TABLE: u64 = SOFTUSER_MEMORY + 1;
+
+/// How many softuser pages a program has: room for some thousand translated instructions.
+const SOFTUSER_PAGES: u64 = 16;
 
 /// A program that was loaded and not started yet, by its objects.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +60,7 @@ struct Loader {
 impl Program {
     // ANCHOR: load
     /// Loads a program. Everything of it is in a table in an empty slot of the caller's: deleting that ends the program. The program gets its
-    /// own task, table and space; whatever else it is to have is put into its table by the caller.
+    /// own task, table and space; whatever else it is to have is put into its table by the caller. One for RISC-V gets softuser pages, too.
     ///
     /// # Errors
     ///
@@ -82,7 +88,14 @@ impl Program {
             table.copy(slot, source, Rights::all())?;
         }
         task.configure(table, space, STACK_TOP)?;
-        Ok(Self { table, space, task, entry: image.entry() })
+        let entry = match image.machine() {
+            Machine::X86_64 => image.entry(),
+            Machine::RiscV32 => {
+                loader.add_softuser(task)?;
+                image.entry() | SOFTUSER_ENTRY
+            }
+        };
+        Ok(Self { table, space, task, entry })
     }
     // ANCHOR_END: load
 
@@ -117,6 +130,16 @@ impl Loader {
         self.memory.make(Kind::Frame, 1, table, slot)?;
         self.frames += 1;
         Ok(Frame(nested(table.0, slot)))
+    }
+
+    /// Gives the task its softuser pages. They must lie in a row, so they are made of memory that was never handed out.
+    fn add_softuser(&self, task: Task) -> Result<(), Error> {
+        self.memory.split(SOFTUSER_PAGES, self.all, SOFTUSER_MEMORY)?;
+        self.memory.make(Kind::Table, 1, self.all, SOFTUSER_TABLE)?;
+        let [memory, table] = [SOFTUSER_MEMORY, SOFTUSER_TABLE].map(|slot| nested(self.all.0, slot));
+        Memory(memory).make(Kind::Softuser, SOFTUSER_PAGES, Table(table), 1)?;
+        // None of its code is for this processor, so the stack is free for the other.
+        task.set_softuser(Softuser(nested(table, 1)), SOFTUSER_PAGES, STACK_TOP)
     }
 
     /// A frame is mapped by one capability in one place: it is filled through a copy, then mapped by the original.

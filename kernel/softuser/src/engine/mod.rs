@@ -15,6 +15,7 @@ mod cache;
 mod entry;
 mod handlers;
 mod operation;
+mod step;
 mod translate;
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
