@@ -30,7 +30,7 @@
 #define FLATMK_FLAGS_WINDOW (15 << FLATMK_WINDOW_SHIFT)
 
 /**
- * An entry address with this bit is one of RISC-V code: without the bit it is even, and below 4 GiB.
+ * An entry address with this bit is one of RISC-V code: without the bit it is even, and below `SOFTUSER_END`.
  */
 #define FLATMK_SOFTUSER_ENTRY (UINT64_C(1) << 63)
 
@@ -71,9 +71,10 @@
 #define FLATMK_USER_END UINT64_C(0x7ffffffff000)
 
 /**
- * A page that stays empty: RISC-V code, whose addresses end here, could reach it with the last bytes of an access that is not aligned.
+ * The end (exclusive) of what RISC-V code, whose addresses have 32 bits, can use. The page from here to 4 GiB stays empty in all spaces: the
+ * last bytes of an access that is not aligned could lie above 4 GiB if it could begin there.
  */
-#define FLATMK_SOFTUSER_END (UINT64_C(1) << 32)
+#define FLATMK_SOFTUSER_END UINT64_C(0xfffff000)
 
 /**
  * Where the kernel maps the boot ramdisk for the root task, read only.
@@ -314,7 +315,7 @@ enum flatmk_operation
     /**
      * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
      * change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
-     * While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
+     * While a task runs RISC-V code its `rip` is the address of that.
      */
     FLATMK_OPERATION_WRITE_REGISTER = 32,
     /**
@@ -332,7 +333,7 @@ enum flatmk_operation
     /**
      * Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
      * pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
-     * before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
+     * before. When one of them goes, or the task's address space, the task has none any more, and RISC-V code of it faults.
      */
     FLATMK_OPERATION_SET_SOFTUSER = 36,
 };
@@ -613,7 +614,7 @@ enum flatmk_fault_reason
      */
     FLATMK_FAULT_REASON_DEBUG = 1,
     /**
-     * The instruction `int3`; `rip` is behind it.
+     * The instruction `int3`, with `rip` behind it; or RISC-V's `ebreak`, with `rip` at it.
      */
     FLATMK_FAULT_REASON_BREAKPOINT = 3,
     /**
@@ -657,7 +658,7 @@ enum flatmk_fault_reason
      */
     FLATMK_FAULT_REASON_FLOATING_POINT = 16,
     /**
-     * An access to an address that is not aligned, where the program has asked for this check.
+     * An access to an address that is not aligned, where the program has asked for this check; or an atomic one of RISC-V code.
      */
     FLATMK_FAULT_REASON_ALIGNMENT = 17,
     /**
@@ -694,7 +695,7 @@ enum flatmk_fault_answer
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * It goes on where it was: the instruction is tried again, except after a breakpoint.
+     * It goes on where it was: the instruction is tried again, except after `int3`.
      */
     FLATMK_FAULT_ANSWER_RESUME = 0,
     /**
@@ -916,12 +917,14 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the slot of the callee's window is not empty
  * @retval FLATMK_ERROR_BUSY the callee serves another call, and the flag `NO_WAIT` is set or the chain of
  *     tasks that it waits for is longer than 1000
- * @retval FLATMK_ERROR_WOULD_DEADLOCK the callee waits, directly or through others, for the caller
+ * @retval FLATMK_ERROR_WOULD_DEADLOCK the callee waits, directly or through others, for the caller; or it is
+ *     the caller itself, but for native code that enters RISC-V code, without flags
  * @retval FLATMK_ERROR_CALLEE_GONE the callee, or the capability to return to the caller, was destroyed
  *     before it returned
  * @retval FLATMK_ERROR_CALLEE_FAULTED the callee faulted before it returned, and nobody mended it
- * @retval FLATMK_ERROR_INVALID_STATE the callee was never configured and started, or has stopped; or memory
- *     would come into a table within its own pages
+ * @retval FLATMK_ERROR_INVALID_STATE the callee was never configured and started, or has stopped; or the
+ *     endpoint is one of RISC-V code, and its task has no pages for that; or memory would come into a table
+ *     within its own pages
  * @retval FLATMK_ERROR_CALLEE_STOPPED the callee was stopped before it returned
  * @retval FLATMK_ERROR_INTERRUPTED the caller was stopped while it waited
  */
@@ -950,8 +953,8 @@ static inline struct flatmk_result flatmk_call(uint64_t endpoint, uint64_t messa
  * @retval FLATMK_ERROR_MISSING_RIGHT a capability in the window has no grant right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the caller has faulted, and word 0 is no answer to a fault
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the slot of the caller's window is not empty
- * @retval FLATMK_ERROR_INVALID_STATE a slot of the window is named and there is no caller; or memory would
- *     come into a table within its own pages
+ * @retval FLATMK_ERROR_INVALID_STATE a slot of the window is named, and there is no caller or RISC-V code
+ *     returns to the native code of its own task; or memory would come into a table within its own pages
  */
 static inline int64_t flatmk_return(uint64_t capability, uint64_t answer_word_0, uint64_t answer_word_1,
                                     uint64_t answer_word_2, uint64_t answer_word_3)
@@ -1066,7 +1069,7 @@ static inline int64_t flatmk_stop(uint64_t task)
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
  * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space; or it is one of RISC-V code, and odd
- *     or not below 4 GiB
+ *     or not below 0xffff_f000
  * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, is not stopped, or has lost its table or
  *     space; or the entry is one of RISC-V code, and it has no softuser state
  */
@@ -1403,7 +1406,7 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
  * @retval FLATMK_ERROR_ALREADY_MAPPED this frame capability is mapped, or another frame is mapped within the
  *     range
  * @retval FLATMK_ERROR_INVALID_ADDRESS the address is not a multiple of the frame's size, or not in user
- *     space, or it is 4 GiB, where a page stays empty
+ *     space; or the frame would cover the last page below 4 GiB, which stays empty
  */
 static inline int64_t flatmk_map(uint64_t address_space, uint64_t frame, uint64_t address, uint64_t access)
 {
@@ -1488,7 +1491,7 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table, uint64_t a
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space; or it is one of RISC-V code, and odd
- *     or not below 4 GiB
+ *     or not below 0xffff_f000
  */
 static inline int64_t flatmk_make_endpoint(uint64_t task, uint64_t entry_address, uint64_t context_word,
                                            uint64_t destination_table, uint64_t destination_slot)
@@ -1569,7 +1572,7 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
 /**
  * Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags
  * count that user mode may change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment
- * check and identification. While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
+ * check and identification. While a task runs RISC-V code its `rip` is the address of that.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param register_number register number, see `ReadRegisters`
@@ -1581,7 +1584,7 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the task has no register with this number, or the value has more than
  *     32 bits and the register is one of RISC-V
  * @retval FLATMK_ERROR_INVALID_ADDRESS the register is rip, and the value is not in user space, or the task
- *     runs RISC-V code and it is odd or not below 4 GiB
+ *     runs RISC-V code and it is odd or not below 0xffff_f000
  * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
  */
 static inline int64_t flatmk_write_register(uint64_t task, uint64_t register_number, uint64_t value)
@@ -1643,8 +1646,8 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
 /**
  * Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries
  * begin. The pages are those of capabilities in a row, and must lie in a row: such are made from memory of
- * which nothing was handed out before. When one of them goes the task has none any more, and stops if it runs
- * RISC-V code.
+ * which nothing was handed out before. When one of them goes, or the task's address space, the task has none
+ * any more, and RISC-V code of it faults.
  *
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @param capability_pointer_of_the_first_page capability pointer of the first page
@@ -1658,9 +1661,10 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; one of the pages has
  *     no manage right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the count is not 2 to 32, or the pages do not lie in a row
- * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 4 GiB, or not a multiple of 16
- * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, it runs RISC-V code or has pages already, or
- *     one of these serves a task
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 0xffff_f000, or not a multiple
+ *     of 16
+ * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, it runs RISC-V code, it has or had pages and
+ *     some of them are still there, or one of these serves a task
  */
 static inline int64_t flatmk_set_softuser(uint64_t task, uint64_t capability_pointer_of_the_first_page,
                                           uint64_t count, uint64_t stack_address)

@@ -33,7 +33,7 @@ reasons! {
     Divide = 0,
     /// A single step, or a breakpoint of the debug registers.
     Debug = 1,
-    /// The instruction `int3`; `rip` is behind it.
+    /// The instruction `int3`, with `rip` behind it; or RISC-V's `ebreak`, with `rip` at it.
     Breakpoint = 3,
     /// The instruction `into`, which 64-bit programs cannot execute.
     Overflow = 4,
@@ -55,7 +55,7 @@ reasons! {
     Page = 14,
     /// A floating-point error of the x87 instructions.
     FloatingPoint = 16,
-    /// An access to an address that is not aligned, where the program has asked for this check.
+    /// An access to an address that is not aligned, where the program has asked for this check; or an atomic one of RISC-V code.
     Alignment = 17,
     /// A floating-point error of the vector instructions.
     VectorFloatingPoint = 19,
@@ -79,7 +79,7 @@ impl FaultReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum FaultAnswer {
-    /// It goes on where it was: the instruction is tried again, except after a breakpoint.
+    /// It goes on where it was: the instruction is tried again, except after `int3`.
     Resume = 0,
     /// It goes on at the address in word 1.
     ResumeAt = 1,

@@ -14,8 +14,9 @@ pub const USER_START: u64 = 0x1000;
 /// two bytes would leave a non-canonical return address, and `sysret` to one faults in ring 0 (Intel SDM vol. 2B, SYSRET).
 pub const USER_END: u64 = 0x0000_7fff_ffff_f000;
 
-/// A page that stays empty: RISC-V code, whose addresses end here, could reach it with the last bytes of an access that is not aligned.
-pub const SOFTUSER_END: u64 = 1 << 32;
+/// The end (exclusive) of what RISC-V code, whose addresses have 32 bits, can use. The page from here to 4 GiB stays empty in all spaces: the
+/// last bytes of an access that is not aligned could lie above 4 GiB if it could begin there.
+pub const SOFTUSER_END: u64 = 0xffff_f000;
 
 /// Where the kernel maps the boot ramdisk for the root task, read only.
 pub const ROOT_RAMDISK: u64 = 0x0000_1000_0000_0000;

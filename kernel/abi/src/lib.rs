@@ -25,6 +25,9 @@
 //! It begins at an entry with the argument, or context word, in `a0` and `a1`, the message where results are, the window in `t0`, and its stack pointer
 //! in `sp`. All others are 0 when the task first runs RISC-V code; afterwards they are as that has left them.
 //!
+//! Native code enters RISC-V code of its own task by calling an endpoint of it; that returns as from any call. `wfi` rests until the next tick of
+//! the timer.
+//!
 //! `include/flatmk.h` says the same to programs in C, and `operations.rs` of the runtime library to programs in Rust; both are made from
 //! these sources.
 #![no_std]
@@ -65,7 +68,7 @@ pub const WINDOW_SHIFT: u32 = 12;
 /// Flags of a call or return: which slots of the window move along.
 pub const FLAGS_WINDOW: u64 = 0xf << WINDOW_SHIFT;
 
-/// An entry address with this bit is one of RISC-V code: without the bit it is even, and below 4 GiB.
+/// An entry address with this bit is one of RISC-V code: without the bit it is even, and below [`SOFTUSER_END`](layout::SOFTUSER_END).
 pub const SOFTUSER_ENTRY: u64 = 1 << 63;
 
 /// The time-out of [`Operation::Wait`] that never comes.

@@ -103,12 +103,12 @@ operations! {
     gives [any "answer word 0", any "answer word 1", any "answer word 2", any "answer word 3"];
     fails {
         Busy: "the callee serves another call, and the flag `NO_WAIT` is set or the chain of tasks that it waits for is longer than 1000",
-        WouldDeadlock: "the callee waits, directly or through others, for the caller",
+        WouldDeadlock: "the callee waits, directly or through others, for the caller; or it is the caller itself, but for native code that enters RISC-V code, without flags",
         CalleeGone: "the callee, or the capability to return to the caller, was destroyed before it returned",
         CalleeFaulted: "the callee faulted before it returned, and nobody mended it",
         CalleeStopped: "the callee was stopped before it returned",
         Interrupted: "the caller was stopped while it waited",
-        InvalidState: "the callee was never configured and started, or has stopped; or memory would come into a table within its own pages",
+        InvalidState: "the callee was never configured and started, or has stopped; or the endpoint is one of RISC-V code, and its task has no pages for that; or memory would come into a table within its own pages",
         MissingRight: "a slot of the window is named and the endpoint has no transfer right, or a capability in the window no grant right",
         InvalidCapability: "a slot of the window that is named is empty",
         SlotOccupied: "the slot of the callee's window is not empty",
@@ -125,7 +125,7 @@ operations! {
         InvalidArgument: "the caller has faulted, and word 0 is no answer to a fault",
         MissingRight: "a capability in the window has no grant right",
         SlotOccupied: "the slot of the caller's window is not empty",
-        InvalidState: "a slot of the window is named and there is no caller; or memory would come into a table within its own pages",
+        InvalidState: "a slot of the window is named, and there is no caller or RISC-V code returns to the native code of its own task; or memory would come into a table within its own pages",
     }
     /// Lets the other ready tasks run, each once, before the caller goes on.
     Yield = 2 on [Kind::Task], Rights::MANAGE;
@@ -176,7 +176,7 @@ operations! {
     Start = 7 on [Kind::Task], Rights::MANAGE;
     takes [address "entry address", any "argument"]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 4 GiB",
+        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 0xffff_f000",
         InvalidState: "the task is not configured, is not stopped, or has lost its table or space; or the entry is one of RISC-V code, and it has no softuser state",
     }
     /// Lets a task that is stopped go on with the registers that it has.
@@ -337,7 +337,7 @@ operations! {
         WrongKind: "the frame pointer names something else",
         MissingRight: "the frame lacks a right that the access needs",
         InvalidArgument: "the access is unknown",
-        InvalidAddress: "the address is not a multiple of the frame's size, or not in user space, or it is 4 GiB, where a page stays empty",
+        InvalidAddress: "the address is not a multiple of the frame's size, or not in user space; or the frame would cover the last page below 4 GiB, which stays empty",
         AlreadyMapped: "this frame capability is mapped, or another frame is mapped within the range",
         OutOfMemory: "the memory that the space was made from has too few pages for the page tables",
     }
@@ -381,7 +381,7 @@ operations! {
         slot "destination slot, 1 to 63",
     ]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 4 GiB",
+        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 0xffff_f000",
         InvalidCapability: "the destination table pointer names no capability",
         WrongKind: "the destination is not a table",
         MissingRight: "the destination table has no manage right",
@@ -417,12 +417,12 @@ operations! {
     }
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count that user mode may
     /// change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and identification.
-    /// While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
+    /// While a task runs RISC-V code its `rip` is the address of that.
     WriteRegister = 32 on [Kind::Task], Rights::MANAGE;
     takes [number(0..=63) "register number, see `ReadRegisters`", any "value"]; gives [];
     fails {
         InvalidArgument: "the task has no register with this number, or the value has more than 32 bits and the register is one of RISC-V",
-        InvalidAddress: "the register is rip, and the value is not in user space, or the task runs RISC-V code and it is odd or not below 4 GiB",
+        InvalidAddress: "the register is rip, and the value is not in user space, or the task runs RISC-V code and it is odd or not below 0xffff_f000",
         InvalidState: "the task is neither stopped nor waits for its fault handler",
     }
     /// Takes all bits of a notification, without waiting.
@@ -443,7 +443,7 @@ operations! {
     }
     /// Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries begin. The
     /// pages are those of capabilities in a row, and must lie in a row: such are made from memory of which nothing was handed out
-    /// before. When one of them goes the task has none any more, and stops if it runs RISC-V code.
+    /// before. When one of them goes, or the task's address space, the task has none any more, and RISC-V code of it faults.
     SetSoftuser = 36 on [Kind::Task], Rights::MANAGE;
     takes [
         pointer(Softuser) "capability pointer of the first page",
@@ -455,7 +455,7 @@ operations! {
         InvalidCapability: "one of the pointers names no capability",
         WrongKind: "one of the pointers names something else",
         MissingRight: "one of the pages has no manage right",
-        InvalidAddress: "the stack is not in user space, above 4 GiB, or not a multiple of 16",
-        InvalidState: "the task is not configured, it runs RISC-V code or has pages already, or one of these serves a task",
+        InvalidAddress: "the stack is not in user space, above 0xffff_f000, or not a multiple of 16",
+        InvalidState: "the task is not configured, it runs RISC-V code, it has or had pages and some of them are still there, or one of these serves a task",
     }
 }

@@ -1,7 +1,7 @@
 //! The way from user mode into the kernel and back: `syscall` and `sysret` (Intel SDM vol. 2B).
 //!
 //! `syscall` changes neither the stack pointer nor any register but `rcx` (where `rip` goes) and `r11` (`rflags`). There is one
-//! processor and the kernel does not interrupt itself, so the user's stack pointer is kept in a static, and every entry
+//! processor and no system call interrupts another, so the user's stack pointer is kept in a static, and every entry
 //! begins at the top of the one kernel stack.
 
 use core::arch::asm;

@@ -19,7 +19,7 @@ use crate::stop::{StopCode, stop};
 
 static KERNEL_TOP: AtomicU32 = AtomicU32::new(0);
 
-/// The space of the kernel itself: nothing in its lower half.
+/// The space of the kernel itself: nothing in its lower half, but for what chapter 10 borrows while the kernel is isolated.
 pub fn kernel_space() -> AddressSpace {
     AddressSpace::from_top(Frame::from_number(KERNEL_TOP.load(Ordering::Relaxed)))
 }

@@ -9,8 +9,7 @@ pub(super) use crate::pcid::{activate, forget, top_table};
 use super::flush::Old;
 #[cfg(not(feature = "chapter9"))]
 use super::kernel::kernel_space;
-#[cfg(not(feature = "chapter9"))]
-use super::space::AddressSpace;
+use super::space::{AddressSpace, Mapping};
 #[cfg(not(feature = "chapter9"))]
 use super::window::Frame;
 #[cfg(not(feature = "chapter9"))]
@@ -42,14 +41,14 @@ pub(super) fn forget(space: AddressSpace, address: u64, _: Old) {
 }
 // ANCHOR_END: forget
 
-/// A page was executable, and is not any more, or not here.
+/// A mapping has changed. If its page was executable it is not any more, or not here.
 #[cfg(feature = "chapter10")]
 #[inline(always)]
-pub(super) fn note_change(space: super::space::AddressSpace, mapping: &super::space::Mapping) {
+pub(super) fn note_change(space: AddressSpace, mapping: &Mapping) {
     space.note_change(mapping);
 }
 
 /// A mapping has changed.
 #[cfg(not(feature = "chapter10"))]
 #[inline(always)]
-pub(super) fn note_change(_: super::space::AddressSpace, _: &super::space::Mapping) {}
+pub(super) fn note_change(_: AddressSpace, _: &Mapping) {}

@@ -336,8 +336,8 @@ fn visit_tables(table: Frame, level: u8, base: u64, visit: &mut impl FnMut(Item)
 /// Checks where something is to be mapped.
 fn check_new(address: u64, size: FrameSize) -> Result<(), MapError> {
     check_address(address, size)?;
-    // The address is a multiple of the size.
-    if address == SOFTUSER_END { Err(MapError::InvalidAddress) } else { Ok(()) }
+    // The last page below 4 GiB is in no mapping.
+    if (address..address + size.bytes()).contains(&SOFTUSER_END) { Err(MapError::InvalidAddress) } else { Ok(()) }
 }
 
 fn check_address(address: u64, size: FrameSize) -> Result<(), MapError> {

@@ -78,7 +78,8 @@ pub(crate) fn perform(operation: Operation, task: TaskRef, request: &Request) ->
                 task.context.set_result(Ok([0; 4]));
             }
             task::stop(stopped)?;
-            if stopped == task {
+            // It was the task itself; or what the other one was to take away was this one's.
+            if scheduler::try_current() != Some(task) {
                 scheduler::leave();
             }
             Ok(done(task))

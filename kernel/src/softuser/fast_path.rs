@@ -8,11 +8,11 @@ use flatmk_softuser::engine::Hart;
 
 use super::part::Hardware;
 use super::registers::{begin, words};
-use super::run::go_on;
+use super::run::{TRAP_FLAG, go_on};
 use super::way::forget_way;
 use crate::arch;
 use crate::scheduling::lend;
-use crate::task::{State, TaskRef, USER_FLAGS, Way, scheduler};
+use crate::task::{State, TaskRef, USER_FLAGS, Way, floating_point, scheduler};
 
 // ANCHOR: call
 /// Called by the stub with a call that is not one to native code. Returns only where the call does not go this way.
@@ -31,6 +31,10 @@ pub(crate) extern "C" fn call(pointer: u64, _operation: u64, a: u64, b: u64, c: 
     };
     // and it is the caller, or has nothing else to do.
     if callee == caller {
+        // One that is executed in single steps is not this way.
+        if caller.context.rflags.get() & TRAP_FLAG != 0 {
+            return;
+        }
         // From here on nothing can fail.
         caller.context.entered_from.set(caller.context.rip.get());
     } else if callee.state() == State::Accepting {
@@ -71,6 +75,8 @@ pub(super) fn return_to_caller(task: TaskRef, hart: &Hart) -> Option<TaskRef> {
     task.calls.set_caller(None);
     caller.calls.set_callee(None);
     forget_way(context);
+    // Native code of this task may have left it in the registers.
+    floating_point::put_away();
     scheduler::switch(task, caller);
     Some(answer(caller, words(hart)))
 }

@@ -62,7 +62,7 @@ fn on_page_fault(frame: &mut TrapFrame) {
 // ANCHOR_END: page_fault
 
 // ANCHOR: interrupt
-/// An interrupt has come in the kernel, and was served. If a hart runs it stops at its next jump backwards.
+/// An interrupt has come in the kernel, and was served. If a hart runs it stops soon: at its next jump that is indirect or leads back, at the latest.
 fn on_interrupt(_: &mut TrapFrame) {
     // SAFETY: as above. The flag is all that is used, and it is shared.
     if let Some(pending) = NonNull::new(RUNNING.hart.get()).map(|hart| unsafe { hart.as_ref() }.pending()) {

@@ -105,10 +105,10 @@ impl<'a> SetRequest<'a> {
         let count = usize::try_from(count).ok().filter(|count| (LEAST_PAGES..=MOST_PAGES).contains(count));
         let count = count.ok_or(Error::InvalidArgument)?;
         let is_stack = (USER_START..=SOFTUSER_END).contains(&stack) && stack.is_multiple_of(STACK_ALIGNMENT);
-        // A stack that ends with the 4 GiB begins, in 32 bits, at 0.
         let stack = if is_stack { stack as u32 } else { return Err(Error::InvalidAddress) };
         let mut pages: ArrayVec<_, MOST_PAGES> = ArrayVec::new();
-        for pointer in (first..).take(count) {
+        for index in 0..count as u64 {
+            let pointer = first.checked_add(index).ok_or(Error::InvalidCapability)?;
             let slot = find(pointer)?.require(Kind::Softuser, Rights::MANAGE)?;
             let page = slot.page().ok_or(Error::InvalidCapability)?;
             let is_next = pages.last().is_none_or(|(_, last): &(_, Frame)| last.number() + 1 == page.number());
@@ -155,6 +155,11 @@ pub(crate) fn release(task: TaskRef, slot: &Slot) -> Progress {
         PageEntry::set_next(entry, None);
     }
     Progress::Done
+}
+
+/// The task loses its address space: its hart, which was made for that, must not run in another one.
+pub(crate) fn lose_space(task: TaskRef) {
+    task.softuser.state.set(0);
 }
 
 /// Checks that a task that is to begin at an entry of RISC-V code has a hart.

@@ -80,7 +80,9 @@ fn with_hardware<R>(task: TaskRef, use_it: impl FnOnce(&mut Hardware) -> R) -> O
 
 /// All registers of a task that runs RISC-V code are where they belong. Tells whether it is such a task.
 pub(crate) fn settle(task: TaskRef) -> bool {
-    task.context.is_softuser() && with_hart(task, |_| ()).is_some()
+    // Without a hart there is nothing to be done: such a task faults when it goes on.
+    let _ = task.context.is_softuser() && with_hart(task, |_| ()).is_some();
+    task.context.is_softuser()
 }
 
 fn index(number: u64) -> Option<usize> {

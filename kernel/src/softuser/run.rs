@@ -37,25 +37,30 @@ fn resume(task: TaskRef) -> TaskRef {
     if task.context.rflags.get() & TRAP_FLAG != 0 { step(task, hardware) } else { go_on(task, hardware) }
 }
 
-/// The flag with which whoever mends a fault asks for a single step. Of a task with RISC-V code the processor never sees it.
-const TRAP_FLAG: u64 = 1 << 8;
+/// The flag with which whoever mends a fault asks for a single step (Intel SDM vol. 1, 3.4.3.3). The processor sees it in native code only.
+pub(super) const TRAP_FLAG: u64 = 1 << 8;
 
 /// The current task executes one instruction, and faults behind it. A system call counts together with the instruction after it, as it does natively.
 fn step(task: TaskRef, hardware: &mut Hardware) -> TaskRef {
+    let space = hardware.guest.space();
     let Hardware { hart, guest, .. } = &mut *hardware;
-    let space = guest.space();
     set_running(hart);
-    // SAFETY: as for `run`. Interrupts stay off: one instruction takes no time.
+    interrupts::enable();
+    // SAFETY: as for `run`.
     let stop = with_memory_of(space, || unsafe { hart.step(guest) });
+    interrupts::disable();
     set_running(ptr::null_mut());
-    match stop {
+    let is_interrupted = hart.pending().swap(0, Relaxed) != 0;
+    let next = match stop {
         None => {
+            hart.forget_reservation();
             task.context.rip.set(hart.pc().into());
             raise(task, fault(task, DEBUG))
         }
         Some(Stop::Ecall) => system_call(task, hart),
         Some(stop) => handle(task, hardware, stop),
-    }
+    };
+    if is_interrupted { scheduler::catch_up(next) } else { next }
 }
 
 // ANCHOR: go_on
@@ -120,7 +125,7 @@ fn handle(task: TaskRef, hardware: &mut Hardware, stop: Stop) -> TaskRef {
             /// User mode has tried to fetch an instruction; the page is there (Intel SDM vol. 3A, figure 4-12).
             const FETCH: u64 = 1 << 4 | 1 << 2;
             const PRESENT: u64 = 1;
-            let address = hart.pc().into();
+            let address = hart.fetch_address().into();
             let error = FETCH | if guest.is_mapped(address) { PRESENT } else { 0 };
             Fault { reason: PAGE_FAULT.into(), address, error }
         }

@@ -60,6 +60,7 @@ pub(crate) fn set_entry(context: &Context, entry: u64) {
 #[inline(always)]
 pub(crate) fn forget_way(context: &Context) {
     context.way.set(Way::Returned);
+    context.entered_from.set(0);
 }
 
 /// The task goes on with its system call once more.
@@ -86,6 +87,13 @@ pub(crate) fn step_over(context: &Context) {
 #[inline(always)]
 pub(crate) fn calling(caller: TaskRef) -> State {
     if caller.context.is_softuser() { State::SoftuserCalling } else { State::Calling }
+}
+
+/// Checks that a task has a hart, if the endpoint is one of RISC-V code.
+#[inline(always)]
+pub(crate) fn check_callee(callee: TaskRef, endpoint: &Slot) -> Result<(), Error> {
+    let is_softuser = endpoint.kind() == Kind::SoftuserEndpoint;
+    if is_softuser && callee.softuser.hardware().is_none() { Err(Error::InvalidState) } else { Ok(()) }
 }
 
 // ANCHOR: enter

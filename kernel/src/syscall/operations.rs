@@ -127,6 +127,8 @@ fn move_here(task: TaskRef, table: &Table, index: u64, source: u64) -> Result<()
 /// The operations that put a capability into a slot outside of the tables, in the place of one that may have been the last to its object. What
 /// is gone by that is taken apart. Returns the task to go on with.
 pub(super) fn set(operation: Operation, task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
+    // What is gone by this must not be a task in the middle of a removal.
+    removal::finish_suspended_before(task);
     let slot = lookup(&task, request.pointer)?;
     let [a, ..] = request.arguments;
     #[cfg(feature = "chapter6")]

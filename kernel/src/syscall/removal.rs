@@ -24,7 +24,7 @@ pub(super) fn perform(task: TaskRef, request: &Request, extent: Extent) -> Resul
             OWNER.set(None);
             return Ok(go_on(task, request, Removal::take_up()));
         }
-        Some(_) => finish_suspended(),
+        Some(_) => finish_suspended_before(task),
     }
     let [index, ..] = request.arguments;
     let table = Table::of(lookup(&task, request.pointer)?, Rights::MANAGE)?;
@@ -92,6 +92,14 @@ pub(crate) fn finish_suspended() {
     made_again(owner);
 }
 // ANCHOR_END: finish
+
+/// The same at the beginning of a system call of the current task, which may go with what is taken away.
+pub(super) fn finish_suspended_before(task: TaskRef) {
+    finish_suspended();
+    if scheduler::try_current() != Some(task) {
+        scheduler::leave();
+    }
+}
 
 /// The same if it is this task's.
 pub(crate) fn finish_suspended_of(task: TaskRef) {

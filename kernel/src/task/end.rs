@@ -57,7 +57,11 @@ fn destroy(page: Frame) -> Progress {
 fn release_slot(page: Frame, slot: &Slot) -> Progress {
     let Some(task) = TaskRef::at(page) else { return Progress::Done };
     match slot.kind() {
-        Kind::Table | Kind::AddressSpace => stop(task, Error::CalleeGone),
+        Kind::Table => stop(task, Error::CalleeGone),
+        Kind::AddressSpace => {
+            later::lose_space(task);
+            stop(task, Error::CalleeGone)
+        }
         Kind::FloatingPoint => floating_point::release(task, slot),
         #[cfg(feature = "chapter10")]
         Kind::Softuser => crate::softuser::release(task, slot),

@@ -5,7 +5,8 @@
 //! state comes out of the page. It is put away when another task is about to run, and the registers are cleared, so that nothing is left
 //! behind in them, not even for instructions that are executed speculatively.
 //!
-//! While the unit is open system calls take the slow path, which puts the state away. So the fast path need not ask.
+//! While the unit is open system calls take the slow path, which puts the state away. So the fast path need not ask. (That of RISC-V code does: it does not
+//! begin with an entry into the kernel.)
 
 use core::arch::asm;
 use core::cell::Cell;
@@ -135,7 +136,7 @@ pub(super) fn bring_out(task: TaskRef) -> bool {
 
 /// Another task is about to run: the state goes back to its page.
 #[inline(always)]
-pub(super) fn put_away() {
+pub(crate) fn put_away() {
     let page_address = UNIT.open.get();
     if page_address != 0 {
         save(page_address);

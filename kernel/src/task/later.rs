@@ -7,7 +7,7 @@ pub(super) use crate::scheduling::{forget_waiting, inherit_priority, reset_prior
 #[cfg(feature = "chapter10")]
 pub(crate) use crate::softuser::{check_entry, check_way, forget_way, set_entry, step_back, step_over};
 #[cfg(feature = "chapter10")]
-pub(super) use crate::softuser::{check_start, is_register, read_register, settle, show, write_register};
+pub(super) use crate::softuser::{check_start, is_register, lose_space, read_register, settle, show, write_register};
 
 /// Tells those who wait for the task that it will not answer.
 #[cfg(not(feature = "chapter6"))]
@@ -147,3 +147,7 @@ pub(super) fn settle(_: super::TaskRef) -> bool {
 pub(super) fn show(_: super::TaskRef) -> bool {
     false
 }
+
+/// The task loses its address space, and with it whatever belongs to that.
+#[cfg(not(feature = "chapter10"))]
+pub(super) fn lose_space(_: super::TaskRef) {}

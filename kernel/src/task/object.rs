@@ -200,9 +200,10 @@ impl Task {
         unsafe { NonNull::new_unchecked(address as *mut Table).as_ref() }
     }
 
-    /// Its address space, once it is configured.
+    /// Its address space, once it is configured, until it loses that.
     pub fn address_space(&self) -> Option<AddressSpace> {
-        self.space_slot.page().map(AddressSpace::from_top)
+        // A slot that was emptied still tells where its page was.
+        Some(&self.space_slot).filter(|slot| !slot.is_empty())?.page().map(AddressSpace::from_top)
     }
 
     /// The slots that are its own, all that it has.

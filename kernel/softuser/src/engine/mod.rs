@@ -170,6 +170,11 @@ impl Hart {
         &self.pending
     }
 
+    /// Forgets what `lr.w` has reserved: others may access the memory from now on. [`run`](Self::run) does so itself.
+    pub fn forget_reservation(&mut self) {
+        self.reserved = 1;
+    }
+
     /// Forgets all translated code: guest code has changed.
     pub fn forget_code(&mut self) {
         self.cache.clear();
