@@ -1,7 +1,7 @@
 //! One instruction at a time, for whoever wants to look at each.
 
 use super::operation::Exit;
-use super::{Code, Hart, Stop, entry, translate};
+use super::{Code, Hart, Stop, translate};
 
 /// Code of which only one instruction is there.
 struct One<'code, C> {
@@ -29,7 +29,7 @@ impl Hart {
     /// As for [`run`](Self::run).
     pub unsafe fn step(&mut self, code: &mut impl Code) -> Option<Stop> {
         self.cache.clear();
-        let mut one = One { code, rest: Some(self.pc) };
+        let mut one = One { code: &mut *code, rest: Some(self.pc) };
         let op = match translate::block(&mut self.cache, self.pc, &mut one) {
             Ok(op) => op,
             Err(address) => {
@@ -40,12 +40,13 @@ impl Hart {
         // What was translated stays where it is, but is not found: not even a jump to itself goes on.
         self.cache.clear();
         // SAFETY: the operation is in the cache, and leads nowhere; the rest is the caller's promise.
-        let stop = match unsafe { entry::enter(op, self) } {
+        let stop = match unsafe { self.enter(op, code) } {
             Exit::Link => {
                 self.pc = self.cache.jump_before(self.op).target;
                 None
             }
             Exit::Find => None,
+            Exit::Ecall => Some(Stop::Ecall),
             Exit::Asked => self.asked(),
             exit @ (Exit::Pending | Exit::Fault | Exit::Misaligned) => {
                 self.pc = self.cache.pc_of(self.op);
