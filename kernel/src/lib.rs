@@ -23,7 +23,8 @@
 //! | 6 calls | `ipc` | endpoints, call and return, faults and interrupts as calls; the fast path |
 //! | 7 scheduling | `scheduling` | priorities, time slices, sleeping, notifications |
 //! | 9 PCID | `pcid`, `arch::isolation` | switches of address spaces that keep the TLB; user mode without the kernel in its page tables |
-//! | 8, 10 to 12 | | to come: pipes, softuser, userland, hardware |
+//! | 10 softuser | `softuser`, `arch::softuser` | RISC-V code of tasks, run by the kernel itself |
+//! | 8, 11, 12 | | to come: pipes, userland, hardware |
 //!
 //! # The way of a system call
 //!

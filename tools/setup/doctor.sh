@@ -15,6 +15,8 @@ doctor() {
     doctor_need "$NEED_RISCV" "$found"
     found=$(qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9.]*\).*/\1/p') || found=
     doctor_need "$NEED_QEMU" "$found"
+    found=$(qemu-riscv32 --version 2>/dev/null | sed -n '1s/.*version \([0-9.]*\).*/\1/p') || found=
+    doctor_need "$NEED_QEMU_USER" "$found"
     doctor_need "$NEED_UEFI" "$(package_version ovmf || true)"
     doctor_need "$NEED_BOCHS" "$(package_version bochs || true)"
     doctor_need "$NEED_SCREEN" "$(package_version xvfb || true)"

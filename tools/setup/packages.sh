@@ -6,6 +6,7 @@ NEED_LINKER='a C compiler, which links programs for this machine and builds thos
 NEED_CPP='a C++ compiler, which must take the header for programs in C, too|c++|g++|12'
 NEED_RISCV='a C compiler for RISC-V, for the programs in C that the kernel runs itself|riscv64-unknown-elf-gcc|gcc-riscv64-unknown-elf|12'
 NEED_QEMU='the emulator QEMU|qemu-system-x86_64|qemu-system-x86|7.2'
+NEED_QEMU_USER='QEMU for programs, which runs those for RISC-V beside ours|qemu-riscv32|qemu-user|7.2'
 NEED_UEFI='UEFI firmware for QEMU|/usr/share/ovmf/OVMF.fd|ovmf|2022.11'
 NEED_BOCHS='the emulator Bochs|bochs /usr/share/bochs/BIOS-bochs-latest /usr/share/vgabios/vgabios.bin|bochs bochs-x bochsbios vgabios|2.7'
 NEED_SCREEN='a screen for Bochs to draw on, in memory|Xvfb xvfb-run xauth|xvfb xauth|21.1'

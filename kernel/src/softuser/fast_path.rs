@@ -12,7 +12,7 @@ use super::run::go_on;
 use super::way::forget_way;
 use crate::arch;
 use crate::scheduling::lend;
-use crate::task::{State, TaskRef, Way, scheduler};
+use crate::task::{State, TaskRef, USER_FLAGS, Way, scheduler};
 
 // ANCHOR: call
 /// Called by the stub with a call that is not one to native code. Returns only where the call does not go this way.
@@ -34,6 +34,7 @@ pub(crate) extern "C" fn call(pointer: u64, _operation: u64, a: u64, b: u64, c: 
         // From here on nothing can fail.
         caller.context.entered_from.set(caller.context.rip.get());
     } else if callee.state() == State::Accepting {
+        callee.context.rflags.set(USER_FLAGS);
         caller.state.set(State::Calling);
         caller.calls.set_callee(Some(callee));
         callee.calls.set_caller(Some(caller));

@@ -79,10 +79,10 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
 /**
  * Defines `entry`, an address at which a task can be started, or called at an endpoint.
  *
- * The kernel comes with an argument, or the context of the endpoint, in `a0 t2`, and four words in `a2 t3`, `a3 t4`,
- * `a4 t5` and `a5 t6`, of each the lower half first. Here they become the arguments of the function `body`. It ends
- * with `flatmk_return(FLATMK_REPLY, ...)`, from which it does not come back; if it does, the task stops at an invalid
- * instruction.
+ * The kernel comes with an argument, or the context of the endpoint, in `a0 a1`, and four words in `a2 a3`, `a4 a5`,
+ * `a6 a7` and `t3 t4`, of each the lower half first. They are the arguments of the function `body`, once the last one is
+ * on the stack. It ends with `flatmk_return(FLATMK_REPLY, ...)`, from which it does not come back; if it does, the task
+ * stops at an invalid instruction.
  */
 #define FLATMK_ENTRY(entry, body)                                                                   \
     FLATMK_EXTERN_C void body(uint64_t context, uint64_t word0, uint64_t word1, uint64_t word2,     \
@@ -91,14 +91,8 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
     __attribute__((naked)) void entry(void)                                                         \
     {                                                                                               \
         __asm__("addi sp, sp, -16\n\t"                                                              \
-                "sw a5, 0(sp)\n\t"                                                                  \
-                "sw t6, 4(sp)\n\t"                                                                  \
-                "mv a6, a4\n\t"                                                                     \
-                "mv a7, t5\n\t"                                                                     \
-                "mv a4, a3\n\t"                                                                     \
-                "mv a5, t4\n\t"                                                                     \
-                "mv a3, t3\n\t"                                                                     \
-                "mv a1, t2\n\t"                                                                     \
+                "sw t3, 0(sp)\n\t"                                                                  \
+                "sw t4, 4(sp)\n\t"                                                                  \
                 "call " #body "\n\t"                                                                \
                 "unimp");                                                                           \
     }
@@ -116,26 +110,26 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
     register uint32_t a0 __asm__("a0") = (uint32_t)capability;
     register uint32_t a1 __asm__("a1") = (uint32_t)operation;
     register uint32_t a2 __asm__("a2") = (uint32_t)argument0;
-    register uint32_t a3 __asm__("a3") = (uint32_t)argument1;
-    register uint32_t a4 __asm__("a4") = (uint32_t)argument2;
-    register uint32_t a5 __asm__("a5") = (uint32_t)argument3;
-    register uint32_t t3 __asm__("t3") = (uint32_t)(argument0 >> 32);
-    register uint32_t t4 __asm__("t4") = (uint32_t)(argument1 >> 32);
-    register uint32_t t5 __asm__("t5") = (uint32_t)(argument2 >> 32);
-    register uint32_t t6 __asm__("t6") = (uint32_t)(argument3 >> 32);
+    register uint32_t a3 __asm__("a3") = (uint32_t)(argument0 >> 32);
+    register uint32_t a4 __asm__("a4") = (uint32_t)argument1;
+    register uint32_t a5 __asm__("a5") = (uint32_t)(argument1 >> 32);
+    register uint32_t a6 __asm__("a6") = (uint32_t)argument2;
+    register uint32_t a7 __asm__("a7") = (uint32_t)(argument2 >> 32);
+    register uint32_t t3 __asm__("t3") = (uint32_t)argument3;
+    register uint32_t t4 __asm__("t4") = (uint32_t)(argument3 >> 32);
     /* Without its upper half it would name another capability. */
     if (capability >> 32 != 0)
         return result;
     __asm__ volatile("ecall"
-                     : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(t3), "+r"(t4), "+r"(t5),
-                       "+r"(t6)
+                     : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a6), "+r"(a7), "+r"(t3),
+                       "+r"(t4)
                      :
                      : "memory");
     result.status = (int32_t)a0;
-    result.words[0] = (uint64_t)t3 << 32 | a2;
-    result.words[1] = (uint64_t)t4 << 32 | a3;
-    result.words[2] = (uint64_t)t5 << 32 | a4;
-    result.words[3] = (uint64_t)t6 << 32 | a5;
+    result.words[0] = (uint64_t)a3 << 32 | a2;
+    result.words[1] = (uint64_t)a5 << 32 | a4;
+    result.words[2] = (uint64_t)a7 << 32 | a6;
+    result.words[3] = (uint64_t)t4 << 32 | t3;
     return result;
 }
 

@@ -9,7 +9,7 @@ use pc_keyboard::{DecodedKey, HandleControl, PS2Keyboard, ScancodeSet1};
 /// What a scan code completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// Nothing: the next one belongs to it, a key was released, or it is one of those that change others.
+    /// Nothing: the next one belongs to it, or a key was released.
     Nothing,
     /// A character.
     Character(char),

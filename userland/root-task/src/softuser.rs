@@ -27,6 +27,9 @@ const GUESTS_PACKET: [u8; 32] = [
     0, 0,
 ];
 
+/// The left shift key by its number in `pc-keyboard`.
+const SHIFT: u64 = 76;
+
 /// Runs all of them, if the ramdisk has them: it does from chapter 10 on.
 pub(crate) fn run(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
     if find(archive, ECHO).is_none() {
@@ -51,7 +54,7 @@ pub(crate) fn run(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Err
     })?;
     // Shift, a, and shift is released, b.
     session(archive, memory, KEYS, |program| {
-        for (byte, answer) in [(0x2a, [0; 2]), (0x1e, [1, 'A' as u64]), (0xaa, [0; 2]), (0x30, [1, 'b' as u64])] {
+        for (byte, answer) in [(0x2a, [2, SHIFT]), (0x1e, [1, 'A' as u64]), (0xaa, [0; 2]), (0x30, [1, 'b' as u64])] {
             let [kind, key] = answer;
             expect(KEYS, program.call([byte, 0, 0, 0])?, [kind, key, 0, 0])?;
         }

@@ -147,9 +147,10 @@ fn sort(count: u32) -> u32 {
     for turn in 0..count as usize {
         numbers.iter_mut().for_each(|number| *number = next(&mut state).cast_signed());
         heap_sort(&mut numbers, black_box(comparisons[turn % 2]));
-        hash = numbers.iter().step_by(97).fold(hash, |hash, number| {
-            hash.wrapping_mul(31).wrapping_add(number.cast_unsigned())
-        });
+        hash = numbers
+            .iter()
+            .step_by(97)
+            .fold(hash, |hash, number| hash.wrapping_mul(31).wrapping_add(number.cast_unsigned()));
     }
     hash
 }
@@ -202,6 +203,7 @@ enum Step {
 /// An interpreter: an indirect jump for each of its steps.
 fn machine(count: u32) -> u32 {
     use Step::*;
+    #[rustfmt::skip]
     let steps = [
         Push(200), Store(0), Push(1), Store(1),
         // The loop.

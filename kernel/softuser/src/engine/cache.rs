@@ -26,7 +26,7 @@ const PARTS: usize = 4;
 pub(super) struct Cache {
     /// The table, whose length is a power of two.
     table: *mut Entry,
-    /// Its length, less 1.
+    /// Which bits of an address choose an entry: all but the lowest, which is 0.
     mask: u32,
     /// How many operations are in use.
     used: u32,
@@ -61,7 +61,7 @@ impl Cache {
         let count = rest.len().saturating_sub(skip) / 2;
         let mut cache = Self {
             table: table.as_mut_ptr().cast(),
-            mask: entries as u32 - 1,
+            mask: 2 * (entries as u32 - 1),
             used: 0,
             ops: rest.as_mut_ptr().wrapping_add(skip).cast(),
             count: count.min(Self::MOST) as u32,
@@ -75,15 +75,17 @@ impl Cache {
     pub(super) fn clear(&mut self) {
         self.used = 0;
         self.generation = self.generation.wrapping_add(1);
-        for index in 0..=self.mask as usize {
+        for index in 0..=self.mask as usize / 2 {
             // SAFETY: the table has so many entries.
             unsafe { self.table.add(index).write(Entry { pc: NO_BLOCK, op: 0 }) };
         }
     }
 
     fn entry(&self, pc: u32) -> *mut Entry {
-        // SAFETY: the mask keeps the index within the table.
-        unsafe { self.table.add((pc >> 1 & self.mask) as usize) }
+        // The address is even: it is not shifted down to an index first.
+        let offset = (pc & self.mask) as usize * (size_of::<Entry>() / 2);
+        // SAFETY: the mask keeps the offset within the table.
+        unsafe { self.table.byte_add(offset) }
     }
 
     /// The first operation of the block that begins there, if there is one.

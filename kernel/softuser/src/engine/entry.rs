@@ -3,8 +3,8 @@
 use core::arch::asm;
 use core::mem::offset_of;
 
-use super::Hart;
 use super::operation::{Exit, Op};
+use super::{Hart, access};
 
 /// Runs from an operation on.
 ///
@@ -44,20 +44,6 @@ pub(super) unsafe fn enter(op: *const Op, hart: &mut Hart) -> Exit {
     unsafe { core::mem::transmute::<u64, Exit>(exit) }
 }
 
-/// A line of the section `softuser_accesses`.
-#[repr(C)]
-struct Access {
-    /// How far from here an instruction is that accesses the guest's memory.
-    distance: i32,
-    /// How many operations behind that in `rdi` its own is.
-    behind: u32,
-}
-
-unsafe extern "C" {
-    static __start_softuser_accesses: Access;
-    static __stop_softuser_accesses: Access;
-}
-
 /// With what the host goes on after a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovery {
@@ -72,12 +58,6 @@ pub struct Recovery {
 /// If the instruction at which the host has faulted is an access of this hart: with what to go on. The hart stops with
 /// [`Stop::Access`](super::Stop::Access) then, and nothing of the instruction has happened. `rdi` is the register's content at the fault.
 pub fn recover(hart: &mut Hart, rip: u64, rdi: u64) -> Option<Recovery> {
-    let (start, end) = ((&raw const __start_softuser_accesses), (&raw const __stop_softuser_accesses));
-    let count = (end as usize - start as usize) / size_of::<Access>();
-    // SAFETY: the linker puts the lines of the section between these two symbols.
-    let accesses = unsafe { core::slice::from_raw_parts(start, count) };
-    let address = |access: &Access| (core::ptr::from_ref(access) as u64).wrapping_add_signed(access.distance.into());
-    let access = accesses.iter().find(|access| address(access) == rip)?;
-    hart.op = (rdi as *const Op).wrapping_add(access.behind as usize);
+    hart.op = access::operation_at(rip, rdi)?;
     Some(Recovery { rip: hart.leave, rsp: hart.stack, rax: Exit::Fault as u64 })
 }

@@ -8,14 +8,15 @@
 //! its atomic number. What follows an operation in its block, and what its number leads to, are operations, too; the registers of an
 //! operation are below 33. Of the host's memory they access nothing else; what the guest may access is up to who runs the hart.
 
-use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Hart;
+use super::access::{load, store, touch};
 use super::operation::{Exit, Handler, Op};
 use crate::table::Operation;
 
+// ANCHOR: go
 /// Goes on with an operation.
 macro_rules! go {
     ($op:expr, $x:ident, $hart:ident) => {{
@@ -49,68 +50,7 @@ macro_rules! set {
     }};
 }
 
-/// Loads from the guest's memory by one instruction, which is told apart by where it is, and by how many operations behind that in `rdi` its own
-/// is.
-macro_rules! load {
-    (($op:ident, $behind:literal), $address:expr, $instruction:literal) => {{
-        let value: u32;
-        asm!(
-            "2:",
-            $instruction,
-            ".pushsection softuser_accesses, \"aR\"",
-            ".balign 4",
-            ".long 2b - .",
-            ".long {behind}",
-            ".popsection",
-            behind = const $behind,
-            value = out(reg) value,
-            address = in(reg) u64::from($address),
-            in("rdi") $op,
-            options(nostack, preserves_flags),
-        );
-        value
-    }};
-}
-
-/// Stores to it.
-macro_rules! store {
-    (($op:ident, $behind:literal), $address:expr, $value:expr, $instruction:literal) => {
-        asm!(
-            "2:",
-            $instruction,
-            ".pushsection softuser_accesses, \"aR\"",
-            ".balign 4",
-            ".long 2b - .",
-            ".long {behind}",
-            ".popsection",
-            behind = const $behind,
-            value = in(reg) $value,
-            address = in(reg) u64::from($address),
-            in("rdi") $op,
-            options(nostack, preserves_flags),
-        )
-    };
-}
-
-/// Writes what is there. This changes the flags.
-macro_rules! touch {
-    (($op:ident, $behind:literal), $address:expr) => {
-        asm!(
-            "2:",
-            "or dword ptr [{address}], 0",
-            ".pushsection softuser_accesses, \"aR\"",
-            ".balign 4",
-            ".long 2b - .",
-            ".long {behind}",
-            ".popsection",
-            behind = const $behind,
-            address = in(reg) u64::from($address),
-            in("rdi") $op,
-            options(nostack),
-        )
-    };
-}
-
+// ANCHOR_END: go
 /// What an instruction does that only computes, loads or stores.
 macro_rules! body {
     (Lui, $op:expr, $x:ident, $at:tt) => { set!($op, $x, n!($op)) };
@@ -339,6 +279,7 @@ handler!(time_high, |op, x, hart| {
     go!(op.add(1), x, hart)
 });
 
+// ANCHOR: branches
 macro_rules! branches {
     ($($name:ident)+) => {
         #[expect(non_snake_case, reason = "a function is called like its operation")]
@@ -367,6 +308,7 @@ macro_rules! branches {
         }
     };
 }
+// ANCHOR_END: branches
 
 branches!(Beq Bne Blt Bge Bltu Bgeu);
 

@@ -4,11 +4,13 @@
 //! - `handlers`: these functions. Each ends in a tail call of the next, so nothing ever returns but to stop.
 //! - `translate`: from guest code to blocks of operations.
 //! - `cache`: where blocks are kept, and found by the address of their first instruction.
+//! - `access`: accesses to the guest's memory, and where they are.
 //! - `entry`: the way in and out, and what is needed to come out of a fault.
 //!
 //! A guest address is the host's: it has 32 bits, so it names one of the lowest 4 GiB of the address space that is in use, and nothing
 //! else. An access that is not allowed there is a fault of the host, whose handler calls [`recover`].
 
+mod access;
 mod cache;
 mod entry;
 mod handlers;

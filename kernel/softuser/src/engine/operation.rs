@@ -25,6 +25,7 @@ pub(super) enum Exit {
     Fault,
 }
 
+// ANCHOR: op
 /// An operation, or a slot beside one.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
@@ -38,6 +39,8 @@ pub(super) struct Op {
     pub(super) rs2: u8,
     pub(super) place: Place,
 }
+
+// ANCHOR_END: op
 
 const _: () = assert!(size_of::<Op>() == 16);
 

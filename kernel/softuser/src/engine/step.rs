@@ -29,7 +29,7 @@ impl Hart {
     /// As for [`run`](Self::run).
     pub unsafe fn step(&mut self, code: &mut impl Code) -> Option<Stop> {
         self.cache.clear();
-        let mut one = One { code: &mut *code, rest: Some(self.pc) };
+        let mut one = One { code, rest: Some(self.pc) };
         let op = match translate::block(&mut self.cache, self.pc, &mut one) {
             Ok(op) => op,
             Err(address) => {
@@ -40,7 +40,7 @@ impl Hart {
         // What was translated stays where it is, but is not found: not even a jump to itself goes on.
         self.cache.clear();
         // SAFETY: the operation is in the cache, and leads nowhere; the rest is the caller's promise.
-        let stop = match unsafe { self.enter(op, code) } {
+        let stop = match unsafe { self.enter(op, one.code) } {
             Exit::Link => {
                 self.pc = self.cache.jump_before(self.op).target;
                 None

@@ -89,7 +89,6 @@ fn a_full_cache_is_used_again_and_never_overrun() {
     program.extend([word(Operation::Addi, 12, 12, 0, -1), word(Operation::Beq, 0, 12, 0, 8)]);
     let back = -4 * (program.len() as i32 - 1);
     program.extend([word(Operation::Jal, 0, 0, 0, back), ECALL]);
-    // Longer than any block can be.
     for words in [512, 513, 514, 515, 600, 1023, 1024, 1500, 3000, 10_000] {
         let memory = guarded(words + 2);
         let (front, cache) = memory.split_at_mut(2);
@@ -104,24 +103,48 @@ fn a_full_cache_is_used_again_and_never_overrun() {
     }
 }
 
-/// Blocks of every length, which end at the greatest.
+/// Blocks of every length up to the greatest, in caches of which they leave every remainder.
 #[test]
 fn a_long_stretch_is_cut_into_blocks() {
-    for length in 50..140 {
-        for kind in 0..3 {
-            let line = |index: usize| match kind {
-                0 => word(Operation::Addi, 10, 10, 0, 1),
-                1 => word(Operation::Bne, 0, 0, 0, 8),
-                _ if index.is_multiple_of(2) => word(Operation::Addi, 10, 10, 0, 1),
-                _ => word(Operation::Bne, 0, 0, 0, 8),
-            };
-            let mut program: Vec<u32> = (0..length).map(line).collect();
-            program.push(ECALL);
-            let mut guest = Guest::with_cache(guarded(512));
-            guest.load(&bytes(&program));
-            let outcome = Both { guest: &mut guest, x: [7; 32], steps: 1000 }.run();
-            assert_eq!(outcome, Ok(Outcome::Same(Stop::Ecall)));
+    let program = |length: usize, kind: usize| {
+        let line = |index: usize| {
+            if kind == 0 || kind == 2 && index.is_multiple_of(2) {
+                word(Operation::Addi, 10, 10, 0, 1)
+            } else {
+                word(Operation::Bne, 0, 0, 0, 8)
+            }
+        };
+        (0..length).map(line).chain([ECALL]).collect::<Vec<u32>>()
+    };
+    let (lengths, sizes) = ((50..140).map(|length| (length, 512)), (512..700).map(|words| (300, words)));
+    for ((length, words), kind) in lengths.chain(sizes).flat_map(|case| [0, 1, 2].map(|kind| (case, kind))) {
+        let mut guest = Guest::with_cache(guarded(words));
+        guest.load(&bytes(&program(length, kind)));
+        let outcome = Both { guest: &mut guest, x: [7; 32], steps: 1000 }.run();
+        assert_eq!(outcome, Ok(Outcome::Same(Stop::Ecall)), "{length} instructions in {words} words");
+    }
+}
+
+/// The first block's branch is taken when the cache is full: translating its target overwrites the branch itself, which must not be made to lead
+/// to that target then.
+#[test]
+fn a_jump_that_is_forgotten_is_not_linked() {
+    for count in 0..64 {
+        let mut program = vec![0];
+        for _ in 0..count {
+            program.extend([word(Operation::Addi, 12, 12, 0, 1), word(Operation::Jal, 0, 0, 0, 4)]);
         }
+        program.push(word(Operation::Addi, 10, 0, 0, 1));
+        program.push(word(Operation::Jal, 0, 0, 0, -4 * program.len() as i32));
+        program[0] = word(Operation::Beq, 0, 10, 11, 4 * program.len() as i32);
+        program.extend((1..40).map(|number| word(Operation::Addi, 13, 13, 0, number)));
+        program.push(ECALL);
+        let mut guest = Guest::with_cache(guarded(512));
+        guest.load(&bytes(&program));
+        let mut x = [0; 32];
+        x[11] = 1;
+        let outcome = Both { guest: &mut guest, x, steps: 1000 }.run();
+        assert_eq!(outcome, Ok(Outcome::Same(Stop::Ecall)), "{count} blocks");
     }
 }
 

@@ -234,7 +234,9 @@ pub(crate) fn data() -> Vec<u8> {
 
 /// Fills the data with these bytes, again and again.
 pub(crate) fn fill_data(pattern: &[u8]) {
-    write_data(0, &pattern.iter().copied().cycle().take(DATA_BYTES as usize).collect::<Vec<_>>());
+    let mut bytes = pattern.repeat(DATA_BYTES as usize / pattern.len() + 1);
+    bytes.truncate(DATA_BYTES as usize);
+    write_data(0, &bytes);
 }
 
 pub(crate) fn write_data(at: u32, bytes: &[u8]) {

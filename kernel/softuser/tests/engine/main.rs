@@ -2,10 +2,12 @@
 #![expect(clippy::indexing_slicing, reason = "a test that panics fails")]
 
 mod basics;
+mod bytes;
 mod changes;
 mod guest;
 mod instructions;
 mod pending;
+mod qemu;
 mod random;
 mod reference;
 mod reserved;

@@ -1,9 +1,11 @@
 //! The engine and the reference with the same program, registers and data.
 
-use flatmk_softuser::decode;
-use flatmk_softuser::engine::Stop;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::guest::{CODE, DATA, DATA_BYTES, Guest, data};
+use flatmk_softuser::decode;
+use flatmk_softuser::engine::{Code, Stop};
+
+use crate::guest::{CODE, DATA, Fetch, Guest, data, run};
 use crate::reference::{Reference, Trap};
 
 /// How both begin: with these registers, and with the data that is in guest memory.
@@ -16,9 +18,9 @@ pub(crate) struct Both<'guest> {
 /// What became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// They did the same and stopped.
+    /// They did the same and stopped; by [`Stop::Pending`] if the reference went on after so many steps.
     Same(Stop),
-    /// The reference did not stop in so many steps, or came to what it does not know. The engine did not run.
+    /// The reference came to what it does not know. The engine did not run.
     NotCompared,
 }
 
@@ -30,27 +32,66 @@ impl Both<'_> {
         let mut expected = Reference { x, pc: CODE, base: DATA, memory: data(), reserved: None };
         guest.hart.set_pc(CODE);
         (1..32).for_each(|index| guest.hart.set_register(index, x[index]));
-        let Some(meant) = (0..steps).find_map(|_| step(&mut expected, guest)) else {
-            return Ok(Outcome::NotCompared);
-        };
-        let Some(meant) = meant else { return Ok(Outcome::NotCompared) };
-        let stop = guest.run();
-        if (stop, guest.hart.pc()) != (meant, expected.pc) {
-            let pc = guest.hart.pc();
-            return Err(format!("stopped by {stop:?} at {pc:#x}, not by {meant:?} at {:#x}", expected.pc));
-        }
-        for (index, (found, expected)) in guest.registers().into_iter().zip(expected.x).enumerate() {
-            if found != expected {
-                return Err(format!("x{index} is {found:#x} and not {expected:#x}, at {:#x}", guest.hart.pc()));
+        let beginning = expected.clone();
+        match (0..steps).find_map(|_| step(&mut expected, guest)) {
+            None => run_a_while(guest, beginning, steps),
+            Some(None) => Ok(Outcome::NotCompared),
+            Some(Some(meant)) => {
+                let stop = guest.run();
+                if stop != meant {
+                    return Err(format!("stopped by {stop:?} at {:#x}, not by {meant:?}", guest.hart.pc()));
+                }
+                difference(guest, &expected).map_or(Ok(Outcome::Same(stop)), Err)
             }
         }
-        let found = data();
-        if let Some(index) = (0..DATA_BYTES as usize).find(|&index| found[index] != expected.memory[index]) {
-            let (found, expected) = (found[index], expected.memory[index]);
-            return Err(format!("the byte {index:#x} of the data is {found:#x} and not {expected:#x}"));
-        }
-        Ok(Outcome::Same(stop))
     }
+}
+
+/// A program that goes on and on: the engine is asked to stop as soon as it has begun. Where it stops the reference comes by, too.
+fn run_a_while(guest: &mut Guest, mut expected: Reference, steps: usize) -> Result<Outcome, String> {
+    // SAFETY: the guest lives longer.
+    let pending = unsafe { AtomicU32::from_ptr(guest.hart.pending().as_ptr()) };
+    let Guest { hart, code, .. } = guest;
+    let stop = run(
+        hart,
+        &mut Fetch(|pc| {
+            pending.store(1, Relaxed);
+            code.fetch(pc)
+        }),
+    );
+    pending.store(0, Relaxed);
+    if stop != Stop::Pending {
+        return Err(format!("stopped by {stop:?} at {:#x}, but should go on", guest.hart.pc()));
+    }
+    let mut last = None;
+    for _ in 0..steps {
+        if expected.pc == guest.hart.pc() {
+            last = difference(guest, &expected);
+            if last.is_none() {
+                return Ok(Outcome::Same(stop));
+            }
+        }
+        if step(&mut expected, guest).is_some() {
+            break;
+        }
+    }
+    Err(last.unwrap_or_else(|| format!("was at {:#x} and should not be", guest.hart.pc())))
+}
+
+/// What is not the same.
+fn difference(guest: &Guest, expected: &Reference) -> Option<String> {
+    let pc = guest.hart.pc();
+    if pc != expected.pc {
+        return Some(format!("at {pc:#x} and not at {:#x}", expected.pc));
+    }
+    let x = guest.registers();
+    if let Some(index) = (0..32).find(|&index| x[index] != expected.x[index]) {
+        return Some(format!("x{index} is {:#x} and not {:#x}, at {pc:#x}", x[index], expected.x[index]));
+    }
+    let found = data();
+    let index = (0..found.len()).find(|&index| found[index] != expected.memory[index])?;
+    let (found, expected) = (found[index], expected.memory[index]);
+    Some(format!("the byte {index:#x} of the data is {found:#x} and not {expected:#x}, at {pc:#x}"))
 }
 
 /// The next instruction. `None`: it was done. `Some(None)`: the reference does not know it.

@@ -1,7 +1,7 @@
 //! What is said in the words of the processor, for RISC-V: how a program and its services begin, and how it ends.
 //!
 //! A number of 64 bits is in two registers, its lower half in the first, as an argument too (RISC-V ABIs Specification, "Integer Calling
-//! Convention"). The kernel has the lower halves of a message in `a2` to `a5`, the upper ones in `t3` to `t6`.
+//! Convention"). So are the words of a message: in `a2` to `a7`, the last one in `t3` and `t4`. What is in the window comes in `t0`.
 
 use core::arch::asm;
 
@@ -19,7 +19,6 @@ macro_rules! start {
                 "addi sp, sp, -32",
                 $crate::store_message!(),
                 "mv a2, sp",
-                "mv a1, t2",
                 "call {start}",
                 "unimp",
                 start = sym start,
@@ -40,13 +39,13 @@ macro_rules! start {
 macro_rules! store_message {
     () => {
         "sw a2, 0(sp)
-        sw t3, 4(sp)
-        sw a3, 8(sp)
-        sw t4, 12(sp)
-        sw a4, 16(sp)
-        sw t5, 20(sp)
-        sw a5, 24(sp)
-        sw t6, 28(sp)"
+        sw a3, 4(sp)
+        sw a4, 8(sp)
+        sw a5, 12(sp)
+        sw a6, 16(sp)
+        sw a7, 20(sp)
+        sw t3, 24(sp)
+        sw t4, 28(sp)"
     };
 }
 
@@ -59,19 +58,19 @@ macro_rules! serve {
         core::arch::naked_asm!(
             "addi sp, sp, -32",
             $crate::store_message!(),
-            "mv a3, a1",
-            "li a4, 0",
             "mv a2, sp",
-            "mv a1, t2",
+            // The third argument, which has 64 bits, begins with an even register.
+            "mv a4, t0",
+            "li a5, 0",
             "call {handle}",
             "lw a2, 0(sp)",
-            "lw t3, 4(sp)",
-            "lw a3, 8(sp)",
-            "lw t4, 12(sp)",
-            "lw a4, 16(sp)",
-            "lw t5, 20(sp)",
-            "lw a5, 24(sp)",
-            "lw t6, 28(sp)",
+            "lw a3, 4(sp)",
+            "lw a4, 8(sp)",
+            "lw a5, 12(sp)",
+            "lw a6, 16(sp)",
+            "lw a7, 20(sp)",
+            "lw t3, 24(sp)",
+            "lw t4, 28(sp)",
             "li a0, 0",
             "li a1, 1",
             "ecall",
