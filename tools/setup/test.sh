@@ -45,6 +45,14 @@ case_yes_is_not_passed_on() {
     expect "$OUT" ': run --chapter 3'
 }
 
+# They are those of a program that is run.
+case_arguments_behind_two_dashes_are_passed_on() {
+    without qemu-system-x86_64 riscv64-unknown-elf-gcc
+    x softuser --yes program --count -- --yes --help
+    expect_status 0
+    expect "$OUT" ': softuser program --count -- --yes --help'
+}
+
 case_other_system_is_refused() {
     rm "$BOX/bin/uname"
     # shellcheck disable=SC2016

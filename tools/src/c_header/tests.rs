@@ -15,7 +15,11 @@ use super::*;
 use crate::{c_program, workspace};
 
 /// What every compiler is asked for.
-const STRICT: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffreestanding", "-mgeneral-regs-only"];
+const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffreestanding"];
+
+/// What the compilers for each processor are asked for.
+const NATIVE: &str = "-mgeneral-regs-only";
+const RISCV: [&str; 2] = ["-march=rv32imc", "-mabi=ilp32"];
 
 /// The header in the repository.
 fn present() -> String {
@@ -179,7 +183,7 @@ fn numbers_and_functions_are_right_in_c() {
     let clang = Command::new("clang").arg("--version").output().ok().map(|_| "clang".into());
     for compiler in std::iter::once(c_program::Target::Native.compiler()).chain(clang) {
         for optimization in ["-O0", "-O2"] {
-            let options = ["-x", "c", "-std=c11", optimization];
+            let options = ["-x", "c", "-std=c11", optimization, NATIVE];
             let complaint = complaint(&compiler, &options, &assertions("_Static_assert"));
             assert!(complaint.is_empty(), "{complaint}");
         }
@@ -187,9 +191,18 @@ fn numbers_and_functions_are_right_in_c() {
 }
 
 #[test]
+fn numbers_and_functions_are_right_in_c_for_riscv() {
+    for optimization in ["-O0", "-O2"] {
+        let options = [&["-x", "c", "-std=c11", optimization][..], &RISCV].concat();
+        let complaint = complaint(c_program::Target::Riscv.compiler(), &options, &assertions("_Static_assert"));
+        assert!(complaint.is_empty(), "{complaint}");
+    }
+}
+
+#[test]
 fn numbers_and_functions_are_right_in_cpp() {
     for standard in ["-std=c++11", "-std=c++20"] {
-        let complaint = complaint("c++", &["-x", "c++", standard], &assertions("static_assert"));
+        let complaint = complaint("c++", &["-x", "c++", standard, NATIVE], &assertions("static_assert"));
         assert!(complaint.is_empty(), "{complaint}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use flatmk_abi::{Argument, ArgumentSort, Error, FLAGS_WINDOW, Kind, OperationResult, ResultSort, Rights};
+use walkdir::WalkDir;
 
 use super::*;
 use crate::workspace;
@@ -101,8 +102,9 @@ fn no_line_is_too_long() {
 #[test]
 fn all_system_calls_go_through_the_wrappers() {
     let wrappers = workspace::root().join(WRAPPERS);
-    let sources = fs::read_dir(wrappers.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    let others: Vec<_> = sources.filter(|path| *path != wrappers && !path.ends_with("syscall.rs")).collect();
+    let sources = WalkDir::new(wrappers.parent().unwrap()).into_iter().map(|entry| entry.unwrap().into_path());
+    let others: Vec<_> =
+        sources.filter(|path| path.is_file() && *path != wrappers && !path.ends_with("syscall.rs")).collect();
     assert!(others.iter().any(|path| path.ends_with("object.rs")));
     for path in others {
         let text = fs::read_to_string(&path).unwrap();

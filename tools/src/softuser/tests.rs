@@ -55,9 +55,12 @@ fn file(words: &[u32]) -> Vec<u8> {
         .to_bytes()
 }
 
+/// To which file something was written, and what.
+type Written = (u32, Vec<u8>);
+
 /// Files in memory.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(u32, Vec<u8>)>>>);
+struct Kept(Arc<Mutex<Vec<Written>>>);
 
 impl Files for Kept {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
@@ -98,8 +101,8 @@ fn the_exit_code_is_what_the_program_says() {
 
 #[test]
 fn what_is_written_arrives() {
-    let call = |file| [addi(A0, ZERO, file), lui(A1, DATA), addi(A2, ZERO, 20), addi(A7, ZERO, 64), ECALL];
-    let mut guest = guest(&self::file(&[&call(1)[..], &call(2)[..], &exit()[..]].concat())).unwrap();
+    let call = |number| [addi(A0, ZERO, number), lui(A1, DATA), addi(A2, ZERO, 20), addi(A7, ZERO, 64), ECALL];
+    let mut guest = guest(&file(&[&call(1)[..], &call(2)[..], &exit()[..]].concat())).unwrap();
     // The count comes back.
     assert_eq!(guest.run(), Ending::Exited(20));
     let text = b"data of the program\n".to_vec();
