@@ -124,6 +124,7 @@ pub(crate) fn kernel_knows(operation: Operation) -> bool {
     match operation.chapter() {
         6 => knows_chapter_of(Operation::Call),
         7 => knows_chapter_of(Operation::Signal),
+        10 => knows_chapter_of(Operation::SetSoftuser),
         _ => true,
     }
 }

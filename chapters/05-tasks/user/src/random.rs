@@ -37,10 +37,10 @@ const INNER: u64 = 9;
 const TASK_WITH_ENDPOINT: u64 = 10;
 const PART: u64 = 14;
 const MEMORY_SLOT: u64 = 16;
-const ENDPOINT: u64 = 21;
+const ENDPOINT: u64 = 23;
 
 /// What the thread is given, beside itself and its table: the objects that are made for it, and their slots.
-const OBJECTS: [(Kind, u64); 11] = [
+const OBJECTS: [(Kind, u64); 13] = [
     (Kind::AddressSpace, 8),
     (Kind::Table, INNER),
     (Kind::Task, TASK_WITH_ENDPOINT),
@@ -49,6 +49,9 @@ const OBJECTS: [(Kind, u64); 11] = [
     (Kind::Frame, 13),
     (Kind::Task, 15),
     (Kind::Task, 17),
+    // In a row, in slots and in memory.
+    (Kind::Softuser, 21),
+    (Kind::Softuser, 22),
     (Kind::LargeFrame, 18),
     (Kind::Notification, 19),
     (Kind::FloatingPoint, 20),
@@ -68,7 +71,7 @@ const OTHERS: [(Kind, u64); 9] = [
 ];
 
 /// The slots from here on are empty at first.
-const FIRST_EMPTY: u64 = 22;
+const FIRST_EMPTY: u64 = 24;
 const EMPTY: u64 = 20;
 
 /// No device has this interrupt line.
