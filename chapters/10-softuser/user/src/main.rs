@@ -10,6 +10,7 @@ mod guest;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod lost;
 #[path = "../../../07-scheduling/user/src/threads.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod threads;
@@ -22,5 +23,5 @@ fn main(_: u64, _: [u64; 4]) {
     calibration::calibrate();
     // The page tables for the guests' pages stay with the space.
     guest::with_guests(|| {});
-    testing::run_groups(&[entering::TESTS]);
+    testing::run_groups(&[entering::TESTS, lost::TESTS]);
 }
