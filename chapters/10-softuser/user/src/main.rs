@@ -7,9 +7,12 @@
 mod calibration;
 mod entering;
 mod guest;
+mod handlers;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+#[path = "../../../05-tasks/user/src/registers.rs"]
+mod registers;
 #[path = "../../../07-scheduling/user/src/threads.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod threads;
