@@ -86,7 +86,7 @@ fn handle(task: TaskRef, hardware: &mut Hardware, stop: Stop) -> TaskRef {
             /// User mode has tried to fetch an instruction; the page is there (Intel SDM vol. 3A, figure 4-12).
             const FETCH: u64 = 1 << 4 | 1 << 2;
             const PRESENT: u64 = 1;
-            let address = hart.pc().into();
+            let address = hart.fetch_address().into();
             let error = FETCH | if guest.is_mapped(address) { PRESENT } else { 0 };
             Fault { reason: PAGE_FAULT.into(), address, error }
         }

@@ -6,11 +6,13 @@
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod calibration;
 mod entering;
+mod faults;
 mod guest;
 mod handlers;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod mending;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 mod registers;
 #[path = "../../../07-scheduling/user/src/threads.rs"]
@@ -25,5 +27,5 @@ fn main(_: u64, _: [u64; 4]) {
     calibration::calibrate();
     // The page tables for the guests' pages stay with the space.
     guest::with_guests(|| {});
-    testing::run_groups(&[entering::TESTS]);
+    testing::run_groups(&[entering::TESTS, faults::TESTS, mending::TESTS]);
 }
