@@ -88,7 +88,8 @@ impl<'a> SetRequest<'a> {
         // A stack that ends with the 4 GiB begins, in 32 bits, at 0.
         let stack = if is_stack { stack as u32 } else { return Err(Error::InvalidAddress) };
         let mut pages: ArrayVec<_, MOST_PAGES> = ArrayVec::new();
-        for pointer in (first..).take(count) {
+        for index in 0..count as u64 {
+            let pointer = first.checked_add(index).ok_or(Error::InvalidCapability)?;
             let slot = find(pointer)?.require(Kind::Softuser, Rights::MANAGE)?;
             let page = slot.page().ok_or(Error::InvalidCapability)?;
             let is_next = pages.last().is_none_or(|(_, last): &(_, Frame)| last.number() + 1 == page.number());

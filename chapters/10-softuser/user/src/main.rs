@@ -5,6 +5,7 @@
 #[path = "../../../07-scheduling/user/src/calibration.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod calibration;
+mod calls;
 mod entering;
 mod faults;
 mod guest;
@@ -15,6 +16,7 @@ mod harness;
 mod mending;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 mod registers;
+mod setting;
 #[path = "../../../07-scheduling/user/src/threads.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod threads;
@@ -27,5 +29,5 @@ fn main(_: u64, _: [u64; 4]) {
     calibration::calibrate();
     // The page tables for the guests' pages stay with the space.
     guest::with_guests(|| {});
-    testing::run_groups(&[entering::TESTS, faults::TESTS, mending::TESTS]);
+    testing::run_groups(&[entering::TESTS, calls::TESTS, faults::TESTS, mending::TESTS, setting::TESTS]);
 }
