@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod calibration;
 mod calls;
+mod changed;
+mod chaos;
+mod endings;
 mod entering;
 mod faults;
 mod guest;
@@ -13,13 +16,17 @@ mod handlers;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod memory;
 mod mending;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 mod registers;
+mod scheduling;
 mod setting;
+mod system_calls;
 #[path = "../../../07-scheduling/user/src/threads.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 7")]
 mod threads;
+mod windows;
 
 use flatmk_runtime::testing;
 
@@ -29,5 +36,19 @@ fn main(_: u64, _: [u64; 4]) {
     calibration::calibrate();
     // The page tables for the guests' pages stay with the space.
     guest::with_guests(|| {});
-    testing::run_groups(&[entering::TESTS, calls::TESTS, faults::TESTS, mending::TESTS, setting::TESTS]);
+    memory::prepare();
+    testing::run_groups(&[
+        entering::TESTS,
+        calls::TESTS,
+        windows::TESTS,
+        endings::TESTS,
+        system_calls::TESTS,
+        faults::TESTS,
+        mending::TESTS,
+        memory::TESTS,
+        changed::TESTS,
+        setting::TESTS,
+        scheduling::TESTS,
+        chaos::TESTS,
+    ]);
 }
