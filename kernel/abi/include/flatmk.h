@@ -922,9 +922,8 @@ static inline struct flatmk_result flatmk_invoke(uint64_t capability, uint64_t o
  * @retval FLATMK_ERROR_CALLEE_GONE the callee, or the capability to return to the caller, was destroyed
  *     before it returned
  * @retval FLATMK_ERROR_CALLEE_FAULTED the callee faulted before it returned, and nobody mended it
- * @retval FLATMK_ERROR_INVALID_STATE the callee was never configured and started, or has stopped; or the
- *     endpoint is one of RISC-V code, and its task has no pages for that; or memory would come into a table
- *     within its own pages
+ * @retval FLATMK_ERROR_INVALID_STATE the callee was never configured and started, or has stopped; or memory
+ *     would come into a table within its own pages
  * @retval FLATMK_ERROR_CALLEE_STOPPED the callee was stopped before it returned
  * @retval FLATMK_ERROR_INTERRUPTED the caller was stopped while it waited
  */

@@ -108,7 +108,7 @@ operations! {
         CalleeFaulted: "the callee faulted before it returned, and nobody mended it",
         CalleeStopped: "the callee was stopped before it returned",
         Interrupted: "the caller was stopped while it waited",
-        InvalidState: "the callee was never configured and started, or has stopped; or the endpoint is one of RISC-V code, and its task has no pages for that; or memory would come into a table within its own pages",
+        InvalidState: "the callee was never configured and started, or has stopped; or memory would come into a table within its own pages",
         MissingRight: "a slot of the window is named and the endpoint has no transfer right, or a capability in the window no grant right",
         InvalidCapability: "a slot of the window that is named is empty",
         SlotOccupied: "the slot of the callee's window is not empty",

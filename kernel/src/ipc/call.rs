@@ -24,7 +24,6 @@ pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error>
         endpoint.require_endpoint(Rights::TRANSFER)?;
     }
     let callee = TaskRef::of(endpoint)?;
-    later::check_callee(callee, endpoint)?;
     match callee.state() {
         State::Stopped => return Err(Error::InvalidState),
         State::Accepting => window.check(caller, callee)?,

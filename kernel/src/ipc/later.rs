@@ -5,7 +5,7 @@ pub(super) use crate::arch::softuser::call_otherwise;
 #[cfg(feature = "chapter7")]
 pub(super) use crate::scheduling::{further_fast_entry, lend, lend_to_busy, lend_to_next, reset_priority};
 #[cfg(feature = "chapter10")]
-pub(super) use crate::softuser::{calling, check_callee, endpoint_kind, enter, leave};
+pub(super) use crate::softuser::{calling, endpoint_kind, enter, leave};
 #[cfg(not(all(feature = "chapter7", feature = "chapter10")))]
 use crate::task::TaskRef;
 #[cfg(not(feature = "chapter10"))]
@@ -70,15 +70,4 @@ pub(super) fn enter(_: TaskRef, _: &Slot, _: &Request) -> Option<TaskRef> {
 #[inline(always)]
 pub(super) fn leave(_: TaskRef, _: &Request) -> Result<Option<TaskRef>, flatmk_abi::Error> {
     Ok(None)
-}
-
-/// Checks that a task has what it needs to serve a call to an endpoint.
-///
-/// # Errors
-///
-/// Those that the interface lists for `Call`.
-#[cfg(not(feature = "chapter10"))]
-#[inline(always)]
-pub(super) fn check_callee(_: TaskRef, _: &Slot) -> Result<(), flatmk_abi::Error> {
-    Ok(())
 }

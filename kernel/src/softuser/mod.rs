@@ -25,8 +25,7 @@ pub(crate) use part::{Part, check_start, lose_space, release};
 pub(crate) use registers::{is_register, read_register, settle, show, write_register};
 pub(crate) use run::run;
 pub(crate) use way::{
-    calling, check_callee, check_entry, check_way, endpoint_kind, enter, forget_way, leave, set_entry, step_back,
-    step_over,
+    calling, check_entry, check_way, endpoint_kind, enter, forget_way, leave, set_entry, step_back, step_over,
 };
 
 /// Prepares for the first task that runs RISC-V code.

@@ -78,11 +78,13 @@ fn with_hardware<R>(task: TaskRef, use_it: impl FnOnce(&mut Hardware) -> R) -> O
     Some(use_it(hardware))
 }
 
-/// All registers of a task that runs RISC-V code are where they belong. Tells whether it is such a task.
+/// All registers of a task that runs RISC-V code are where they belong. Tells whether it is such a task, which it is even if it has lost its hart.
 pub(crate) fn settle(task: TaskRef) -> bool {
-    // Without a hart there is nothing to be done: such a task faults when it goes on.
-    let _ = task.context.is_softuser() && with_hart(task, |_| ()).is_some();
-    task.context.is_softuser()
+    let is_softuser = task.context.is_softuser();
+    if is_softuser {
+        with_hart(task, |_| ());
+    }
+    is_softuser
 }
 
 fn index(number: u64) -> Option<usize> {

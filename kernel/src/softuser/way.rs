@@ -89,13 +89,6 @@ pub(crate) fn calling(caller: TaskRef) -> State {
     if caller.context.is_softuser() { State::SoftuserCalling } else { State::Calling }
 }
 
-/// Checks that a task has a hart, if the endpoint is one of RISC-V code.
-#[inline(always)]
-pub(crate) fn check_callee(callee: TaskRef, endpoint: &Slot) -> Result<(), Error> {
-    let is_softuser = endpoint.kind() == Kind::SoftuserEndpoint;
-    if is_softuser && callee.softuser.hardware().is_none() { Err(Error::InvalidState) } else { Ok(()) }
-}
-
 // ANCHOR: enter
 /// The current task calls an endpoint. Where that is one of its own RISC-V code, and it runs native code itself, it enters that code: its
 /// native half waits. Returns the task to go on with.
