@@ -1,7 +1,7 @@
 //! What the handler of a guest's fault is told: reason, address, error code and instruction, exactly.
 
 use flatmk_abi::layout::PAGE_SIZE;
-use flatmk_abi::{Access, FaultAnswer, FaultReason};
+use flatmk_abi::{Access, FaultReason};
 use flatmk_runtime::object::Task;
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
@@ -41,7 +41,7 @@ fn with_victim(test: impl FnOnce(Task)) {
     on_stage(|| {
         with_guests(|| {
             let task = guest(0, 20);
-            set_answer(FaultAnswer::Stop, 0);
+            stop_quietly();
             handle_faults_of(task);
             test(task);
         });

@@ -114,9 +114,12 @@ fn every_operation_fails_as_it_does_natively() {
             }
             for information in OPERATIONS {
                 for pointer in pointers {
-                    // This one would not come back.
-                    let is_return = information.operation == Call::Return && pointer == slots::REPLY;
-                    for arguments in ARGUMENTS.into_iter().filter(|_| !is_return) {
+                    // The one would not come back; of the other nobody knows what it reads.
+                    let is_left_out = matches!(
+                        (information.operation, pointer),
+                        (Call::Return, slots::REPLY) | (Call::Read, slots::CONSOLE)
+                    );
+                    for arguments in ARGUMENTS.into_iter().filter(|_| !is_left_out) {
                         compare(pointer, information.operation as u64, arguments);
                     }
                 }
