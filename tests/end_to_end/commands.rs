@@ -53,11 +53,15 @@ fn bench_measures_every_row(emulator: &str, cpu: &str) {
     let machine = |key: &str| json.pointer(&format!("/machine/{key}"));
     assert_eq!((machine("emulator"), machine("cpu")), (Some(&emulator.into()), Some(&cpu.into())));
     let rows = json.pointer("/rows").and_then(Value::as_array).expect("there are rows");
-    for &name in figures::ROWS.iter().chain(figures::OPERATIONS) {
+    let workloads = figures::WORKLOADS.iter().map(|name| (name, "instructions per 100 guest instructions"));
+    for (&name, unit) in
+        figures::ROWS.iter().chain(figures::OPERATIONS).map(|name| (name, "instructions")).chain(workloads)
+    {
         let found: Vec<&Value> = rows.iter().filter(|row| row.get("id").is_some_and(|id| id == name)).collect();
         assert_settings(name, emulator, &found);
         for row in found {
-            assert_row(row, emulator == "qemu");
+            assert_eq!(row.get("unit"), Some(&unit.into()), "{name}");
+            assert_row(row, emulator == "qemu" && unit == "instructions");
         }
         // A line a row, for the reader.
         run.assert_printed(&format!("\n{name:<24} "));
@@ -79,7 +83,6 @@ fn assert_row(row: &Value, counted: bool) {
     assert!(number("value") == number("min") && number("min") > 0, "{row}");
     assert!(number("min") <= number("median") && number("median") <= number("p99"), "{row}");
     assert_eq!(number("samples"), 21, "{row}");
-    assert_eq!(row.get("unit"), Some(&"instructions".into()));
     for kind in ["cr_accesses", "msr_accesses", "segment_base_writes", "locked", "iretq", "tlb_flushes"] {
         let count = row.pointer(&format!("/expensive/{kind}"));
         assert_eq!(count.is_some_and(Value::is_number), counted, "{kind}: {row}");

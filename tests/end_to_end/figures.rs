@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::OnceLock;
 
 use flatmk_tests::built;
-use flatmk_tests::figures::{self, OPERATIONS, ROWS, Table};
+use flatmk_tests::figures::{self, OPERATIONS, ROWS, Table, WORKLOADS};
 use flatmk_tests::machines::{assert_status, boot};
-use flatmk_tools::figures::Row;
+use flatmk_tools::figures::{Row, Unit};
 use flatmk_tools::machine::{Emulator, Machine};
 use flatmk_tools::workspace;
 use test_case::test_case;
@@ -33,6 +33,10 @@ fn row<'a>(table: &'a Table, name: &str) -> &'a Row {
 #[test_case("call_same_space", 220)]
 #[test_case("call_other_space", 240)]
 #[test_case("yield_pair", 160)]
+#[test_case("softuser_enter_leave", 200)]
+#[test_case("call_softuser_same_space", 350)]
+#[test_case("call_softuser_other_space", 370)]
+#[test_case("softuser_host_per_guest", 900; "RISC-V code, for 100 instructions")]
 #[test_case("copy", 250)]
 #[test_case("mint", 250)]
 #[test_case("move", 250)]
@@ -61,6 +65,17 @@ fn both_emulators_count_the_same() {
         let [qemu, bochs] = [Emulator::Qemu, Emulator::Bochs].map(|emulator| row(table(emulator), name).minimum);
         // A tick is a million instructions in QEMU and fifty thousand in Bochs, so there it interrupts each batch that is long.
         assert!(qemu.abs_diff(bochs) <= 2 + qemu / 400, "{name}: {qemu} in QEMU, {bochs} in Bochs");
+    }
+}
+
+/// The work is so long that Bochs's timer comes two or three times.
+#[test]
+fn both_emulators_run_guest_code_alike() {
+    for name in WORKLOADS {
+        let [qemu, bochs] = [Emulator::Qemu, Emulator::Bochs].map(|emulator| row(table(emulator), name));
+        assert_eq!([qemu, bochs].map(|row| row.unit), [Unit::TicksForHundred; 2], "{name}");
+        let [qemu, bochs] = [qemu, bochs].map(|row| row.minimum);
+        assert!(qemu.abs_diff(bochs) <= qemu / 50, "{name}: {qemu} in QEMU, {bochs} in Bochs");
     }
 }
 

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::counts::{self, Batch};
-use crate::figures;
+use crate::figures::{self, Unit};
 
 /// What one operation costs in one setting of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its figures, in instructions a round.
+    /// Its figures, in instructions a round; or for 100 of a RISC-V program.
     pub figures: figures::Row,
     /// Whether the kernel used process-context identifiers.
     pub pcid: bool,
@@ -43,16 +43,23 @@ pub fn uses_pcid(boot_log: &str) -> bool {
     answer.and_then(|answer| answer.split([' ', ',']).next()) == Some("on")
 }
 
-/// The results as lines to read.
+/// The results as lines to read: a head before the first row, and where others follow that count something else.
 #[must_use]
 pub fn table(rows: &[Row]) -> String {
-    let head = ("instructions", "pcid", "min", "median", "max");
-    let mut text = format!("{:<24} {:>4} {:>8} {:>8} {:>8}  expensive ones\n", head.0, head.1, head.2, head.3, head.4);
+    let (mut text, mut unit_above) = (String::new(), None);
     for Row { figures, pcid, counted } in rows {
-        let figures::Row { name, minimum, median, maximum, .. } = figures;
+        let figures::Row { name, minimum, median, maximum, unit, .. } = figures;
+        if unit_above.replace(*unit) != Some(*unit) {
+            let unit = match unit {
+                Unit::Ticks => "instructions",
+                Unit::TicksForHundred => "for 100 guest ones",
+            };
+            let [pcid, minimum, median, maximum] = ["pcid", "min", "median", "max"];
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{unit:<24} {pcid:>4} {minimum:>8} {median:>8} {maximum:>8}  expensive ones");
+        }
         let pcid = if *pcid { "on" } else { "off" };
         let expensive = counted.as_ref().map_or_else(|| "not counted".to_owned(), expensive_ones);
-        // Writing to a string does not fail.
         let _ = writeln!(text, "{name:<24} {pcid:>4} {minimum:>8} {median:>8} {maximum:>8}  {expensive}");
     }
     text
@@ -76,7 +83,7 @@ pub fn json(machine: &BTreeMap<&str, Value>, rows: &[Row]) -> Value {
         json!({
             "id": figures.name,
             "pcid": pcid,
-            "unit": "instructions",
+            "unit": figures.unit.in_instructions(),
             "value": figures.minimum,
             "min": figures.minimum,
             "median": figures.median,
@@ -105,6 +112,8 @@ mod tests {
 row min median max ticks, 21 samples
 null_syscall 48 48 48
 call 100 110 120
+workload min median max ticks for 100 instructions, 21 samples
+sieve 812 812 864
 ";
     const COUNTED: &str = "\
 call 1000 instructions=110000 cr3_writes=2000 iretq=20 locked=1
@@ -118,12 +127,15 @@ call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
     #[test]
     fn the_table_shows_what_there_is() {
         let table = table(&run(false, COUNTED));
-        let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             lines,
             [
+                vec!["instructions", "pcid", "min", "median", "max", "expensive", "ones"],
                 vec!["null_syscall", "off", "48", "48", "48", "not", "counted"],
                 vec!["call", "off", "100", "110", "120", "2", "cr3_writes,", "1/1000", "locked"],
+                vec!["for", "100", "guest", "ones", "pcid", "min", "median", "max", "expensive", "ones"],
+                vec!["sieve", "off", "812", "812", "864", "not", "counted"],
             ]
         );
     }
@@ -132,7 +144,17 @@ call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
     fn both_settings_stand_side_by_side() {
         let rows = side_by_side([run(true, ""), run(false, "")].concat());
         let order: Vec<(&str, bool)> = rows.iter().map(|row| (row.figures.name.as_str(), row.pcid)).collect();
-        assert_eq!(order, [("null_syscall", false), ("null_syscall", true), ("call", false), ("call", true)]);
+        assert_eq!(
+            order,
+            [
+                ("null_syscall", false),
+                ("null_syscall", true),
+                ("call", false),
+                ("call", true),
+                ("sieve", false),
+                ("sieve", true)
+            ]
+        );
     }
 
     #[test]
@@ -148,6 +170,10 @@ call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
                 "id": "call", "pcid": true, "unit": "instructions",
                 "value": 100, "min": 100, "median": 110, "p99": 120, "samples": 21,
                 "expensive": { "cr3_writes": 2, "iretq": 0, "locked": 0.001 },
+            }, {
+                "id": "sieve", "pcid": true, "unit": "instructions per 100 guest instructions",
+                "value": 812, "min": 812, "median": 812, "p99": 864, "samples": 21,
+                "expensive": null,
             }],
         });
         assert_eq!(json(&machine, &run(true, COUNTED)), expected);

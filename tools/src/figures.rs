@@ -4,13 +4,44 @@
 //! row                           min   median      max  ticks, 21 samples
 //! null_syscall                   48       48       48
 //! ```
+//!
+//! After the columns the head says what they count: `ticks`, or `ticks for 100 instructions` of a program that is not the processor's.
 
 /// A row that makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("the benchmark program printed a row that makes no sense: `{0}`")]
 pub struct FiguresError(String);
 
-/// What one operation costs, in ticks of the time stamp counter: in instructions where an instruction is a tick.
+/// What the figures of a row count. A tick of the time stamp counter is an instruction where time is instruction-exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Ticks for one operation.
+    Ticks,
+    /// Ticks for 100 instructions of a RISC-V program.
+    TicksForHundred,
+}
+
+impl Unit {
+    /// As the head of a table has it.
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "ticks" => Some(Self::Ticks),
+            "ticks for 100 instructions" => Some(Self::TicksForHundred),
+            _ => None,
+        }
+    }
+
+    /// Its name where a tick is an instruction.
+    #[must_use]
+    pub fn in_instructions(self) -> &'static str {
+        match self {
+            Self::Ticks => "instructions",
+            Self::TicksForHundred => "instructions per 100 guest instructions",
+        }
+    }
+}
+
+/// What one operation costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What was measured.
@@ -23,6 +54,8 @@ pub struct Row {
     pub maximum: u64,
     /// How many there were.
     pub samples: u64,
+    /// What they count.
+    pub unit: Unit,
 }
 
 impl Row {
@@ -49,17 +82,17 @@ pub struct Figures {
 /// If a row has not three numbers that ascend from at least 1.
 pub fn read(text: &str) -> Result<Figures, FiguresError> {
     let mut figures = Figures::default();
-    // Those of the table that the next line may belong to.
-    let mut samples = None;
+    // The head of the table that the next line may belong to.
+    let mut table = None;
     for line in text.lines() {
         if line.contains(" failed: ") {
             figures.failures.push(line.to_owned());
             continue;
         }
-        samples = match (samples_of_head(line), samples) {
-            (None, Some(samples)) if is_row(line) => {
-                figures.rows.push(row(line, samples).ok_or_else(|| FiguresError(line.to_owned()))?);
-                Some(samples)
+        table = match (head(line), table) {
+            (None, Some(head)) if is_row(line) => {
+                figures.rows.push(row(line, head).ok_or_else(|| FiguresError(line.to_owned()))?);
+                Some(head)
             }
             (head, _) => head,
         };
@@ -67,14 +100,15 @@ pub fn read(text: &str) -> Result<Figures, FiguresError> {
     Ok(figures)
 }
 
-/// How many samples a table is made of, if this line is its head.
-fn samples_of_head(line: &str) -> Option<u64> {
-    let mut words = line.split_whitespace().skip(1);
-    if !words.by_ref().take(4).eq(["min", "median", "max", "ticks,"]) {
+/// What a table counts, and of how many samples it is made, if this line is its head.
+fn head(line: &str) -> Option<(Unit, u64)> {
+    let (columns, samples) = line.split_once(", ")?;
+    let mut words = columns.split_whitespace().skip(1);
+    if !words.by_ref().take(3).eq(["min", "median", "max"]) {
         return None;
     }
-    let samples = words.next()?.parse().ok()?;
-    words.eq(["samples"]).then_some(samples)
+    let unit: Vec<&str> = words.collect();
+    Some((Unit::from_text(&unit.join(" "))?, samples.strip_suffix(" samples")?.parse().ok()?))
 }
 
 /// Whether the table goes on: other lines do not begin with a name and a number.
@@ -82,11 +116,11 @@ fn is_row(line: &str) -> bool {
     line.split_whitespace().nth(1).is_some_and(|word| word.parse::<u64>().is_ok())
 }
 
-fn row(line: &str, samples: u64) -> Option<Row> {
+fn row(line: &str, (unit, samples): (Unit, u64)) -> Option<Row> {
     let mut words = line.split_whitespace();
     let name = words.next()?.to_owned();
     let mut number = || words.next()?.parse().ok();
-    let row = Row { name, minimum: number()?, median: number()?, maximum: number()?, samples };
+    let row = Row { name, minimum: number()?, median: number()?, maximum: number()?, samples, unit };
     let ascends = 0 < row.minimum && row.minimum <= row.median && row.median <= row.maximum;
     (ascends && words.next().is_none()).then_some(row)
 }
@@ -104,6 +138,8 @@ row                           min   median      max  ticks, 100 samples
 yield_alone                    61       61       61
 call_same_space    failed: no memory
 yield_pair                    116      116      117
+workload                      min   median      max  ticks for 100 instructions, 21 samples
+sieve                         812      812      864
 root task: benchmark is done, 124270 pages free
 late 1 2 3
 ";
@@ -112,8 +148,11 @@ late 1 2 3
     fn rows_are_found_in_their_tables_only() {
         let Figures { rows, failures } = read(TEXT).unwrap();
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names, ["copy", "yield_alone", "yield_pair"]);
-        let copy = Row { name: "copy".to_owned(), minimum: 207, median: 208, maximum: 212, samples: 21 };
+        assert_eq!(names, ["copy", "yield_alone", "yield_pair", "sieve"]);
+        let units: Vec<Unit> = rows.iter().map(|row| row.unit).collect();
+        assert_eq!(units, [Unit::Ticks, Unit::Ticks, Unit::Ticks, Unit::TicksForHundred]);
+        let copy =
+            Row { name: "copy".to_owned(), minimum: 207, median: 208, maximum: 212, samples: 21, unit: Unit::Ticks };
         assert_eq!(rows.first(), Some(&copy));
         assert_eq!(failures, ["call_same_space    failed: no memory"]);
     }
@@ -122,7 +161,7 @@ late 1 2 3
     fn of_many_samples_the_most_is_not_the_99th_percentile() {
         let rows = read(TEXT).unwrap().rows;
         let p99: Vec<Option<u64>> = rows.iter().map(Row::p99).collect();
-        assert_eq!(p99, [Some(212), None, None]);
+        assert_eq!(p99, [Some(212), None, None, Some(864)]);
     }
 
     #[test]
@@ -136,7 +175,7 @@ late 1 2 3
 
     #[test]
     fn a_text_without_a_head_has_no_rows() {
-        for head in ["ticks, 21", "21 samples", "operation "] {
+        for head in ["ticks, 21", "21 samples", "operation ", "  ticks"] {
             let rows = read(&TEXT.replace(head, "")).unwrap().rows;
             assert!(rows.iter().all(|row| row.name != "copy"), "{head}");
         }

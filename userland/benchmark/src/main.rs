@@ -1,13 +1,15 @@
 //! Counts what the kernel's paths cost, in ticks of the time stamp counter: instructions where time is instruction-exact.
 //!
 //! A row is measured in batches. Each batch repeats the operation [`REPEATS`] times; the loop around it counts, as it does in
-//! the figures of others. The least of [`BATCHES`] batches is shown: a batch in which the timer interrupts is longer.
+//! the figures of others. The least of [`BATCHES`] batches is shown: a batch in which the timer interrupts is longer. RISC-V code has a table of its
+//! own, with what 100 of its instructions cost.
 #![no_std]
 #![no_main]
 
 mod capabilities;
 mod softuser;
 mod threads;
+mod workloads;
 
 use flatmk_abi::{Error, MissingCapability, Operation, slots};
 use flatmk_runtime::object::{Done, Endpoint, Interrupts, OWN_TABLE, OWN_TASK};
@@ -46,7 +48,9 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
     show("call_other_space", || call(ECHO));
     show("call_sharing_daemon", || SHARING.query().map(|_| ()));
     let shown = show_yield_pair().and_then(|()| show_fault()).and_then(|()| show_notification());
-    if let Err(error) = shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()) {
+    if let Err(error) =
+        shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()).and_then(|()| workloads::show())
+    {
         println!("a row failed: {error}");
     }
 }
@@ -116,7 +120,12 @@ fn call(endpoint: Endpoint) -> Result<(), Error> {
 
 /// The first line of a table: what its columns are, and of how many samples.
 fn print_head(name: &str) {
-    println!("{name:<24} {:>8} {:>8} {:>8}  ticks, {BATCHES} samples", "min", "median", "max");
+    print_head_in(name, "ticks");
+}
+
+/// The same, with another unit.
+fn print_head_in(name: &str, unit: &str) {
+    println!("{name:<24} {:>8} {:>8} {:>8}  {unit}, {BATCHES} samples", "min", "median", "max");
 }
 
 /// The batches of a row, in ticks for one operation.
@@ -130,12 +139,20 @@ impl Row {
         }
     }
 
-    fn print(mut self, name: &str) {
+    fn print(self, name: &str) {
+        print_row(name, self.figures());
+    }
+
+    /// The least, the median and the most.
+    fn figures(mut self) -> [u64; 3] {
         self.0.sort_unstable();
         let [first, .., last] = self.0;
-        let median = self.0.get(BATCHES / 2).copied().unwrap_or(last);
-        println!("{name:<24} {first:>8} {median:>8} {last:>8}");
+        [first, self.0.get(BATCHES / 2).copied().unwrap_or(last), last]
     }
+}
+
+fn print_row(name: &str, [first, median, last]: [u64; 3]) {
+    println!("{name:<24} {first:>8} {median:>8} {last:>8}");
 }
 
 #[inline(always)]

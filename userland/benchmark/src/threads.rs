@@ -12,7 +12,7 @@ use crate::capabilities::MEMORY;
 #[repr(C, align(4096))]
 struct Stack([u8; 4096]);
 
-const THREADS: usize = 5;
+const THREADS: usize = 6;
 
 static mut STACKS: [Stack; THREADS] = [const { Stack([0; 4096]) }; THREADS];
 
@@ -25,6 +25,7 @@ const YIELDER: Thread = Thread(1);
 const PONG: Thread = Thread(2);
 const PAGER: Thread = Thread(3);
 const HANDLER: Thread = Thread(4);
+const STEPPER: Thread = Thread(5);
 
 /// The slots of the notifications, of the threads' tasks, and of their endpoints.
 const PING_SLOT: u64 = 20;
@@ -90,6 +91,11 @@ pub(crate) fn start_pager() -> Result<Endpoint, Error> {
 /// Starts a thread that takes the time at which it is called.
 pub(crate) fn start_handler() -> Result<Endpoint, Error> {
     HANDLER.serve(handler_entry)
+}
+
+/// Starts a thread that mends faults at this entry, a service.
+pub(crate) fn start_stepper(entry: extern "C" fn()) -> Result<Endpoint, Error> {
+    STEPPER.serve(entry)
 }
 
 /// The least that a callee can do: the message is in the registers of the answer already.

@@ -36,6 +36,10 @@ const BENCHMARK_LINES: u64 = 9;
 const BENCHMARK_SHARING: u64 = 10;
 const BENCHMARK_CLIENT: u64 = 1;
 
+/// Where it finds the program with RISC-V code that it measures: an endpoint of it, and its task, whose faults it mends.
+const BENCHMARK_WORKLOADS: u64 = 11;
+const BENCHMARK_WORKLOADS_TASK: u64 = 17;
+
 /// What a client may do with its endpoint of the daemon: call it, with capabilities.
 const CLIENT_RIGHTS: Rights = Rights::CALL.union(Rights::TRANSFER);
 
@@ -94,6 +98,11 @@ fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Erro
     benchmark.table.mint(BENCHMARK_SHARING, sharing.slot(SERVICE), CLIENT_RIGHTS, BENCHMARK_CLIENT)?;
     let (free, _) = memory.measure()?;
     memory.split(BENCHMARK_PAGES.min(free / 2), benchmark.table, BENCHMARK_MEMORY)?;
+    let workloads = softuser::start_workloads(archive, memory)?;
+    if let Some(workloads) = workloads {
+        benchmark.table.copy(BENCHMARK_WORKLOADS, workloads.slot(SERVICE), Rights::CALL)?;
+        benchmark.table.copy(BENCHMARK_WORKLOADS_TASK, workloads.task.0, Rights::MANAGE)?;
+    }
     benchmark.start(0)?;
     wait_for_service(benchmark)?;
     Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;

@@ -3,7 +3,7 @@
 use flatmk_abi::{Error, Words, slots};
 use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE};
 use flatmk_runtime::println;
-use flatmk_runtime::program::SERVICE;
+use flatmk_runtime::program::{Program, SERVICE};
 use tar_no_std::TarArchiveRef;
 
 use crate::{FIRST_FREE_SLOT, HELLO_PAGES, find, load, wait_for_service};
@@ -11,6 +11,10 @@ use crate::{FIRST_FREE_SLOT, HELLO_PAGES, find, load, wait_for_service};
 /// The slot of the program that runs.
 const PROGRAM: u64 = FIRST_FREE_SLOT + 4;
 
+/// The slot of the program that the benchmark measures.
+const WORKLOADS_PROGRAM: u64 = FIRST_FREE_SLOT + 5;
+
+const WORKLOADS: &str = "softuser-workloads";
 const ECHO: &str = "softuser-echo";
 const HELLO: &str = "softuser-hello-c";
 const FILTER: &str = "softuser-packet-filter";
@@ -29,6 +33,17 @@ const GUESTS_PACKET: [u8; 32] = [
 
 /// The left shift key by its number in `pc-keyboard`.
 const SHIFT: u64 = 76;
+
+/// Loads and starts what the benchmark measures, if the ramdisk has it.
+pub(crate) fn start_workloads(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<Option<Program>, Error> {
+    if find(archive, WORKLOADS).is_none() {
+        return Ok(None);
+    }
+    let program = load(archive, WORKLOADS, memory, WORKLOADS_PROGRAM)?;
+    program.start(0)?;
+    wait_for_service(program)?;
+    Ok(Some(program))
+}
 
 /// Runs all of them, if the ramdisk has them: it does from chapter 10 on.
 pub(crate) fn run(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
