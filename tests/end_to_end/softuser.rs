@@ -72,6 +72,16 @@ fn its_instructions_are_counted() {
     assert_eq!((run.output(), run.errors()), ("hello\n", count));
 }
 
+/// That takes some seconds at most, however much room there is for translated code.
+#[test]
+fn millions_of_instructions_are_counted() {
+    // t0 counts down from 2^20.
+    let words = [0x0010_02b7, 0xfff2_8293, 0xfe02_9ee3, LI_A0_7, LI_A7_EXIT, ECALL];
+    let run = run(&program(&words).to_bytes(), &["--count"]);
+    run.assert_code(7);
+    run.assert_complained("2097156 instructions, counted one by one as they were done; ");
+}
+
 #[test]
 fn its_instructions_are_shown() {
     let run = run(&greeting().to_bytes(), &["--trace"]);

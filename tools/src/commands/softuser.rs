@@ -25,8 +25,8 @@ System calls are those of Linux: `ecall` with the number in a7, arguments from a
   93   exit   a0 exit code, which is also that of this command; 94 is the same
   214  brk    a0 new end of the heap, or 0
 
-All others return -38 (ENOSYS). What a program must not do ends it, with one line on stderr and an exit code of 128 and the number
-of the trap. The numbers are those of Linux's signals where there is one:
+All others return -38 (ENOSYS). What a program must not do ends it, with one line on stderr and an exit code of 128 and the
+number of the trap. The numbers are those of Linux's signals where there is one:
 
   132  trap 4   illegal instruction
   133  trap 5   breakpoint (ebreak)
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// The program, an ELF file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Say on stderr, at the end, how many instructions the program has executed, of which kinds (a hundred times slower)
+    /// Say on stderr, at the end, how many instructions the program has executed, of which kinds (hundreds of times slower)
     #[arg(long)]
     count: bool,
     /// Write each instruction to stderr as it is executed, with the register that it sets

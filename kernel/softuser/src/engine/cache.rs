@@ -117,6 +117,18 @@ impl Cache {
         first
     }
 
+    /// Whether there is no block.
+    pub(super) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Forgets the only block, which begins there. It stays where it is until there is another.
+    pub(super) fn take_back(&mut self, pc: u32) {
+        self.used = 0;
+        // SAFETY: an entry of the table.
+        unsafe { self.entry(pc).write(Entry { pc: NO_BLOCK, op: 0 }) };
+    }
+
     /// The address of the instruction of an operation.
     pub(super) fn pc_of(&self, op: *const Op) -> u32 {
         // SAFETY: the engine has stopped at an operation, which says where the head of its block is; between the two are operations.

@@ -21,14 +21,16 @@ impl<C: Code> Code for One<'_, C> {
 }
 
 impl Hart {
-    /// Runs one instruction. `None`: it is done, and the hart is at the next one. All translated code is forgotten, so a hart for this needs little
-    /// memory.
+    /// Runs one instruction. `None`: it is done, and the hart is at the next one. All translated code is forgotten: that takes its time if there is any,
+    /// and nothing from one step to the next.
     ///
     /// # Safety
     ///
     /// As for [`run`](Self::run).
     pub unsafe fn step(&mut self, code: &mut impl Code) -> Option<Stop> {
-        self.cache.clear();
+        if !self.cache.is_empty() {
+            self.cache.clear();
+        }
         let mut one = One { code, rest: Some(self.pc) };
         let op = match translate::block(&mut self.cache, self.pc, &mut one) {
             Ok(op) => op,
@@ -38,7 +40,7 @@ impl Hart {
             }
         };
         // What was translated stays where it is, but is not found: not even a jump to itself goes on.
-        self.cache.clear();
+        self.cache.take_back(self.pc);
         // SAFETY: the operation is in the cache, and leads nowhere; the rest is the caller's promise.
         let stop = match unsafe { self.enter(op, one.code) } {
             Exit::Link => {
