@@ -229,7 +229,7 @@ fn all_emulator_tests(emulator: Emulator) -> Step {
 /// Tests from user mode once more, without the kernel in its page tables: some in the one emulator, some in the other.
 fn isolated_tests(emulator: Emulator) -> Step {
     let tests: &[&str] = match emulator {
-        Emulator::Qemu => &["chapter06_calls"],
+        Emulator::Qemu => &["chapter06_calls", "chapter10_softuser"],
         Emulator::Bochs => &["chapter05_user_mode", "chapter07_scheduling"],
     };
     let tests: Vec<_> = tests.iter().map(|&test| test.to_owned()).collect();

@@ -28,8 +28,8 @@ use crate::syscall::{invoke, invoke_with_flags};
 /// - [`Error::MissingRight`]: a capability in the window has no grant right
 /// - [`Error::InvalidArgument`]: the caller has faulted, and word 0 is no answer to a fault
 /// - [`Error::SlotOccupied`]: the slot of the caller's window is not empty
-/// - [`Error::InvalidState`]: a slot of the window is named and there is no caller; or memory would come into a table
-///   within its own pages
+/// - [`Error::InvalidState`]: a slot of the window is named, and there is no caller or RISC-V code returns to the
+///   native code of its own task; or memory would come into a table within its own pages
 pub fn return_with_flags(flags: u64, answer: Words) -> Done {
     invoke_with_flags(slots::REPLY, Operation::Return, flags, answer)?;
     Ok(())
@@ -69,7 +69,8 @@ impl AddressSpace {
     /// - [`Error::InvalidArgument`]: the access is unknown
     /// - [`Error::OutOfMemory`]: the memory that the space was made from has too few pages for the page tables
     /// - [`Error::AlreadyMapped`]: this frame capability is mapped, or another frame is mapped within the range
-    /// - [`Error::InvalidAddress`]: the address is not a multiple of the frame's size, or not in user space
+    /// - [`Error::InvalidAddress`]: the address is not a multiple of the frame's size, or not in user space; or the
+    ///   frame would cover the last page below 4 GiB, which stays empty
     pub fn map(self, frame: Frame, address: u64, access: Access) -> Done {
         invoke(self.0, Operation::Map, [frame.0, address, access as u64, 0])?;
         Ok(())
@@ -137,7 +138,8 @@ impl Endpoint {
     /// - [`Error::SlotOccupied`]: the slot of the callee's window is not empty
     /// - [`Error::Busy`]: the callee serves another call, and the flag `NO_WAIT` is set or the chain of tasks that it
     ///   waits for is longer than 1000
-    /// - [`Error::WouldDeadlock`]: the callee waits, directly or through others, for the caller
+    /// - [`Error::WouldDeadlock`]: the callee waits, directly or through others, for the caller; or it is the caller
+    ///   itself, but for native code that enters RISC-V code, without flags
     /// - [`Error::CalleeGone`]: the callee, or the capability to return to the caller, was destroyed before it returned
     /// - [`Error::CalleeFaulted`]: the callee faulted before it returned, and nobody mended it
     /// - [`Error::InvalidState`]: the callee was never configured and started, or has stopped; or memory would come
@@ -555,8 +557,8 @@ impl Task {
     /// - [`Error::InvalidCapability`]: `self` names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
-    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below 4
-    ///   GiB
+    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below
+    ///   0xffff_f000
     /// - [`Error::InvalidState`]: the task is not configured, is not stopped, or has lost its table or space; or the
     ///   entry is one of RISC-V code, and it has no softuser state
     pub fn start(self, entry_address: u64, argument: u64) -> Done {
@@ -684,8 +686,8 @@ impl Task {
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; the destination table has no manage right
     /// - [`Error::InvalidArgument`]: the destination slot is not 1 to 63
     /// - [`Error::SlotOccupied`]: the destination slot holds a capability
-    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below 4
-    ///   GiB
+    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below
+    ///   0xffff_f000
     pub fn make_endpoint_at(
         self,
         entry_address: u64,
@@ -719,7 +721,7 @@ impl Task {
 
     /// Writes a register of a task that is stopped, or waits for its fault handler. Of `rflags` only the flags count
     /// that user mode may change: carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check and
-    /// identification. While a task runs RISC-V code its `rip` is the address of that, below 4 GiB.
+    /// identification. While a task runs RISC-V code its `rip` is the address of that.
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 5 on.
     ///
@@ -733,7 +735,7 @@ impl Task {
     /// - [`Error::InvalidArgument`]: the task has no register with this number, or the value has more than 32 bits and
     ///   the register is one of RISC-V
     /// - [`Error::InvalidAddress`]: the register is rip, and the value is not in user space, or the task runs RISC-V
-    ///   code and it is odd or not below 4 GiB
+    ///   code and it is odd or not below 0xffff_f000
     /// - [`Error::InvalidState`]: the task is neither stopped nor waits for its fault handler
     pub fn write_register(self, register_number: u64, value: u64) -> Done {
         invoke(self.0, Operation::WriteRegister, [register_number, value, 0, 0])?;
@@ -742,8 +744,8 @@ impl Task {
 
     /// Gives a task pages for its RISC-V registers and translated code, and the stack at which its RISC-V entries
     /// begin. The pages are those of capabilities in a row, and must lie in a row: such are made from memory of which
-    /// nothing was handed out before. When one of them goes the task has none any more, and stops if it runs RISC-V
-    /// code.
+    /// nothing was handed out before. When one of them goes, or the task's address space, the task has none any more,
+    /// and RISC-V code of it faults.
     ///
     /// On a capability of kind `Task` with the right `MANAGE`; from chapter 10 on.
     ///
@@ -755,9 +757,9 @@ impl Task {
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`; one of the pointers names something else
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; one of the pages has no manage right
     /// - [`Error::InvalidArgument`]: the count is not 2 to 32, or the pages do not lie in a row
-    /// - [`Error::InvalidAddress`]: the stack is not in user space, above 4 GiB, or not a multiple of 16
-    /// - [`Error::InvalidState`]: the task is not configured, it runs RISC-V code or has pages already, or one of these
-    ///   serves a task
+    /// - [`Error::InvalidAddress`]: the stack is not in user space, above 0xffff_f000, or not a multiple of 16
+    /// - [`Error::InvalidState`]: the task is not configured, it runs RISC-V code, it has or had pages and some of them
+    ///   are still there, or one of these serves a task
     pub fn set_softuser(self, capability_pointer_of_the_first_page: Softuser, count: u64, stack_address: u64) -> Done {
         invoke(self.0, Operation::SetSoftuser, [capability_pointer_of_the_first_page.0, count, stack_address, 0])?;
         Ok(())
