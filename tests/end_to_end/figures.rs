@@ -106,6 +106,7 @@ fn assert_shown(page: &str, row: &Row, shown: u64) {
 #[test_case("calls")]
 #[test_case("scheduling")]
 #[test_case("pcid")]
+#[test_case("softuser")]
 fn the_book_shows_what_is_measured(page: &str) {
     let text = text_of(page);
     let measured = table(Emulator::Qemu);

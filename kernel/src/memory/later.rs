@@ -1,5 +1,7 @@
 //! Where chapters 9 and 10 come in: what they do at these points, and what is done without them.
 
+use flatmk_abi::Access;
+
 #[cfg(feature = "chapter9")]
 pub(super) use super::isolation::upper_half;
 #[cfg(feature = "chapter9")]
@@ -9,7 +11,7 @@ pub(super) use crate::pcid::{activate, forget, top_table};
 use super::flush::Old;
 #[cfg(not(feature = "chapter9"))]
 use super::kernel::kernel_space;
-use super::space::{AddressSpace, Mapping};
+use super::space::AddressSpace;
 #[cfg(not(feature = "chapter9"))]
 use super::window::Frame;
 #[cfg(not(feature = "chapter9"))]
@@ -44,11 +46,11 @@ pub(super) fn forget(space: AddressSpace, address: u64, _: Old) {
 /// A mapping has changed. If its page was executable it is not any more, or not here.
 #[cfg(feature = "chapter10")]
 #[inline(always)]
-pub(super) fn note_change(space: AddressSpace, mapping: &Mapping) {
-    space.note_change(mapping);
+pub(super) fn note_change(space: AddressSpace, address: u64, access: Access) {
+    space.note_change(address, access);
 }
 
 /// A mapping has changed.
 #[cfg(not(feature = "chapter10"))]
 #[inline(always)]
-pub(super) fn note_change(_: AddressSpace, _: &Mapping) {}
+pub(super) fn note_change(_: AddressSpace, _: u64, _: Access) {}

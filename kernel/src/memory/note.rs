@@ -4,8 +4,6 @@
 use flatmk_abi::{Access, layout::SOFTUSER_END};
 
 use super::space::AddressSpace;
-#[cfg(feature = "chapter10")]
-use super::space::Mapping;
 use super::table::{Entry, frame_in, read, write};
 
 /// The entry of the top-level table that keeps it: one of the kernel's half that is never present. Of such an entry the processor
@@ -35,14 +33,22 @@ impl AddressSpace {
         read(self.top(), INDEX).0 >> CHANGES_SHIFT
     }
 
-    /// One has changed: what was made of its content does not hold any more.
+    /// A mapping has changed. If it was one of such a page, what was made of its content does not hold any more.
     #[cfg(feature = "chapter10")]
-    pub(super) fn note_change(self, mapping: &Mapping) {
-        if mapping.access == Access::ReadExecute && mapping.address < SOFTUSER_END {
-            let entry = read(self.top(), INDEX).0.wrapping_add(1 << CHANGES_SHIFT);
-            // SAFETY: as above.
-            unsafe { write(self.top(), INDEX, Entry(entry)) };
+    #[inline(always)]
+    pub(super) fn note_change(self, address: u64, access: Access) {
+        if access == Access::ReadExecute && address < SOFTUSER_END {
+            self.count_change();
         }
+    }
+
+    #[cfg(feature = "chapter10")]
+    #[cold]
+    #[inline(never)]
+    fn count_change(self) {
+        let entry = read(self.top(), INDEX).0.wrapping_add(1 << CHANGES_SHIFT);
+        // SAFETY: as above.
+        unsafe { write(self.top(), INDEX, Entry(entry)) };
     }
 
     /// The space whose top-level table CR3 names, or would with this content.

@@ -225,7 +225,7 @@ impl AddressSpace {
         let (place, mapping) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), Entry::EMPTY) };
-        later::note_change(self, &mapping);
+        later::note_change(self, address, mapping.access);
         Ok((mapping, Flush::new(self, address, Old::Page)))
     }
 
@@ -239,7 +239,7 @@ impl AddressSpace {
         let entry = Entry::to_page(mapping.frame, mapping.size, access);
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), entry) };
-        later::note_change(self, &mapping);
+        later::note_change(self, address, mapping.access);
         Ok(Flush::new(self, address, Old::Page))
     }
 
