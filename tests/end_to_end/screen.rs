@@ -4,29 +4,55 @@ use flatmk_tests::machines::{Seat, TIME_LIMIT, start};
 use flatmk_tests::screen_text::{CONSOLE, ScreenText, wait_until};
 use flatmk_tests::{built, figures};
 use flatmk_tools::disk::Firmware;
+use flatmk_tools::figures::Row;
 use flatmk_tools::machine::{Clock, Machine, Serial};
 use serde_json::json;
 use test_case::test_case;
 
 use crate::stopped::{self, Stopped};
+use flatmk_tools::figures::Row;
 
-#[test_case(Firmware::Bios, Clock::Instructions; "with BIOS")]
-#[test_case(Firmware::Uefi, Clock::Host; "with UEFI")]
-fn without_a_serial_port_banner_and_table_are_on_the_screen(firmware: Firmware, clock: Clock) {
+/// What is on the screen at the end of a run without a serial port.
+fn screen_at_the_end(chapter: u8, firmware: Firmware, clock: Clock) -> ScreenText {
     let _seat = Seat::take();
-    let machine = Machine::new(built::chapter(12)).firmware(firmware).clock(clock).serial(Serial::Absent);
+    let machine = Machine::new(built::chapter(chapter)).firmware(firmware).clock(clock).serial(Serial::Absent);
     let mut running = start(&machine.boot_option("exit", "none"));
     let at_the_end = |text: &ScreenText| text.rows.iter().any(|row| row == "[exit 0]");
     let screen = wait_until(&mut running, CONSOLE, TIME_LIMIT, at_the_end).unwrap_or_else(|found| panic!("{found}"));
     assert!(screen.is_readable(), "{screen}");
-    assert!(
-        screen.rows.first().is_some_and(|row| row.starts_with("FlatMk ") && row.contains("chapter 12")),
-        "{screen}"
-    );
-    figures::read(&screen.rows.join("\n")).unwrap_or_else(|fault| panic!("{fault}\n{screen}"));
     // What would answer at the port's place if the emulator had put one there after all.
     let ports = running.qmp("query-chardev", &json!({})).expect("QEMU answers").to_string();
     assert!(!ports.contains("serial"), "{ports}");
+    screen
+}
+
+/// All that a kernel before chapter 10 says fits.
+#[test_case(Firmware::Bios, Clock::Instructions; "with BIOS")]
+#[test_case(Firmware::Uefi, Clock::Host; "with UEFI")]
+fn without_a_serial_port_banner_and_table_are_on_the_screen(firmware: Firmware, clock: Clock) {
+    let screen = screen_at_the_end(9, firmware, clock);
+    let first = screen.rows.first();
+    assert!(first.is_some_and(|row| row.starts_with("FlatMk ") && row.contains("chapter 9")), "{screen}");
+    let found = rows_in(&screen);
+    let is_there = |name: &str| name.contains("softuser") || found.iter().any(|row| row.name == name);
+    assert!(figures::ROWS.iter().chain(figures::OPERATIONS).all(|name| is_there(name)), "{screen}");
+}
+
+/// The last one says more: the screen has the end of it, with the main table.
+#[test_case(Firmware::Bios, Clock::Instructions; "with BIOS")]
+#[test_case(Firmware::Uefi, Clock::Host; "with UEFI")]
+fn without_a_serial_port_the_end_of_a_long_run_is_on_the_screen(firmware: Firmware, clock: Clock) {
+    let screen = screen_at_the_end(12, firmware, clock);
+    let found = rows_in(&screen);
+    let missing = figures::ROWS.iter().find(|name| !found.iter().any(|row| row.name == **name));
+    assert_eq!(missing, None, "{screen}");
+}
+
+fn rows_in(screen: &ScreenText) -> Vec<Row> {
+    let figures =
+        flatmk_tools::figures::read(&screen.rows.join("\n")).unwrap_or_else(|fault| panic!("{fault}\n{screen}"));
+    assert!(figures.failures.is_empty(), "{screen}");
+    figures.rows
 }
 
 #[test]

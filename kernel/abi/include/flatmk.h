@@ -1068,7 +1068,7 @@ static inline int64_t flatmk_stop(uint64_t task)
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
  * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space; or it is one of RISC-V code, and odd
- *     or not below 0xffff_f000
+ *     or not below 4 GiB less a page
  * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, is not stopped, or has lost its table or
  *     space; or the entry is one of RISC-V code, and it has no softuser state
  */
@@ -1490,7 +1490,7 @@ static inline int64_t flatmk_configure(uint64_t task, uint64_t table, uint64_t a
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  * @retval FLATMK_ERROR_INVALID_ADDRESS the entry is not in user space; or it is one of RISC-V code, and odd
- *     or not below 0xffff_f000
+ *     or not below 4 GiB less a page
  */
 static inline int64_t flatmk_make_endpoint(uint64_t task, uint64_t entry_address, uint64_t context_word,
                                            uint64_t destination_table, uint64_t destination_slot)
@@ -1583,7 +1583,7 @@ static inline struct flatmk_result flatmk_read_registers(uint64_t task, uint64_t
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the task has no register with this number, or the value has more than
  *     32 bits and the register is one of RISC-V
  * @retval FLATMK_ERROR_INVALID_ADDRESS the register is rip, and the value is not in user space, or the task
- *     runs RISC-V code and it is odd or not below 0xffff_f000
+ *     runs RISC-V code and it is odd or not below 4 GiB less a page
  * @retval FLATMK_ERROR_INVALID_STATE the task is neither stopped nor waits for its fault handler
  */
 static inline int64_t flatmk_write_register(uint64_t task, uint64_t register_number, uint64_t value)
@@ -1660,8 +1660,8 @@ static inline int64_t flatmk_write_port(uint64_t ports, uint64_t port, uint64_t 
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`; one of the pages has
  *     no manage right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the count is not 2 to 32, or the pages do not lie in a row
- * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 0xffff_f000, or not a multiple
- *     of 16
+ * @retval FLATMK_ERROR_INVALID_ADDRESS the stack is not in user space, above 4 GiB less a page, or not a
+ *     multiple of 16
  * @retval FLATMK_ERROR_INVALID_STATE the task is not configured, it runs RISC-V code, it has or had pages and
  *     some of them are still there, or one of these serves a task
  */

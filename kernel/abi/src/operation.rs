@@ -176,7 +176,7 @@ operations! {
     Start = 7 on [Kind::Task], Rights::MANAGE;
     takes [address "entry address", any "argument"]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 0xffff_f000",
+        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 4 GiB less a page",
         InvalidState: "the task is not configured, is not stopped, or has lost its table or space; or the entry is one of RISC-V code, and it has no softuser state",
     }
     /// Lets a task that is stopped go on with the registers that it has.
@@ -381,7 +381,7 @@ operations! {
         slot "destination slot, 1 to 63",
     ]; gives [];
     fails {
-        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 0xffff_f000",
+        InvalidAddress: "the entry is not in user space; or it is one of RISC-V code, and odd or not below 4 GiB less a page",
         InvalidCapability: "the destination table pointer names no capability",
         WrongKind: "the destination is not a table",
         MissingRight: "the destination table has no manage right",
@@ -422,7 +422,7 @@ operations! {
     takes [number(0..=63) "register number, see `ReadRegisters`", any "value"]; gives [];
     fails {
         InvalidArgument: "the task has no register with this number, or the value has more than 32 bits and the register is one of RISC-V",
-        InvalidAddress: "the register is rip, and the value is not in user space, or the task runs RISC-V code and it is odd or not below 0xffff_f000",
+        InvalidAddress: "the register is rip, and the value is not in user space, or the task runs RISC-V code and it is odd or not below 4 GiB less a page",
         InvalidState: "the task is neither stopped nor waits for its fault handler",
     }
     /// Takes all bits of a notification, without waiting.
@@ -455,7 +455,7 @@ operations! {
         InvalidCapability: "one of the pointers names no capability",
         WrongKind: "one of the pointers names something else",
         MissingRight: "one of the pages has no manage right",
-        InvalidAddress: "the stack is not in user space, above 0xffff_f000, or not a multiple of 16",
+        InvalidAddress: "the stack is not in user space, above 4 GiB less a page, or not a multiple of 16",
         InvalidState: "the task is not configured, it runs RISC-V code, it has or had pages and some of them are still there, or one of these serves a task",
     }
 }

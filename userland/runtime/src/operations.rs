@@ -557,8 +557,8 @@ impl Task {
     /// - [`Error::InvalidCapability`]: `self` names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
-    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below
-    ///   0xffff_f000
+    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below 4
+    ///   GiB less a page
     /// - [`Error::InvalidState`]: the task is not configured, is not stopped, or has lost its table or space; or the
     ///   entry is one of RISC-V code, and it has no softuser state
     pub fn start(self, entry_address: u64, argument: u64) -> Done {
@@ -686,8 +686,8 @@ impl Task {
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; the destination table has no manage right
     /// - [`Error::InvalidArgument`]: the destination slot is not 1 to 63
     /// - [`Error::SlotOccupied`]: the destination slot holds a capability
-    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below
-    ///   0xffff_f000
+    /// - [`Error::InvalidAddress`]: the entry is not in user space; or it is one of RISC-V code, and odd or not below 4
+    ///   GiB less a page
     pub fn make_endpoint_at(
         self,
         entry_address: u64,
@@ -735,7 +735,7 @@ impl Task {
     /// - [`Error::InvalidArgument`]: the task has no register with this number, or the value has more than 32 bits and
     ///   the register is one of RISC-V
     /// - [`Error::InvalidAddress`]: the register is rip, and the value is not in user space, or the task runs RISC-V
-    ///   code and it is odd or not below 0xffff_f000
+    ///   code and it is odd or not below 4 GiB less a page
     /// - [`Error::InvalidState`]: the task is neither stopped nor waits for its fault handler
     pub fn write_register(self, register_number: u64, value: u64) -> Done {
         invoke(self.0, Operation::WriteRegister, [register_number, value, 0, 0])?;
@@ -757,7 +757,7 @@ impl Task {
     /// - [`Error::WrongKind`]: `self` is of another kind than `Task`; one of the pointers names something else
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; one of the pages has no manage right
     /// - [`Error::InvalidArgument`]: the count is not 2 to 32, or the pages do not lie in a row
-    /// - [`Error::InvalidAddress`]: the stack is not in user space, above 0xffff_f000, or not a multiple of 16
+    /// - [`Error::InvalidAddress`]: the stack is not in user space, above 4 GiB less a page, or not a multiple of 16
     /// - [`Error::InvalidState`]: the task is not configured, it runs RISC-V code, it has or had pages and some of them
     ///   are still there, or one of these serves a task
     pub fn set_softuser(self, capability_pointer_of_the_first_page: Softuser, count: u64, stack_address: u64) -> Done {

@@ -21,6 +21,9 @@ pub(crate) const TESTS: &[Test] = tests![
     an_address_that_is_none_of_code_is_refused,
     an_instruction_goes_on_when_its_second_page_is_mapped,
     a_guest_that_is_resumed_at_a_breakpoint_comes_to_it_again,
+    a_guest_that_is_stepped_executes_one_instruction,
+    a_fault_in_a_step_is_reported_instead,
+    steps_of_code_that_was_entered_go_on_in_native_code,
     a_guest_that_its_handler_stops_is_stopped,
     a_guest_handles_the_faults_of_another,
     a_guest_handles_the_faults_of_native_code,
@@ -173,6 +176,96 @@ fn a_guest_that_is_resumed_at_a_breakpoint_comes_to_it_again() {
             set_handler_of(task);
             assert_eq!(near(0).call([0; 4]), Err(Error::CalleeFaulted));
             check_log(&[CODE.into(); 3]);
+        });
+    });
+}
+
+/// Skips an instruction that does not exist, then steps as often as it was told, and lets the task go on. Notes where it was.
+fn step_through(_: u64, message: &mut Words) {
+    let [reason, _, error, rip] = *message;
+    let index = MENDED.fetch_add(1, Relaxed);
+    log(reason << 32 | rip);
+    assert_eq!(error, 0);
+    if reason == FaultReason::InvalidOpcode as u64 {
+        task(0).write_register(16, rip + 4).expect("it stands still");
+    }
+    let answer = if index < shared(0).load(Relaxed) { FaultAnswer::Step } else { FaultAnswer::Resume };
+    *message = [answer as u64, 0, 0, 0];
+}
+
+service!(fn step_through_entry = step_through);
+
+/// Guest 0 has an instruction that does not exist at its beginning, behind which it is stepped so often.
+fn step_so_often(steps: u64) {
+    MENDED.store(0, Relaxed);
+    shared(0).store(steps, Relaxed);
+    serve(HANDLER, 30, step_through_entry, 0);
+    set_handler_of(task(0));
+}
+
+const ILLEGAL: u64 = (FaultReason::InvalidOpcode as u64) << 32 | CODE as u64;
+
+/// A step that has ended so many bytes into the code.
+const fn step_at(offset: u32) -> u64 {
+    (FaultReason::Debug as u64) << 32 | (CODE + offset) as u64
+}
+
+fn a_guest_that_is_stepped_executes_one_instruction() {
+    on_stage(|| {
+        with_guests(|| {
+            // Straight on, short ones, branches both ways, jumps both ways, and a loop.
+            let mut code = Assembler::new();
+            code.word(0).add(A2, 1).word(0x0001_0001).op(Beq, 0, A2, ZERO, 100).op(Beq, 0, ZERO, ZERO, 8).word(0);
+            code.op(Jal, RA, 0, 0, 8).word(0).op(Jalr, ZERO, RA, 0, 12).word(0).add(A2, 1).ret().load();
+            guest_server(0, 20, 0, 0);
+            step_so_often(9);
+            assert_eq!(near(0).call([5, 6, 7, 8]), Ok([7, 6, 7, 8]));
+            // Behind the jump with a link is nothing, 12 bytes further the last sum.
+            let offsets = [8, 10, 12, 16, 24, 32, 40, 44, 48];
+            let expected = core::iter::once(ILLEGAL).chain(offsets.map(step_at));
+            assert!(take_log().eq(expected));
+            // Later nobody steps.
+            assert_eq!(near(0).call([5, 6, 7, 8]), Ok([7, 6, 7, 8]));
+            check_log(&[ILLEGAL]);
+        });
+    });
+}
+
+fn a_fault_in_a_step_is_reported_instead() {
+    on_stage(|| {
+        with_guests(|| {
+            Assembler::new().word(0).add(A2, 1).word(0).add(A2, 1).ret().load();
+            guest_server(0, 20, 0, 0);
+            step_so_often(2);
+            assert_eq!(near(0).call([5, 6, 7, 8]), Ok([7, 6, 7, 8]));
+            check_log(&[ILLEGAL, step_at(8), ILLEGAL + 8]);
+        });
+    });
+}
+
+extern "C" fn enter_and_log(thread: u64) {
+    log(outcome(near(thread).call([5, 6, 7, 8])));
+    finish(thread);
+}
+
+fn steps_of_code_that_was_entered_go_on_in_native_code() {
+    on_stage(|| {
+        with_guests(|| {
+            Assembler::new().word(0).add(A2, 1).ret().load();
+            let task = prepare(0, 20, enter_and_log, 0);
+            give_hart(0, task);
+            make_endpoints(task, 0, 0, 0);
+            // Over the return, up to the fault behind the native code's first instruction.
+            step_so_often(7);
+            task.start(entry(), 0).expect("it is configured");
+            let_run(2);
+            let found = take_log();
+            let of_guest = [ILLEGAL, step_at(8), step_at(12), step_at(16), step_at(20), step_at(24)];
+            assert!(found.clone().take(6).eq(of_guest));
+            let natively = found.clone().nth(6).expect("there is one more");
+            assert_eq!(natively >> 32, FaultReason::Debug as u64);
+            assert!(!(step_at(0)..step_at(8192)).contains(&natively));
+            assert_eq!(found.last(), Some(6), "the answer");
         });
     });
 }
