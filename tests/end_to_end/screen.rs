@@ -10,7 +10,6 @@ use serde_json::json;
 use test_case::test_case;
 
 use crate::stopped::{self, Stopped};
-use flatmk_tools::figures::Row;
 
 /// What is on the screen at the end of a run without a serial port.
 fn screen_at_the_end(chapter: u8, firmware: Firmware, clock: Clock) -> ScreenText {
