@@ -1,7 +1,9 @@
 //! What was found by reading: what a hart must not outlive, and what a fault must name.
 
+use core::arch::asm;
+
 use flatmk_abi::{Error, FaultAnswer, FaultReason, Kind, MissingCapability};
-use flatmk_runtime::object::{AddressSpace, OWN_SPACE, OWN_TABLE, Softuser, Table};
+use flatmk_runtime::object::{AddressSpace, FloatingPoint, OWN_SPACE, OWN_TABLE, Softuser, Table};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 use flatmk_softuser::Operation::*;
@@ -14,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_hart_goes_with_the_space_it_was_made_for,
     a_pointer_that_overflows_is_none,
     the_half_of_an_instruction_that_is_missing_is_named,
+    floating_point_state_of_a_task_is_not_that_of_whom_its_code_returns_to,
 ];
 
 const SPACE: u64 = 30;
@@ -78,6 +81,44 @@ fn the_half_of_an_instruction_that_is_missing_is_named() {
             /// User mode has fetched an instruction where nothing is mapped.
             const FETCH: u64 = 1 << 4 | 1 << 2;
             check_log(&[FaultReason::Page as u64, end.into(), FETCH, (end - 2).into()]);
+        });
+    });
+}
+
+/// Uses the vector registers while somebody waits for this task, and then is ready to serve.
+extern "C" fn compute(thread: u64) {
+    task(thread).sleep(2 * MS).expect("a task may sleep");
+    // SAFETY: the register is nobody else's: the compiler uses none of them.
+    unsafe { asm!("movq xmm5, {}", in(reg) 0x5ec2e7_u64, options(nomem, nostack)) };
+    flatmk_runtime::finish_start();
+}
+
+/// Waits for its turn to be served, and looks into the register. It has no floating-point state.
+extern "C" fn look(thread: u64) {
+    log(outcome(near(0).call([1, 2, 3, 4])));
+    let found: u64;
+    // SAFETY: as above.
+    unsafe { asm!("movq {}, xmm5", out(reg) found, options(nomem, nostack)) };
+    log(found);
+    finish(thread);
+}
+
+fn floating_point_state_of_a_task_is_not_that_of_whom_its_code_returns_to() {
+    on_stage(|| {
+        with_guests(|| {
+            Assembler::new().ret().load();
+            serve(2, 30, note_fault_entry, 0);
+            let server = prepare(0, 20, compute, 0);
+            give_hart(0, server);
+            server.set_floating_point(Some(FloatingPoint(make(Kind::FloatingPoint, OBJECT)))).expect("it is stopped");
+            make_endpoints(server, 0, 0, 0);
+            server.start(entry(), 0).expect("it is configured");
+            let client = prepare(1, 20, look, 1);
+            client.set_fault_handler(Some(near(2)), MissingCapability::IsError).expect("it may be called");
+            client.start(entry(), 0).expect("it is configured");
+            let_run(6);
+            let mut seen = take_log();
+            assert_eq!((seen.next(), seen.next()), (Some(1), Some(FaultReason::DeviceNotAvailable as u64)));
         });
     });
 }

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     code_everywhere_faults,
     the_last_page_below_4_gib_cannot_be_mapped,
     no_access_reaches_beyond_4_gib,
+    the_last_page_is_used_to_its_last_byte,
     the_pages_of_a_hart_cannot_be_mapped,
     the_first_page_cannot_be_mapped,
 ];
@@ -152,11 +153,16 @@ fn code_everywhere_faults() {
 /// The page behind all that a guest can name.
 const NEXT_PAGE: u64 = 0x1_0000_0000;
 
-/// The page tables for that page stay with the space.
+/// The last page that can be mapped before that.
+const LAST_PAGE: u64 = SOFTUSER_END - 4096;
+
+/// The page tables for these pages stay with the space.
 pub(crate) fn prepare() {
     with_guests(|| {
-        data_frame(0).unmap().expect("it is mapped");
-        OWN_SPACE.map(data_frame(0), NEXT_PAGE, Access::Read).expect("nothing is there");
+        for address in [LAST_PAGE, NEXT_PAGE] {
+            data_frame(0).unmap().expect("it is mapped");
+            OWN_SPACE.map(data_frame(0), address, Access::Read).expect("nothing is there");
+        }
     });
 }
 
@@ -190,6 +196,30 @@ fn no_access_reaches_beyond_4_gib() {
                 assert_eq!(SEEN[2].swap(0, Relaxed), 2, "both accesses have faulted");
                 assert_eq!(SEEN[1].load(Relaxed), address);
             }
+            data_frame(0).unmap().expect("it is mapped");
+        });
+    });
+}
+
+fn the_last_page_is_used_to_its_last_byte() {
+    on_stage(|| {
+        with_guests(|| {
+            data_frame(0).unmap().expect("it is mapped");
+            OWN_SPACE.map(data_frame(0), LAST_PAGE, Access::ReadWrite).expect("nothing is there");
+            serve(9, 30, skip_entry, 0);
+            SEEN[2].store(0, Relaxed);
+            Assembler::new().mv(S0, A2).op(Sw, 0, S0, A4, 0).op(Lw, A2, S0, 0, 0).li(A3, 0).ret().load();
+            let task = guest_server(0, 20, 0, 0);
+            task.set_fault_handler(Some(near(9)), MissingCapability::IsError).expect("it is an endpoint");
+            for address in [LAST_PAGE, LAST_PAGE + 5, LAST_PAGE + 4092] {
+                let answer = near(0).call([address, 0x89ab_cdef, 0, 0]);
+                assert_eq!(answer, Ok([0x89ab_cdef, 0x89ab_cdef, 0, 0]));
+            }
+            assert_eq!(SEEN[2].load(Relaxed), 0);
+            // It does not go on from there.
+            near(0).call([LAST_PAGE + 4093, 0, 0, 0]).expect("it goes on");
+            assert_eq!(SEEN[2].swap(0, Relaxed), 2);
+            assert_eq!(SEEN[1].load(Relaxed), SOFTUSER_END);
             data_frame(0).unmap().expect("it is mapped");
         });
     });

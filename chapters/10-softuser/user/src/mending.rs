@@ -213,7 +213,7 @@ const fn step_at(offset: u32) -> u64 {
 fn a_guest_that_is_stepped_executes_one_instruction() {
     on_stage(|| {
         with_guests(|| {
-            // Straight on, short ones, branches both ways, jumps both ways, and a loop.
+            // Straight on, short ones, branches that are taken and not, and jumps.
             let mut code = Assembler::new();
             code.word(0).add(A2, 1).word(0x0001_0001).op(Beq, 0, A2, ZERO, 100).op(Beq, 0, ZERO, ZERO, 8).word(0);
             code.op(Jal, RA, 0, 0, 8).word(0).op(Jalr, ZERO, RA, 0, 12).word(0).add(A2, 1).ret().load();
