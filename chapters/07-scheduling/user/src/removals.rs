@@ -3,19 +3,20 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use flatmk_abi::{Error, Kind, Operation};
-use flatmk_runtime::object::{Memory, OWN_TASK, Table, identify};
+use flatmk_runtime::object::{Memory, OWN_SPACE, OWN_TASK, Table, Task, identify};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{tests, time_stamp};
 
 use crate::calibration::{at_least_ms, at_most_ms};
-use crate::harness::{MEMORY, SCRATCH, at, free_pages, make};
-use crate::threads::{ALL, MS, finish, let_run, on_stage, outcome, shared, start, task};
+use crate::harness::{MEMORY, SCRATCH, at, free_pages, idle, make, prepare_stack, thread_slot};
+use crate::threads::{ALL, MS, check_log, entry, finish, let_run, log, on_stage, outcome, shared, start, task};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_long_removal_gives_way_to_a_more_urgent_task,
     another_removal_first_finishes_the_one_that_gave_way,
     a_capability_that_moves_meanwhile_is_revoked_to_the_end,
     a_task_that_is_stopped_in_a_removal_has_finished_it,
+    whoever_finishes_a_removal_may_go_with_it,
 ];
 
 /// The slots of the scratch table for the memory whose pages are taken back, for where it moves, for what the thread deletes afterwards, and for the
@@ -56,6 +57,12 @@ fn begin_long_removal(operation: Operation) -> Memory {
     let part = Memory(at(PART));
     make(Kind::Frame, NEXT);
     MEMORY.split(PAGES, SCRATCH, PART).expect("enough pages");
+    fill(part, operation);
+    part
+}
+
+/// The same without what comes first.
+fn fill(part: Memory, operation: Operation) {
     for slot in TABLES {
         part.make(Kind::Table, 1, SCRATCH, slot).expect("enough pages");
         part.make(Kind::AddressSpace, PER_TABLE, Table(at(slot)), 1).expect("enough pages");
@@ -64,7 +71,49 @@ fn begin_long_removal(operation: Operation) -> Memory {
     start(0, 20, remove, operation as u64);
     let_run(1);
     assert!(is_pending(), "it takes longer than this");
-    part
+}
+
+/// Where a second thread, whose table is made from the same memory, has what it needs for a system call that finishes the removal.
+const ITS_TABLE: u64 = 30;
+const ITSELF: u64 = 1;
+const FIRST_THREAD: u64 = 2;
+const WHERE: u64 = 3;
+
+/// Makes the system call with this number. It does not come back.
+extern "C" fn finish_and_go(operation: u64) {
+    let operation = Operation::from_number(operation).expect("there is such an operation");
+    let pointer = match operation {
+        Operation::Stop => FIRST_THREAD,
+        Operation::SetFaultHandler => ITSELF,
+        _ => WHERE,
+    };
+    let result = flatmk_runtime::invoke(pointer, operation, [NEXT, 0, 0, 0]);
+    log(outcome(result));
+    idle(task(1));
+}
+
+fn whoever_finishes_a_removal_may_go_with_it() {
+    for operation in [Operation::Delete, Operation::Revoke, Operation::Stop, Operation::SetFaultHandler] {
+        on_stage(|| {
+            let (part, its_table) = (Memory(at(PART)), Table(at(ITS_TABLE)));
+            make(Kind::Frame, NEXT);
+            MEMORY.split(PAGES + 1, SCRATCH, PART).expect("enough pages");
+            // The oldest goes last.
+            part.make(Kind::Table, 1, SCRATCH, ITS_TABLE).expect("enough pages");
+            let second = Task(make(Kind::Task, thread_slot(1)));
+            second.configure(its_table, OWN_SPACE, prepare_stack(1, finish_and_go, operation as u64)).expect("new");
+            second.set_priority(30).expect("the root task is the most urgent");
+            fill(part, Operation::Revoke);
+            for (slot, source) in [(ITSELF, second.0), (FIRST_THREAD, task(0).0), (WHERE, SCRATCH.0)] {
+                its_table.copy(slot, source, ALL).expect("it is there still");
+            }
+            second.start(entry(), 0).expect("it has all that it needs");
+            let_run(3);
+            check_log(&[]);
+            assert_eq!(second.stop(), Err(Error::InvalidState), "it was stopped");
+            assert_eq!(part.measure(), Ok((PAGES + 1, PAGES + 1)), "the removal is finished");
+        });
+    }
 }
 
 /// Somebody else finishes the removal. Then it is done, and its task does not make it again: there is nothing left to delete.
