@@ -156,11 +156,6 @@ impl Hart {
         self.set_register(index + 1, (value >> 32) as u32);
     }
 
-    /// Sets all registers to 0.
-    pub fn clear_registers(&mut self) {
-        self.x = [0; 33];
-    }
-
     /// What makes the hart stop soon when it is not 0: at the latest before the next jump or branch that is indirect or leads to an address that
     /// is not behind its own. It stays as it is: until it is 0 again, [`run`](Self::run) stops at once, with nothing done. If it is set while the
     /// hart runs, there may be nothing done, either.
