@@ -79,9 +79,7 @@ pub(crate) fn perform(operation: Operation, task: TaskRef, request: &Request) ->
             }
             task::stop(stopped)?;
             // It was the task itself; or what the other one was to take away was this one's.
-            if scheduler::try_current() != Some(task) {
-                scheduler::leave();
-            }
+            scheduler::leave_if_gone(task);
             Ok(done(task))
         }
         Operation::Resume => {

@@ -63,22 +63,23 @@ pub(crate) fn forget_way(context: &Context) {
     context.entered_from.set(0);
 }
 
+/// The length of the instruction with which a task makes system calls.
+fn system_call_length(context: &Context) -> u64 {
+    if context.is_softuser() { ECALL_LENGTH } else { SYSCALL_LENGTH }
+}
+
 /// The task goes on with its system call once more.
 pub(crate) fn step_back(context: &Context) {
-    let is_softuser = context.is_softuser();
-    let length = if is_softuser { ECALL_LENGTH } else { SYSCALL_LENGTH };
-    context.rip.set(context.rip.get() - length);
-    if is_softuser {
+    context.rip.set(context.rip.get() - system_call_length(context));
+    if context.is_softuser() {
         context.way.set(Way::Softuser);
     }
 }
 
 /// It goes on behind it.
 pub(crate) fn step_over(context: &Context) {
-    let is_softuser = context.is_softuser();
-    let length = if is_softuser { ECALL_LENGTH } else { SYSCALL_LENGTH };
-    context.rip.set(context.rip.get() + length);
-    if is_softuser {
+    context.rip.set(context.rip.get() + system_call_length(context));
+    if context.is_softuser() {
         context.way.set(Way::SoftuserReturned);
     }
 }

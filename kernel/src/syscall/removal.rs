@@ -96,9 +96,7 @@ pub(crate) fn finish_suspended() {
 /// The same at the beginning of a system call of the current task, which may go with what is taken away.
 pub(super) fn finish_suspended_before(task: TaskRef) {
     finish_suspended();
-    if scheduler::try_current() != Some(task) {
-        scheduler::leave();
-    }
+    scheduler::leave_if_gone(task);
 }
 
 /// The same if it is this task's.

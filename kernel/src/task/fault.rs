@@ -63,10 +63,7 @@ pub(super) fn handle_exception(frame: &mut TrapFrame) {
 pub(crate) fn raise(task: TaskRef, fault: Fault) -> TaskRef {
     // It may have lost its code by the very removal that it was to go on with.
     finish_suspended_of(task);
-    if scheduler::try_current() != Some(task) {
-        // It has taken away what it needs to run, or itself.
-        scheduler::leave();
-    }
+    scheduler::leave_if_gone(task);
     later::call_fault_handler(task, fault).unwrap_or_else(|| {
         end::stop_faulting(task, fault);
         scheduler::leave()

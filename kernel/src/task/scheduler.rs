@@ -235,6 +235,14 @@ pub(crate) fn leave() -> ! {
     arch::syscall::resume(run(task, task))
 }
 
+/// What was done for a task may have taken away what it needs to run, or the task itself. If it is not the current one any more it does not go on.
+#[inline(always)]
+pub(crate) fn leave_if_gone(task: TaskRef) {
+    if try_current() != Some(task) {
+        leave();
+    }
+}
+
 /// A task is the current one, and nobody is ready.
 #[cfg(all(feature = "chapter7", not(target_os = "none")))]
 pub(super) fn begin_with(task: TaskRef) {
