@@ -1,0 +1,116 @@
+//! The memory of a pipe, as one end sees it.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::atomic::AtomicU32;
+
+/// A value with two cache lines of its own: processors fetch them in pairs.
+#[repr(C, align(128))]
+pub(crate) struct Line<T>(pub(crate) T);
+
+// ANCHOR: end_page
+/// The page of one end. The end writes it; the other one can only read it. New ones are all zeros.
+#[repr(C, align(4096))]
+pub struct EndPage {
+    /// How far this end is: how many bytes it has published or taken, modulo 2^32. The buffer's size divides that.
+    pub(crate) position: Line<AtomicU32>,
+    /// How many times this end has gone to sleep. A change asks the other end to ring the bell, once.
+    pub(crate) sleeps: Line<AtomicU32>,
+    /// Not 0 once this end is closed: it will not publish or take anything any more.
+    pub(crate) closed: Line<AtomicU32>,
+}
+// ANCHOR_END: end_page
+
+impl Default for EndPage {
+    /// The page of an end that has done nothing yet.
+    fn default() -> Self {
+        Self { position: Line(AtomicU32::new(0)), sleeps: Line(AtomicU32::new(0)), closed: Line(AtomicU32::new(0)) }
+    }
+}
+
+/// A size that a buffer can not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeError;
+
+impl fmt::Display for SizeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the size of a pipe's buffer is a power of two, up to 2^30 bytes, with room for an item")
+    }
+}
+
+impl core::error::Error for SizeError {}
+
+/// The memory of a pipe, as one end has mapped it.
+pub struct Memory<'a> {
+    pub(crate) own: &'a EndPage,
+    pub(crate) peer: &'a EndPage,
+    pub(crate) size: u32,
+    data: Data,
+}
+
+impl<'a> Memory<'a> {
+    /// The pages of this end and of the other one, and the data: `size_bytes` at `data`, and the same once more behind it. All are zeros before the first end
+    /// begins. The size comes from whoever has set up the pipe, never from shared memory.
+    ///
+    /// # Errors
+    ///
+    /// [`SizeError`] if the size is not a power of two from 8 to 2^30.
+    ///
+    /// # Safety
+    ///
+    /// - `data` is aligned to a page, and points to twice the size, whose halves are the same memory. For as long as the lifetime
+    ///   it can be read; where this is for a producer, it can be written.
+    /// - It is for one producer or one consumer, and the same memory for no other one. Nobody else in this program touches it, except that
+    ///   one end of the other kind may be in the same program.
+    pub unsafe fn new(
+        own: &'a EndPage,
+        peer: &'a EndPage,
+        data: NonNull<u8>,
+        size_bytes: usize,
+    ) -> Result<Self, SizeError> {
+        match u32::try_from(size_bytes) {
+            Ok(size) if size.is_power_of_two() && (8..=1 << 30).contains(&size) => {
+                Ok(Self { own, peer, size, data: Data { start: data, mask: size - 1 } })
+            }
+            _ => Err(SizeError),
+        }
+    }
+
+    /// The size of the buffer in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.size as usize
+    }
+
+    /// The data, for an end for things of at least this size.
+    pub(crate) fn into_data_for(self, least_size: u32) -> Result<Data, SizeError> {
+        if least_size <= self.size { Ok(self.data) } else { Err(SizeError) }
+    }
+}
+
+/// The bytes of a pipe.
+#[derive(Clone, Copy)]
+pub(crate) struct Data {
+    start: NonNull<u8>,
+    /// Takes a position to its place.
+    mask: u32,
+}
+
+// SAFETY: the memory does not belong to a thread.
+unsafe impl Send for Data {}
+
+impl Data {
+    /// The place of a position. As many bytes as the buffer has follow it: it is mapped twice.
+    #[inline(always)]
+    pub(crate) fn at<T>(self, position: u32) -> NonNull<T> {
+        // SAFETY: it is within the first of the two.
+        unsafe { self.start.add((position & self.mask) as usize) }.cast()
+    }
+
+    /// The size of the buffer.
+    #[inline(always)]
+    pub(crate) fn size(self) -> u32 {
+        self.mask + 1
+    }
+}
