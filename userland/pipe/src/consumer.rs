@@ -5,12 +5,12 @@ use core::ptr::{self, NonNull};
 
 use crate::bell::{Bell, NoBell};
 use crate::error::Error;
-use crate::item::{Item, bytes_of, bytes_up_to, size_of_item};
+use crate::item::{Item, saturated};
 use crate::memory::{Data, Memory, SizeError};
 use crate::reader::Reader;
 
 /// The end of a pipe that receives items. When it goes, the pipe is closed.
-pub struct Consumer<'a, T, B: Bell = NoBell> {
+pub struct Consumer<'a, T: Item, B: Bell = NoBell> {
     reader: Reader<'a, B>,
     data: Data,
     items: PhantomData<fn() -> T>,
@@ -23,8 +23,9 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     ///
     /// [`SizeError`] if an item is larger than the buffer.
     pub fn new(memory: Memory<'a>, bell: B) -> Result<Self, SizeError> {
-        let reader = Reader::new(&memory, bell);
-        Ok(Self { reader, data: memory.into_data_for(size_of_item::<T>())?, items: PhantomData })
+        let (own, peer, capacity) = (memory.own, memory.peer, memory.capacity::<T>());
+        let data = memory.into_data(size_of::<T>())?;
+        Ok(Self { reader: Reader::new(own, peer, capacity, bell), data, items: PhantomData })
     }
 
     // ANCHOR: pop
@@ -38,7 +39,7 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
         let data = self.data;
         // SAFETY: so many bytes are there; the data is mapped twice, so they do not wrap, and all bytes are valid as an item. Positions are
         // multiples of the item's size, modulo a multiple of its alignment.
-        self.reader.read(size_of_item::<T>(), |position| unsafe { data.at::<T>(position).read_volatile() })
+        self.reader.read(|position| unsafe { data.at::<T>(position).read_volatile() })
     }
 
     /// Receives an item. Sleeps while there is none.
@@ -50,7 +51,7 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     pub fn pop_waiting(&mut self) -> Result<T, Error> {
         loop {
             match self.pop() {
-                Err(Error::Empty) => self.reader.wait(size_of_item::<T>())?,
+                Err(Error::Empty) => self.reader.wait(1)?,
                 outcome => return outcome,
             }
         }
@@ -81,7 +82,7 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
         while let Some(rest) = items.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match self.pop_slice(rest) {
                 Ok(count) => done += count,
-                Err(Error::Empty) => self.reader.wait(size_of_item::<T>())?,
+                Err(Error::Empty) => self.reader.wait(1)?,
                 Err(error) => return Err(error),
             }
         }
@@ -96,7 +97,7 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     /// As for [`pop`](Self::pop), where there are not so many; [`Error::TooLong`] where there never will be.
     #[inline(always)]
     pub fn peek(&mut self, count: usize) -> Result<Filled<'_, 'a, T, B>, Error> {
-        self.reader.require(bytes_of::<T>(count)?)?;
+        self.reader.require(saturated(count), saturated(count))?;
         Ok(self.filled(count))
     }
 
@@ -107,9 +108,9 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     /// As for [`pop`](Self::pop).
     #[inline(always)]
     pub fn peek_up_to(&mut self, count: usize) -> Result<Filled<'_, 'a, T, B>, Error> {
-        let most = bytes_up_to::<T>(count);
-        let granted = self.reader.require_up_to(size_of_item::<T>().min(most), most)?;
-        Ok(self.filled(granted as usize / size_of::<T>()))
+        let most = saturated(count);
+        let granted = self.reader.require(most.min(1), most)?;
+        Ok(self.filled(granted as usize))
     }
     // ANCHOR_END: peek
 
@@ -185,7 +186,7 @@ impl<T: Item, B: Bell> Filled<'_, '_, T, B> {
         assert!(count <= self.count, "more items are taken than there are");
         if count > 0 {
             // They fit into the buffer.
-            self.consumer.reader.release((count * size_of::<T>()) as u32);
+            self.consumer.reader.release(count as u32);
         }
     }
 }

@@ -11,24 +11,26 @@ use crate::writer::Writer;
 /// What comes before the bytes of a frame: their number, as a 32-bit word with 4 bytes behind it that say nothing.
 pub const HEADER_BYTES: usize = 8;
 
-const HEADER: u32 = HEADER_BYTES as u32;
+/// For a pipe of frames the items are words: the header is one, and the bytes take as many as they need.
+type Word = u64;
 
-/// How much a frame with so many bytes takes: its header, and the bytes up to the next multiple of 8.
+/// How many words a frame with so many bytes takes.
 #[inline(always)]
-const fn size_of_frame(length: u32) -> u32 {
-    HEADER + ((length + 7) & !7)
+fn words(length: u32) -> u32 {
+    1 + length.div_ceil(8)
 }
 
-/// How long a frame can be.
-#[inline(always)]
-const fn longest(size: u32) -> u32 {
-    size - HEADER
+/// How many bytes a frame can have in a pipe that holds so many words.
+fn longest(capacity: u32) -> u32 {
+    (capacity - 1) * 8
 }
 
 /// The end of a pipe that sends frames. When it goes, the pipe is closed.
 pub struct FrameProducer<'a, B: Bell = NoBell> {
     writer: Writer<'a, B>,
     data: Data,
+    /// How many bytes a frame can have.
+    longest: u32,
 }
 
 impl<'a, B: Bell> FrameProducer<'a, B> {
@@ -38,8 +40,9 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
     ///
     /// [`SizeError`] if there is no room for a frame with a byte.
     pub fn new(memory: Memory<'a>, bell: B) -> Result<Self, SizeError> {
-        let writer = Writer::new(&memory, bell);
-        Ok(Self { writer, data: memory.into_data_for(size_of_frame(1))? })
+        let (own, peer, capacity) = (memory.own, memory.peer, memory.capacity::<Word>());
+        let data = memory.into_data(2 * HEADER_BYTES)?;
+        Ok(Self { writer: Writer::new(own, peer, capacity, bell), data, longest: longest(capacity) })
     }
 
     /// Sends a frame.
@@ -50,14 +53,17 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
     /// buffer without its header.
     #[inline(always)]
     pub fn push(&mut self, frame: &[u8]) -> Result<(), Error> {
-        let length = self.checked_length(frame)?;
-        let data = self.data;
-        // SAFETY: so much is free there; the data is mapped twice, so it does not wrap. Positions are multiples of 8.
-        self.writer.write(size_of_frame(length), |position| unsafe {
-            let start = data.at::<u8>(position);
+        let length = u32::try_from(frame.len()).ok().filter(|&length| length <= self.longest).ok_or(Error::TooLong)?;
+        let words = words(length);
+        self.writer.reserve(words, words)?;
+        let start = self.data.at::<Word>(self.writer.position()).cast::<u8>();
+        // SAFETY: there is room for so much; the data is mapped twice, so it does not wrap.
+        unsafe {
             start.cast::<u32>().write_volatile(length);
             ptr::copy_nonoverlapping(frame.as_ptr(), start.add(HEADER_BYTES).as_ptr(), frame.len());
-        })
+        }
+        self.writer.publish(words);
+        Ok(())
     }
 
     /// Sends a frame. Sleeps while there is no room.
@@ -69,15 +75,10 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
     pub fn push_waiting(&mut self, frame: &[u8]) -> Result<(), Error> {
         loop {
             match self.push(frame) {
-                Err(Error::Full) => self.writer.wait(size_of_frame(frame.len() as u32))?,
+                Err(Error::Full) => self.writer.wait(words(frame.len() as u32))?,
                 outcome => return outcome,
             }
         }
-    }
-
-    #[inline(always)]
-    fn checked_length(&self, frame: &[u8]) -> Result<u32, Error> {
-        u32::try_from(frame.len()).ok().filter(|&length| length <= longest(self.data.size())).ok_or(Error::TooLong)
     }
 
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.
@@ -91,6 +92,8 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
 pub struct FrameConsumer<'a, B: Bell = NoBell> {
     reader: Reader<'a, B>,
     data: Data,
+    /// How many bytes a frame can have.
+    longest: u32,
 }
 
 impl<'a, B: Bell> FrameConsumer<'a, B> {
@@ -100,8 +103,9 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
     ///
     /// [`SizeError`] if there is no room for a frame with a byte.
     pub fn new(memory: Memory<'a>, bell: B) -> Result<Self, SizeError> {
-        let reader = Reader::new(&memory, bell);
-        Ok(Self { reader, data: memory.into_data_for(size_of_frame(1))? })
+        let (own, peer, capacity) = (memory.own, memory.peer, memory.capacity::<Word>());
+        let data = memory.into_data(2 * HEADER_BYTES)?;
+        Ok(Self { reader: Reader::new(own, peer, capacity, bell), data, longest: longest(capacity) })
     }
 
     // ANCHOR: pop_frame
@@ -112,19 +116,18 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
     /// [`Error::Empty`], [`Error::Closed`], [`Error::Corrupt`]; [`Error::TooLong`] if it does not fit into `frame`. It stays in the pipe then.
     #[inline(always)]
     pub fn pop(&mut self, frame: &mut [u8]) -> Result<usize, Error> {
-        self.reader.require(HEADER)?;
-        let start = self.data.at::<u8>(self.reader.position());
-        // SAFETY: so many bytes are there; the data is mapped twice, so they do not wrap. Positions are multiples of 8. It is read once: the
-        // other end may still change it.
+        self.reader.require(1, 1)?;
+        let start = self.data.at::<Word>(self.reader.position()).cast::<u8>();
+        // SAFETY: a word is there. It is read once: the other end may still change it.
         let length = unsafe { start.cast::<u32>().read_volatile() };
-        // A frame is published whole.
-        if length > longest(self.data.size()) || self.reader.require(size_of_frame(length)).is_err() {
+        // A frame is published whole, so all of it came with its header.
+        if length > self.longest || words(length) > self.reader.known() {
             return Err(self.reader.give_up());
         }
         let frame = frame.get_mut(..length as usize).ok_or(Error::TooLong)?;
-        // SAFETY: the whole frame is there.
+        // SAFETY: the whole frame is there; the data is mapped twice, so it does not wrap.
         unsafe { ptr::copy_nonoverlapping(start.add(HEADER_BYTES).as_ptr(), frame.as_mut_ptr(), frame.len()) };
-        self.reader.release(size_of_frame(length));
+        self.reader.release(words(length));
         Ok(frame.len())
     }
     // ANCHOR_END: pop_frame
@@ -138,7 +141,7 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
     pub fn pop_waiting(&mut self, frame: &mut [u8]) -> Result<usize, Error> {
         loop {
             match self.pop(frame) {
-                Err(Error::Empty) => self.reader.wait(HEADER)?,
+                Err(Error::Empty) => self.reader.wait(1)?,
                 outcome => return outcome,
             }
         }

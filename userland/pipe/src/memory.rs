@@ -4,6 +4,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::atomic::AtomicU32;
+use crate::item::{Item, size_of_item};
 
 /// A value with two cache lines of its own: processors fetch them in pairs.
 #[repr(C, align(128))]
@@ -13,7 +14,7 @@ pub(crate) struct Line<T>(pub(crate) T);
 /// The page of one end. The end writes it; the other one can only read it. New ones are all zeros.
 #[repr(C, align(4096))]
 pub struct EndPage {
-    /// How far this end is: how many bytes it has published or taken, modulo 2^32. The buffer's size divides that.
+    /// How far this end is: how many items it has published or taken, modulo 2^32.
     pub(crate) position: Line<AtomicU32>,
     /// How many times this end has gone to sleep. A change asks the other end to ring the bell, once.
     pub(crate) sleeps: Line<AtomicU32>,
@@ -83,9 +84,14 @@ impl<'a> Memory<'a> {
         self.size as usize
     }
 
-    /// The data, for an end for things of at least this size.
-    pub(crate) fn into_data_for(self, least_size: u32) -> Result<Data, SizeError> {
-        if least_size <= self.size { Ok(self.data) } else { Err(SizeError) }
+    /// How many items fit.
+    pub(crate) fn capacity<T: Item>(&self) -> u32 {
+        self.size / size_of_item::<T>()
+    }
+
+    /// The data, for an end that needs room for so many bytes at least.
+    pub(crate) fn into_data(self, least_size: usize) -> Result<Data, SizeError> {
+        if least_size <= self.size_bytes() { Ok(self.data) } else { Err(SizeError) }
     }
 }
 
@@ -93,7 +99,7 @@ impl<'a> Memory<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Data {
     start: NonNull<u8>,
-    /// Takes a position to its place.
+    /// The size, which is a power of two, less one.
     mask: u32,
 }
 
@@ -101,16 +107,12 @@ pub(crate) struct Data {
 unsafe impl Send for Data {}
 
 impl Data {
-    /// The place of a position. As many bytes as the buffer has follow it: it is mapped twice.
+    /// The place of an item. As many bytes as the buffer has follow it: it is mapped twice. So the place need not begin anew where the data do; it is enough that
+    /// all positions of an item are the same place, and as the size divides 2^32 they are.
     #[inline(always)]
-    pub(crate) fn at<T>(self, position: u32) -> NonNull<T> {
-        // SAFETY: it is within the first of the two.
-        unsafe { self.start.add((position & self.mask) as usize) }.cast()
-    }
-
-    /// The size of the buffer.
-    #[inline(always)]
-    pub(crate) fn size(self) -> u32 {
-        self.mask + 1
+    pub(crate) fn at<T: Item>(self, position: u32) -> NonNull<T> {
+        let offset = position.wrapping_mul(size_of_item::<T>()) & self.mask;
+        // SAFETY: it is within the first of the two. It is aligned: the size of an item is a multiple of its alignment, and so is 2^32.
+        unsafe { self.start.add(offset as usize).cast() }
     }
 }

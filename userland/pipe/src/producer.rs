@@ -5,12 +5,12 @@ use core::ptr::{self, NonNull};
 
 use crate::bell::{Bell, NoBell};
 use crate::error::Error;
-use crate::item::{Item, bytes_of, bytes_up_to, size_of_item};
+use crate::item::{Item, saturated};
 use crate::memory::{Data, Memory, SizeError};
 use crate::writer::Writer;
 
 /// The end of a pipe that sends items. When it goes, the pipe is closed.
-pub struct Producer<'a, T, B: Bell = NoBell> {
+pub struct Producer<'a, T: Item, B: Bell = NoBell> {
     writer: Writer<'a, B>,
     data: Data,
     items: PhantomData<fn() -> T>,
@@ -23,8 +23,9 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     ///
     /// [`SizeError`] if an item is larger than the buffer.
     pub fn new(memory: Memory<'a>, bell: B) -> Result<Self, SizeError> {
-        let writer = Writer::new(&memory, bell);
-        Ok(Self { writer, data: memory.into_data_for(size_of_item::<T>())?, items: PhantomData })
+        let (own, peer, capacity) = (memory.own, memory.peer, memory.capacity::<T>());
+        let data = memory.into_data(size_of::<T>())?;
+        Ok(Self { writer: Writer::new(own, peer, capacity, bell), data, items: PhantomData })
     }
 
     // ANCHOR: push
@@ -36,9 +37,8 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     #[inline(always)]
     pub fn push(&mut self, item: T) -> Result<(), Error> {
         let data = self.data;
-        // SAFETY: so much is free there; the data is mapped twice, so it does not wrap. Positions are multiples of the item's size, modulo a
-        // multiple of its alignment.
-        self.writer.write(size_of_item::<T>(), |position| unsafe {
+        // SAFETY: so much is free there; the data is mapped twice, so it does not wrap.
+        self.writer.write(|position| unsafe {
             data.at::<T>(position).write_volatile(item);
         })
     }
@@ -52,7 +52,7 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     pub fn push_waiting(&mut self, item: T) -> Result<(), Error> {
         loop {
             match self.push(item) {
-                Err(Error::Full) => self.writer.wait(size_of_item::<T>())?,
+                Err(Error::Full) => self.writer.wait(1)?,
                 outcome => return outcome,
             }
         }
@@ -83,7 +83,7 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
         while !items.is_empty() {
             match self.push_slice(items) {
                 Ok(count) => items = items.get(count..).unwrap_or_default(),
-                Err(Error::Full) => self.writer.wait(size_of_item::<T>())?,
+                Err(Error::Full) => self.writer.wait(1)?,
                 Err(error) => return Err(error),
             }
         }
@@ -98,7 +98,7 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     /// As for [`push`](Self::push), where there is not room for all; [`Error::TooLong`] where there never will be.
     #[inline(always)]
     pub fn reserve(&mut self, count: usize) -> Result<Reserved<'_, 'a, T, B>, Error> {
-        self.writer.reserve(bytes_of::<T>(count)?)?;
+        self.writer.reserve(saturated(count), saturated(count))?;
         Ok(self.reserved(count))
     }
 
@@ -109,9 +109,9 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     /// As for [`push`](Self::push).
     #[inline(always)]
     pub fn reserve_up_to(&mut self, count: usize) -> Result<Reserved<'_, 'a, T, B>, Error> {
-        let most = bytes_up_to::<T>(count);
-        let granted = self.writer.reserve_up_to(size_of_item::<T>().min(most), most)?;
-        Ok(self.reserved(granted as usize / size_of::<T>()))
+        let most = saturated(count);
+        let granted = self.writer.reserve(most.min(1), most)?;
+        Ok(self.reserved(granted as usize))
     }
     // ANCHOR_END: reserve
 
@@ -191,7 +191,7 @@ impl<T: Item, B: Bell> Reserved<'_, '_, T, B> {
         assert!(count <= self.count, "more items are sent than were reserved");
         if count > 0 {
             // It fits into the buffer.
-            self.producer.writer.publish((count * size_of::<T>()) as u32);
+            self.producer.writer.publish(count as u32);
         }
     }
 }

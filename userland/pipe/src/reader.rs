@@ -3,24 +3,24 @@
 use crate::atomic::Ordering;
 use crate::bell::{Bell, Peer};
 use crate::error::Error;
-use crate::memory::{EndPage, Memory};
+use crate::memory::EndPage;
 use crate::planted;
 use crate::writer::{PUBLISH, acquire, close};
 
 /// A producer that waits for room is woken when this part of the buffer has been taken, and not for each item.
 const PARTS: u32 = 4;
 
-/// The consumer's positions.
+/// The consumer's positions: numbers of items, modulo 2^32.
 pub(crate) struct Reader<'a, B: Bell> {
     own: &'a EndPage,
     peer: &'a EndPage,
     bell: B,
-    /// How many bytes were taken, modulo 2^32; `own.position` has the same, for the other end.
+    /// How many were taken; `own.position` has the same, for the other end.
     head: u32,
-    /// How many bytes there are at least.
-    filled: u32,
-    /// The size of the buffer; 0 once there is nothing more to come.
-    size: u32,
+    /// Up to here items were published, as far as is known.
+    limit: u32,
+    /// How many items the buffer holds; 0 once there is nothing more to come.
+    capacity: u32,
     /// Why there is nothing.
     end: Option<Error>,
     /// Whether the other end is known to be closed or gone. What it has published is still there.
@@ -35,118 +35,126 @@ pub(crate) struct Reader<'a, B: Bell> {
 }
 
 impl<'a, B: Bell> Reader<'a, B> {
-    pub(crate) fn new(memory: &Memory<'a>, bell: B) -> Self {
-        let &Memory { own, peer, size, .. } = memory;
-        let part = (size / PARTS).max(1).wrapping_neg();
+    pub(crate) fn new(own: &'a EndPage, peer: &'a EndPage, capacity: u32, bell: B) -> Self {
         Self {
             own,
             peer,
             bell,
             head: 0,
-            filled: 0,
-            size,
+            limit: 0,
+            capacity,
             end: None,
             is_last: false,
             rung: 0,
             sleeps: 0,
             rings: 0,
-            part,
+            part: (1_u32 << (capacity / PARTS).max(1).ilog2()).wrapping_neg(),
         }
     }
 
     // ANCHOR: read
-    /// Reads what has a size: `take` is given the position at which it begins. Then the room is the producer's again.
+    /// Reads an item: `take` is given its position. Then the room is the producer's again.
     #[inline(always)]
-    pub(crate) fn read<R>(&mut self, size: u32, take: impl FnOnce(u32) -> R) -> Result<R, Error> {
-        self.require(size)?;
+    pub(crate) fn read<R>(&mut self, take: impl FnOnce(u32) -> R) -> Result<R, Error> {
         let head = self.head;
+        if head == self.limit {
+            self.look(head, 1)?;
+        }
         if planted::REUSE_BEFORE_READ {
-            self.release(size);
+            self.advance(head, 1);
             return Ok(take(head));
         }
-        let taken = take(head);
-        self.release(size);
-        Ok(taken)
+        let item = take(head);
+        self.advance(head, 1);
+        Ok(item)
     }
 
-    /// Sees to it that there are so many bytes.
+    /// Looks at how far the producer is, as there must be `least` items. Returns how many there are.
     #[inline(always)]
-    pub(crate) fn require(&mut self, size: u32) -> Result<(), Error> {
-        self.require_up_to(size, size).map(|_| ())
-    }
-
-    /// How many bytes there are, up to `most`, and at least `least`. The other end's position is read only if what is known does not do.
-    #[inline(always)]
-    pub(crate) fn require_up_to(&mut self, least: u32, most: u32) -> Result<u32, Error> {
-        if self.filled < most {
-            // No less than when this was last asked, as the producer does not go back, and no more than fits.
-            let filled = acquire(&self.peer.position.0).wrapping_sub(self.head);
-            if filled > self.size || filled < self.filled {
-                return Err(self.give_up());
-            }
-            self.filled = filled;
-            if filled < least {
-                self.refuse(least)?;
-            }
+    fn look(&mut self, head: u32, least: u32) -> Result<u32, Error> {
+        let known = self.limit.wrapping_sub(head);
+        let position = acquire(&self.peer.position.0);
+        // What is in the buffer: no less than before, as the producer does not go back, and no more than fits.
+        let filled = position.wrapping_sub(head);
+        if filled > self.capacity || filled < known {
+            return Err(self.give_up());
         }
-        Ok(self.filled.min(most))
+        self.limit = position;
+        if filled < least { Err(self.refuse(least)) } else { Ok(filled) }
     }
 
-    /// Gives back bytes that there are, and that were read.
+    /// Gives back the room of items that were read, from the position `head` on.
     #[inline(always)]
-    pub(crate) fn release(&mut self, size: u32) {
-        let before = self.head;
-        self.head = before.wrapping_add(size);
-        self.filled -= size;
+    fn advance(&mut self, head: u32, count: u32) {
+        self.head = head.wrapping_add(count);
         self.own.position.0.store(self.head, PUBLISH);
-        if B::RINGS && (before ^ self.head) & self.part != 0 {
+        if B::RINGS && (head ^ self.head) & self.part != 0 {
             self.wake_if_asleep();
         }
     }
     // ANCHOR_END: read
 
-    /// The position at which the next bytes begin.
+    /// How many items there are, up to `most`, and at least `least`. It looks only if what is known does not do.
+    #[inline(always)]
+    pub(crate) fn require(&mut self, least: u32, most: u32) -> Result<u32, Error> {
+        if self.known() >= most {
+            return Ok(most);
+        }
+        self.look(self.head, least).map(|filled| filled.min(most))
+    }
+
+    /// How many items there are, as far as is known.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> u32 {
+        self.limit.wrapping_sub(self.head)
+    }
+
+    /// Gives back the room of so many items, which there are, and which were read.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, count: u32) {
+        self.advance(self.head, count);
+    }
+
+    /// The position of the next item.
     #[inline(always)]
     pub(crate) fn position(&self) -> u32 {
         self.head
     }
 
-    /// What the other end has published can not be, or this end has given up.
+    /// What the other end has published cannot be, or this end has given up.
     #[cold]
     #[inline(never)]
     pub(crate) fn give_up(&mut self) -> Error {
         self.end(Error::Corrupt)
     }
 
-    /// There is not so much, unless the other end has published it just before it was closed.
+    /// There is not so much.
     #[cold]
     #[inline(never)]
-    fn refuse(&mut self, size: u32) -> Result<(), Error> {
+    fn refuse(&mut self, count: u32) -> Error {
         if let Some(end) = self.end {
-            return Err(end);
+            return end;
         }
-        if size > self.size {
-            return Err(Error::TooLong);
+        if count > self.capacity {
+            return Error::TooLong;
         }
-        if !self.is_last {
-            if acquire(&self.peer.closed.0) == 0 {
-                // A producer that waits for more room than a part of the buffer may not have been woken yet.
-                self.wake_if_asleep();
-                return Err(Error::Empty);
-            }
-            // Nothing is published any more, but something may have been since the last look.
-            self.is_last = true;
-            if !planted::CLOSE_BEFORE_DRAIN {
-                return self.require(size);
-            }
+        if !self.is_last && acquire(&self.peer.closed.0) == 0 {
+            // A producer that waits for more room than a part of the buffer may not have been woken yet.
+            self.wake_if_asleep();
+            return Error::Empty;
         }
-        // A part of what was to come: the other end has not done this in good order.
-        Err(self.end(if self.filled == 0 { Error::Closed } else { Error::Corrupt }))
+        self.is_last = true;
+        // Nothing is published any more, but something may have been since the last look.
+        if !planted::CLOSE_BEFORE_DRAIN && acquire(&self.peer.position.0) != self.limit {
+            return Error::Empty;
+        }
+        // There may be items, fewer than were asked for.
+        if self.known() == 0 { self.end(Error::Closed) } else { Error::Closed }
     }
 
     /// Nothing more is read, for the first reason there was.
     fn end(&mut self, reason: Error) -> Error {
-        (self.filled, self.size) = (0, 0);
+        (self.limit, self.capacity) = (self.head, 0);
         *self.end.get_or_insert(reason)
     }
 
@@ -166,19 +174,20 @@ impl<'a, B: Bell> Reader<'a, B> {
     }
 
     // ANCHOR: wait
-    /// Sleeps until there may be so many bytes.
+    /// Sleeps until there may be so many items.
     #[cold]
     #[inline(never)]
-    pub(crate) fn wait(&mut self, size: u32) -> Result<(), Error> {
+    pub(crate) fn wait(&mut self, count: u32) -> Result<(), Error> {
         self.sleeps = self.sleeps.wrapping_add(1);
         self.own.sleeps.0.store(self.sleeps, Ordering::Relaxed);
         if !planted::MISSING_FENCE {
             self.bell.sleeper_barrier();
         }
         if !planted::MISSING_RECHECK {
-            match self.require(size) {
-                Err(Error::Empty) => {}
-                outcome => return outcome,
+            match self.require(count, count) {
+                Err(Error::Empty) if !self.is_last => {}
+                Err(Error::Empty) => return Ok(()),
+                outcome => return outcome.map(|_| ()),
             }
         }
         if self.bell.sleep() == Peer::Gone {

@@ -4,7 +4,7 @@
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::bell::{Bell, Peer};
 use crate::error::Error;
-use crate::memory::{EndPage, Memory};
+use crate::memory::EndPage;
 use crate::planted;
 
 /// Reads a word of the other end, which may be mapped read-only: only relaxed loads are sure to work there (documentation of `core::sync::atomic`, "Atomic
@@ -29,17 +29,17 @@ pub(crate) fn close(own: &EndPage, sleeps: u32, bell: &mut impl Bell) {
     }
 }
 
-/// The producer's positions.
+/// The producer's positions: numbers of items, modulo 2^32.
 pub(crate) struct Writer<'a, B: Bell> {
     own: &'a EndPage,
     peer: &'a EndPage,
     bell: B,
-    /// How many bytes were published, modulo 2^32; `own.position` has the same, for the other end.
+    /// How many were published; `own.position` has the same, for the other end.
     tail: u32,
-    /// How many bytes are free at least.
-    free: u32,
-    /// The size of the buffer; 0 once there is no use in writing any more.
-    size: u32,
+    /// Up to here there is room, as far as is known.
+    limit: u32,
+    /// How many items the buffer holds; 0 once there is no use in writing any more.
+    capacity: u32,
     /// Why there is no use.
     end: Option<Error>,
     /// For which of the other end's sleeps the bell was rung.
@@ -50,49 +50,41 @@ pub(crate) struct Writer<'a, B: Bell> {
 }
 
 impl<'a, B: Bell> Writer<'a, B> {
-    pub(crate) fn new(memory: &Memory<'a>, bell: B) -> Self {
-        let &Memory { own, peer, size, .. } = memory;
-        Self { own, peer, bell, tail: 0, free: size, size, end: None, rung: 0, sleeps: 0, rings: 0 }
+    pub(crate) fn new(own: &'a EndPage, peer: &'a EndPage, capacity: u32, bell: B) -> Self {
+        Self { own, peer, bell, tail: 0, limit: capacity, capacity, end: None, rung: 0, sleeps: 0, rings: 0 }
     }
 
     // ANCHOR: write
-    /// Writes what has a size: `fill` is given the position at which it begins. Then it is published.
+    /// Writes an item: `fill` is given its position. Then it is published.
     #[inline(always)]
-    pub(crate) fn write(&mut self, size: u32, fill: impl FnOnce(u32)) -> Result<(), Error> {
-        self.reserve(size)?;
-        fill(self.tail);
-        self.publish(size);
+    pub(crate) fn write(&mut self, fill: impl FnOnce(u32)) -> Result<(), Error> {
+        let tail = self.tail;
+        if tail == self.limit {
+            self.look(tail, 1)?;
+        }
+        fill(tail);
+        self.advance(tail, 1);
         Ok(())
     }
 
-    /// Sees to it that so many bytes are free.
+    /// Looks at how far the consumer is, as there must be room for `least` items. Returns for how many there is.
     #[inline(always)]
-    pub(crate) fn reserve(&mut self, size: u32) -> Result<(), Error> {
-        self.reserve_up_to(size, size).map(|_| ())
-    }
-
-    /// How many bytes are free, up to `most`, and at least `least`. The other end's position is read only if what is known does not do.
-    #[inline(always)]
-    pub(crate) fn reserve_up_to(&mut self, least: u32, most: u32) -> Result<u32, Error> {
-        if self.free < most {
-            // What is in the buffer: at most what was in it when this was last asked, as the consumer does not go back.
-            let used = self.tail.wrapping_sub(acquire(&self.peer.position.0));
-            if used > self.size - self.free {
-                return Err(self.give_up());
-            }
-            self.free = self.size - used;
-            if self.free < least {
-                return Err(self.refuse(least));
-            }
+    fn look(&mut self, tail: u32, least: u32) -> Result<u32, Error> {
+        let known = self.limit.wrapping_sub(tail);
+        let used = tail.wrapping_sub(acquire(&self.peer.position.0));
+        // What is in the buffer: at most what was in it before, as the consumer does not go back.
+        if used > self.capacity - known {
+            return Err(self.give_up());
         }
-        Ok(self.free.min(most))
+        let free = self.capacity - used;
+        self.limit = tail.wrapping_add(free);
+        if free < least { Err(self.refuse(least)) } else { Ok(free) }
     }
 
-    /// Publishes bytes that are free and have been written.
+    /// Publishes items that have been written, from the position `tail` on.
     #[inline(always)]
-    pub(crate) fn publish(&mut self, size: u32) {
-        self.tail = self.tail.wrapping_add(size);
-        self.free -= size;
+    fn advance(&mut self, tail: u32, count: u32) {
+        self.tail = tail.wrapping_add(count);
         self.own.position.0.store(self.tail, PUBLISH);
         if B::RINGS {
             self.bell.publisher_barrier();
@@ -103,7 +95,22 @@ impl<'a, B: Bell> Writer<'a, B> {
     }
     // ANCHOR_END: write
 
-    /// The position at which the next bytes begin.
+    /// For how many items there is room, up to `most`, and at least `least`. It looks only if what is known does not do.
+    #[inline(always)]
+    pub(crate) fn reserve(&mut self, least: u32, most: u32) -> Result<u32, Error> {
+        if self.limit.wrapping_sub(self.tail) >= most {
+            return Ok(most);
+        }
+        self.look(self.tail, least).map(|free| free.min(most))
+    }
+
+    /// Publishes so many items, for which there was room, and which were written.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, count: u32) {
+        self.advance(self.tail, count);
+    }
+
+    /// The position of the next item.
     #[inline(always)]
     pub(crate) fn position(&self) -> u32 {
         self.tail
@@ -119,18 +126,18 @@ impl<'a, B: Bell> Writer<'a, B> {
     /// There is not so much room.
     #[cold]
     #[inline(never)]
-    fn refuse(&mut self, size: u32) -> Error {
+    fn refuse(&mut self, count: u32) -> Error {
         match self.end {
             Some(end) => end,
             None if acquire(&self.peer.closed.0) != 0 => self.end(Error::Closed),
-            None if size > self.size => Error::TooLong,
+            None if count > self.capacity => Error::TooLong,
             None => Error::Full,
         }
     }
 
     /// Nothing more is written, for the first reason there was.
     fn end(&mut self, reason: Error) -> Error {
-        (self.free, self.size) = (0, 0);
+        (self.limit, self.capacity) = (self.tail, 0);
         *self.end.get_or_insert(reason)
     }
 
@@ -148,19 +155,19 @@ impl<'a, B: Bell> Writer<'a, B> {
     }
 
     // ANCHOR: wait
-    /// Sleeps until there may be so much room.
+    /// Sleeps until there may be room for so many items.
     #[cold]
     #[inline(never)]
-    pub(crate) fn wait(&mut self, size: u32) -> Result<(), Error> {
+    pub(crate) fn wait(&mut self, count: u32) -> Result<(), Error> {
         self.sleeps = self.sleeps.wrapping_add(1);
         self.own.sleeps.0.store(self.sleeps, Ordering::Relaxed);
         if !planted::MISSING_FENCE {
             self.bell.sleeper_barrier();
         }
         if !planted::MISSING_RECHECK {
-            match self.reserve(size) {
+            match self.reserve(count, count) {
                 Err(Error::Full) => {}
-                outcome => return outcome,
+                outcome => return outcome.map(|_| ()),
             }
         }
         if self.bell.sleep() == Peer::Gone {
