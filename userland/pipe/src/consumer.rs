@@ -28,7 +28,6 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
         Ok(Self { reader: Reader::new(own, peer, capacity, bell), data, items: PhantomData })
     }
 
-    // ANCHOR: pop
     /// Receives an item.
     ///
     /// # Errors
@@ -56,7 +55,6 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
             }
         }
     }
-    // ANCHOR_END: pop
 
     /// Receives up to so many items as the slice has, as many as there are, at least one if any is asked for. Returns how many.
     ///
@@ -89,7 +87,6 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
         Ok(())
     }
 
-    // ANCHOR: peek
     /// Looks at the next items, so many, where they are.
     ///
     /// # Errors
@@ -112,7 +109,6 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
         let granted = self.reader.require(most.min(1), most)?;
         Ok(self.filled(granted as usize))
     }
-    // ANCHOR_END: peek
 
     /// So many are there.
     #[inline(always)]

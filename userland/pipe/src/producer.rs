@@ -28,7 +28,6 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
         Ok(Self { writer: Writer::new(own, peer, capacity, bell), data, items: PhantomData })
     }
 
-    // ANCHOR: push
     /// Sends an item.
     ///
     /// # Errors
@@ -57,7 +56,6 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
             }
         }
     }
-    // ANCHOR_END: push
 
     /// Sends the first items of a slice, as many as there is room for, at least one if there are any. Returns how many.
     ///
@@ -90,7 +88,6 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
         Ok(())
     }
 
-    // ANCHOR: reserve
     /// Reserves room for so many items, to be filled in place.
     ///
     /// # Errors
@@ -113,7 +110,6 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
         let granted = self.writer.reserve(most.min(1), most)?;
         Ok(self.reserved(granted as usize))
     }
-    // ANCHOR_END: reserve
 
     /// So much is free.
     #[inline(always)]

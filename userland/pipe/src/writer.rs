@@ -154,7 +154,6 @@ impl<'a, B: Bell> Writer<'a, B> {
         self.bell.ring();
     }
 
-    // ANCHOR: wait
     /// Sleeps until there may be room for so many items.
     #[cold]
     #[inline(never)]
@@ -175,7 +174,6 @@ impl<'a, B: Bell> Writer<'a, B> {
         }
         Ok(())
     }
-    // ANCHOR_END: wait
 
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.
     pub(crate) fn kernel_events(&self) -> (u32, u32) {
