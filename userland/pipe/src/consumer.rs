@@ -117,6 +117,12 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
         Filled { consumer: self, first, count }
     }
 
+    /// The bell with which this end was made.
+    #[must_use]
+    pub fn bell(&self) -> &B {
+        self.reader.bell()
+    }
+
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.
     #[must_use]
     pub fn kernel_events(&self) -> (u32, u32) {

@@ -81,6 +81,12 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
         }
     }
 
+    /// The bell with which this end was made.
+    #[must_use]
+    pub fn bell(&self) -> &B {
+        self.writer.bell()
+    }
+
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.
     #[must_use]
     pub fn kernel_events(&self) -> (u32, u32) {
@@ -145,6 +151,12 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// The bell with which this end was made.
+    #[must_use]
+    pub fn bell(&self) -> &B {
+        self.reader.bell()
     }
 
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::atomic::AtomicU32;
+use crate::atomic::{AtomicU32, Ordering};
 use crate::item::{Item, size_of_item};
 
 /// A value with two cache lines of its own: processors fetch them in pairs.
@@ -27,6 +27,17 @@ impl Default for EndPage {
     /// The page of an end that has done nothing yet.
     fn default() -> Self {
         Self { position: Line(AtomicU32::new(0)), sleeps: Line(AtomicU32::new(0)), closed: Line(AtomicU32::new(0)) }
+    }
+}
+
+impl EndPage {
+    /// Says that this end is closed, for one that can not say so any more. Whoever does this wakes the other end afterwards. It must be sure that
+    /// the end is gone: what that would still write is not received.
+    pub fn close_for_the_dead(&self) {
+        self.closed.0.store(1, Ordering::Release);
+        // An end that publishes looks at this word, so it learns of it early. Nobody else changes it any more.
+        let sleeps = self.sleeps.0.load(Ordering::Relaxed);
+        self.sleeps.0.store(sleeps.wrapping_add(1), Ordering::Release);
     }
 }
 

@@ -118,6 +118,12 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
         Reserved { producer: self, first, count }
     }
 
+    /// The bell with which this end was made.
+    #[must_use]
+    pub fn bell(&self) -> &B {
+        self.writer.bell()
+    }
+
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.
     #[must_use]
     pub fn kernel_events(&self) -> (u32, u32) {

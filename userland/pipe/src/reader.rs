@@ -197,6 +197,10 @@ impl<'a, B: Bell> Reader<'a, B> {
     }
     // ANCHOR_END: wait
 
+    pub(crate) fn bell(&self) -> &B {
+        &self.bell
+    }
+
     /// How many times this end has gone to sleep, and how many times it has rung for the other one.
     pub(crate) fn kernel_events(&self) -> (u32, u32) {
         (self.sleeps, self.rings)

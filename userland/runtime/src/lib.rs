@@ -16,6 +16,7 @@ pub mod marks;
 pub mod object;
 mod one_task;
 mod operations;
+pub mod pipe;
 pub mod program;
 pub mod sharing;
 #[cfg_attr(target_arch = "riscv32", path = "riscv32/syscall.rs")]

@@ -3,6 +3,8 @@
 //! A client holds an endpoint to the daemon, minted with a number of its own. It attaches its address space, and makes regions: some frames of the
 //! daemon's, mapped into its space. A region is an endpoint itself, which comes by capability transfer: whoever has it can map the same frames, or be
 //! handed the frames. What a client has made goes, from all spaces, when it gives it up, or when its address space is gone.
+//!
+//! It also makes pipes, which are described in [`pipe`](crate::pipe).
 
 use flatmk_abi::slots::{self, SLOTS_PER_TABLE, WINDOW};
 use flatmk_abi::{Access, Error, Rights, Words};
@@ -28,20 +30,34 @@ pub enum SharingRequest {
     Map = 4,
     /// To a region: word 1: the number of a frame, whose capability comes in the first slot of the window.
     Frame = 5,
+    /// Make a pipe. Word 1: how many frames of data. The ends come in the first two slots of the window.
+    CreatePipe = 6,
+    /// To a new end of a pipe: map it into the space in the first slot of the window, which does not come back. Word 1: the address. Answer: word 1: the size of
+    /// the buffer in bytes; in the first three slots of the window what to wait on, what to signal, and the open end.
+    OpenPipe = 7,
+    /// To an open end: close it.
+    ClosePipe = 8,
+    /// To an open end: is the other one there? [`Error::CalleeGone`] if not.
+    LookForPeer = 9,
 }
 
 impl SharingRequest {
     /// The request with this number, if there is one.
     #[must_use]
     pub fn from_number(number: u64) -> Option<SharingRequest> {
-        use SharingRequest::{Attach, Create, Detach, Frame, Map, Query};
-        [Query, Attach, Create, Detach, Map, Frame].into_iter().find(|&request| request as u64 == number)
+        SharingRequest::ALL.into_iter().find(|&request| request as u64 == number)
     }
+
+    /// All requests.
+    pub const ALL: [SharingRequest; 10] = {
+        use SharingRequest::{Attach, ClosePipe, Create, CreatePipe, Detach, Frame, LookForPeer, Map, OpenPipe, Query};
+        [Query, Attach, Create, Detach, Map, Frame, CreatePipe, OpenPipe, ClosePipe, LookForPeer]
+    };
 }
 
 /// Word 1 of an answer, unless word 0 says that the request has failed.
 #[inline(always)]
-fn outcome([status, word, ..]: Words) -> Result<u64, Error> {
+pub(crate) fn outcome([status, word, ..]: Words) -> Result<u64, Error> {
     match status.cast_signed() {
         0 => Ok(word),
         status => Err(Error::from_status(status).unwrap_or(Error::UnknownOperation)),
@@ -61,14 +77,19 @@ fn call_with_space(endpoint: Endpoint, message: Words) -> Result<(), Error> {
     result.map(|_| ())
 }
 
+/// Whether a slot can take what will come.
+pub(crate) fn check_is_free(slot: u64) -> Result<(), Error> {
+    match identify(slot) {
+        Ok(_) => Err(Error::SlotOccupied),
+        Err(_) if !(1..SLOTS_PER_TABLE).contains(&slot) => Err(Error::InvalidArgument),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Calls, and puts what comes in the window into a slot.
 fn call_for(endpoint: Endpoint, message: Words, slot: u64) -> Result<(), Error> {
     // What has come must have somewhere to go.
-    match identify(slot) {
-        Ok(_) => return Err(Error::SlotOccupied),
-        Err(_) if !(1..SLOTS_PER_TABLE).contains(&slot) => return Err(Error::InvalidArgument),
-        Err(_) => {}
-    }
+    check_is_free(slot)?;
     let (answer, window) = endpoint.call_with_window(message, 0)?;
     outcome(answer)?;
     if window & FIRST == 0 { Err(Error::InvalidCapability) } else { OWN_TABLE.move_here(slot, WINDOW) }

@@ -5,9 +5,11 @@ use core::cell::Cell;
 use flatmk_abi::slots::{WINDOW, nested};
 use flatmk_abi::{Error, Kind, Rights};
 use flatmk_runtime::object::{AddressSpace, Done, Memory, OWN_TABLE, Table, identify};
+use flatmk_runtime::pipe::WINDOW_OF_NEW_ENDS;
 
+use crate::pipe::PIPES;
 use crate::region::REGIONS;
-use crate::{Shared, give};
+use crate::{FIRST, Shared, give};
 
 /// The memory that the daemon hands out.
 pub(crate) const MEMORY: Memory = Memory(8);
@@ -75,19 +77,37 @@ impl Clients {
         }
         let number = REGIONS.create(client, space_of(client), frame_count, address)?;
         self.count(client, self.frames_of(client) + frame_count);
-        let refused = give();
+        let refused = give([0; 4], FIRST);
         // The client could never give back what it has no name for.
         self.count(client, self.frames_of(client) - frame_count);
         REGIONS.destroy(number);
         Err(refused)
     }
 
-    /// Takes back what a client has.
+    /// Makes a pipe for a client, and answers with its ends. Comes back only with an error.
+    pub(crate) fn create_pipe(&self, client: u64, data_frames: u64) -> Done {
+        if !self.flag(client)?.get() {
+            return Err(Error::InvalidState);
+        }
+        let (number, frame_count) = PIPES.create(client, data_frames)?;
+        self.count(client, self.frames_of(client) + frame_count);
+        let refused = give([0; 4], WINDOW_OF_NEW_ENDS);
+        PIPES.destroy(number);
+        Err(refused)
+    }
+
+    /// A client has so many frames less. There is no client 0.
+    pub(crate) fn discount(&self, client: u64, frame_count: u64) {
+        self.count(client, self.frames_of(client).saturating_sub(frame_count));
+    }
+
+    /// Takes back what a client has. The pipes whose ends others have opened stay with these.
     pub(crate) fn detach(&self, client: u64) -> Done {
         if !self.flag(client)?.replace(false) {
             return Err(Error::InvalidState);
         }
         REGIONS.destroy_those_of(client);
+        PIPES.orphan_those_of(client);
         self.count(client, 0);
         // A client that is gone has taken it along.
         SPACES.delete(client).or_else(|error| if error == Error::InvalidCapability { Ok(()) } else { Err(error) })

@@ -11,7 +11,7 @@ use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::REGION_FRAMES;
 
 use crate::client::MEMORY;
-use crate::{IS_REGION, Shared, give};
+use crate::{FIRST, IS_REGION, Shared, give};
 
 /// The slots of the daemon's table that hold one table for each region.
 const FIRST_TABLE: u64 = 16;
@@ -128,7 +128,7 @@ impl Regions {
             return Err(Error::InvalidArgument);
         }
         OWN_TABLE.copy(WINDOW, frame(number, index).0, Rights::READ | Rights::WRITE | Rights::GRANT)?;
-        Err(give())
+        Err(give([0; 4], FIRST))
     }
 
     /// Takes back a region: all capabilities to its frames go, whoever has them, and with them the mappings.

@@ -178,13 +178,13 @@ pub(super) fn with_daemon(pages: u64, test: impl FnOnce(&Daemon)) {
     with_scratch(|| {
         MEMORY.split(PROGRAM_PAGES, OWN_TABLE, DAEMON_MEMORY).expect("enough memory");
         let memory = Memory(DAEMON_MEMORY);
-        memory.split(pages + 1, SCRATCH, 1).expect("enough memory");
+        memory.split(pages + 2, SCRATCH, 1).expect("enough memory");
         let program = load_from("sharing", memory, DAEMON);
         program.table.move_here(slots::MEMORY, at(1)).expect("a free slot");
         program.start(0).expect("a loaded program can be started");
         yield_once();
         let daemon = Daemon { program, pages };
-        assert_eq!(daemon.free_pages(), pages, "it needs one page itself");
+        assert_eq!(daemon.free_pages(), pages, "it needs two pages itself");
         test(&daemon);
         daemon.look_for_the_dead();
         assert_eq!(daemon.free_pages(), pages, "the daemon has all its pages again");

@@ -1,0 +1,177 @@
+//! The memory-sharing daemon, and programs that use pipes: they are copies of this program, and each runs one function of it.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use flatmk_abi::slots;
+use flatmk_abi::{Error, Rights, Words};
+use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE, OWN_TASK};
+use flatmk_runtime::pipe::{ConsumerEnd, ProducerEnd};
+use flatmk_runtime::program::{Program, SERVICE};
+use flatmk_runtime::service;
+use flatmk_runtime::sharing::Sharing;
+
+use crate::harness::{MEMORY, SCRATCH, at, with_scratch, yield_once};
+use crate::servers::load_from;
+
+/// Slots of this program: for the daemon, and for each child from `CHILD` on, its memory and its objects.
+const DAEMON_MEMORY: u64 = 45;
+const DAEMON: u64 = 46;
+const CHILD: u64 = 47;
+/// How many children there can be at a time.
+const CHILDREN: u64 = 2;
+
+/// The slots in which this program keeps the ends of a pipe, and its endpoint to the daemon.
+pub(crate) const PRODUCER: u64 = 51;
+pub(crate) const CONSUMER: u64 = 52;
+const SHARING: u64 = 53;
+/// Its number as a client.
+const CLIENT: u64 = 1;
+
+/// Slots of a child: the end that it is given, and where its notifications go.
+pub(crate) const END: u64 = 10;
+pub(crate) const NOTIFICATIONS: u64 = 11;
+
+/// Where ends are mapped, one above the other. The page tables of this program are there from the start.
+pub(crate) const AREA: u64 = 0x7001_0000;
+
+/// Enough for the pages of a program.
+const PROGRAM_PAGES: u64 = 600;
+/// How many pages the daemon has to hand out, if it does not matter.
+pub(crate) const MANY_PAGES: u64 = 100;
+
+/// In nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
+
+/// The argument of this program where it is a child, besides the number of what it does; else that is the length of the ramdisk.
+const IS_CHILD: u64 = 1 << 63;
+const NUMBER_SHIFT: u32 = 48;
+const NUMBER: u64 = 0xff;
+
+/// What a child does: a function of its argument, which has 48 bits. What it returns is what `join` returns.
+pub(crate) type Part = fn(u64) -> Words;
+
+/// All that children do, in an order that all copies of this program have.
+const PARTS: &[&[Part]] = &[crate::exchange::PARTS];
+
+fn all_parts() -> impl Iterator<Item = Part> {
+    PARTS.iter().copied().flatten().copied()
+}
+
+static RESULT: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+
+/// If this program is a child: plays its part.
+pub(crate) fn run_if_child(argument: u64) {
+    if argument & IS_CHILD != 0 {
+        let number = (argument >> NUMBER_SHIFT & NUMBER) as usize;
+        let part = all_parts().nth(number).expect("the part was found by its number");
+        let result = part(argument & ((1 << NUMBER_SHIFT) - 1));
+        RESULT.iter().zip(result).for_each(|(place, word)| place.store(word, Relaxed));
+        flatmk_runtime::finish_start()
+    }
+}
+
+/// A child is called when it has done its part: before, a call waits.
+fn report(_: u64, message: &mut Words) {
+    *message = [0, 1, 2, 3].map(|index: usize| RESULT.get(index).map_or(0, |word| word.load(Relaxed)));
+}
+
+service!(fn report_entry = report);
+
+/// A child, by its number.
+#[derive(Clone, Copy)]
+pub(crate) struct Child {
+    number: u64,
+    pub(crate) program: Program,
+}
+
+impl Child {
+    const fn memory_slot(number: u64) -> u64 {
+        CHILD + 2 * number
+    }
+
+    /// Loads a child that will have this capability as its end. The capability is moved.
+    pub(crate) fn load(number: u64, end: u64) -> Self {
+        assert!(number < CHILDREN);
+        let memory = Self::memory_slot(number);
+        MEMORY.split(PROGRAM_PAGES, OWN_TABLE, memory).expect("enough memory");
+        let program = load_from("root-task", Memory(memory), memory + 1);
+        program.table.move_here(END, end).expect("a free slot");
+        // It is the same program, so its entries are at the same addresses.
+        program.task.make_endpoint(report_entry, 0, program.table, SERVICE).expect("a free slot");
+        Self { number, program }
+    }
+
+    /// Starts it, with a part from the list of all parts.
+    pub(crate) fn start(self, part: Part, argument: u64) -> Self {
+        let number =
+            all_parts().position(|known| core::ptr::fn_addr_eq(known, part)).expect("it is in the list") as u64;
+        self.program.start(IS_CHILD | number << NUMBER_SHIFT | argument).expect("a loaded program can be started");
+        self
+    }
+
+    /// Waits until it has done its part, and returns what it has found. It keeps its own priority meanwhile.
+    pub(crate) fn join(self) -> Result<Words, Error> {
+        for _ in 0..60_000 {
+            match Endpoint(self.program.slot(SERVICE)).call_without_waiting([0; 4]) {
+                Err(Error::Busy) => OWN_TASK.sleep(MILLISECOND).expect("a task may sleep"),
+                outcome => return outcome,
+            }
+        }
+        panic!("a child does not come to an end")
+    }
+
+    /// Ends it, whatever it does: everything goes that was made from its memory.
+    pub(crate) fn end(self) {
+        OWN_TABLE.delete(Self::memory_slot(self.number)).expect("the memory is there");
+    }
+}
+
+/// The daemon, loaded anew for each test, with this program as an attached client.
+pub(crate) struct Daemon {
+    pub(crate) program: Program,
+    pub(crate) sharing: Sharing,
+    /// The free pages with which it has begun.
+    pages: u64,
+}
+
+/// Runs a test with a daemon that has so many pages to hand out. In the end these must be free again.
+pub(crate) fn with_daemon(pages: u64, test: impl FnOnce(&Daemon)) {
+    with_scratch(|| {
+        MEMORY.split(PROGRAM_PAGES, OWN_TABLE, DAEMON_MEMORY).expect("enough memory");
+        let memory = Memory(DAEMON_MEMORY);
+        memory.split(pages + 2, SCRATCH, 1).expect("enough memory");
+        let program = load_from("sharing", memory, DAEMON);
+        program.table.move_here(slots::MEMORY, at(1)).expect("a free slot");
+        program.start(0).expect("a loaded program can be started");
+        yield_once();
+        let rights = Rights::CALL | Rights::TRANSFER;
+        OWN_TABLE.mint(SHARING, program.slot(SERVICE), rights, CLIENT).expect("it offers its service");
+        let daemon = Daemon { program, sharing: Sharing(Endpoint(SHARING)), pages };
+        assert_eq!(daemon.used_pages(), 0, "it needs two pages itself");
+        daemon.sharing.attach().expect("nobody else is this client");
+        test(&daemon);
+        daemon.sharing.detach().expect("it is attached");
+        assert_eq!(daemon.used_pages(), 0, "the daemon has all its pages again");
+        OWN_TABLE.delete(DAEMON_MEMORY).expect("the memory is there");
+    });
+}
+
+impl Daemon {
+    /// The pages that it has handed out, or needs for what it has handed out.
+    pub(crate) fn used_pages(&self) -> u64 {
+        self.pages - Memory(self.program.slot(slots::MEMORY)).measure().expect("it was given memory").0
+    }
+
+    /// Makes a pipe. Its ends are in the slots for them.
+    pub(crate) fn create_pipe(&self, data_frames: u64) -> (ProducerEnd, ConsumerEnd) {
+        self.sharing.create_pipe(data_frames, PRODUCER, CONSUMER).expect("pages for a pipe")
+    }
+
+    /// A pipe between two children.
+    pub(crate) fn start_pair(&self, data_frames: u64, [producer, consumer]: [Part; 2], argument: u64) -> [Child; 2] {
+        let (producer_end, consumer_end) = self.create_pipe(data_frames);
+        let children = [Child::load(0, producer_end.0.0), Child::load(1, consumer_end.0.0)];
+        let [first, second] = children;
+        [first.start(producer, argument), second.start(consumer, argument)]
+    }
+}
