@@ -6,6 +6,7 @@ mod exchange;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod mediated;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 6")]
 mod registers;
@@ -21,5 +22,5 @@ flatmk_runtime::entry!(main);
 fn main(argument: u64, _: [u64; 4]) {
     stage::run_if_child(argument);
     servers::prepare(argument);
-    testing::run_groups(&[exchange::TESTS]);
+    testing::run_groups(&[exchange::TESTS, mediated::TESTS]);
 }

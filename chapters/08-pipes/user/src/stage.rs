@@ -51,7 +51,7 @@ const NUMBER: u64 = 0xff;
 pub(crate) type Part = fn(u64) -> Words;
 
 /// All that children do, in an order that all copies of this program have.
-const PARTS: &[&[Part]] = &[crate::exchange::PARTS];
+const PARTS: &[&[Part]] = &[crate::exchange::PARTS, crate::mediated::PARTS];
 
 fn all_parts() -> impl Iterator<Item = Part> {
     PARTS.iter().copied().flatten().copied()
