@@ -227,6 +227,7 @@ impl NotificationBell {
     }
 }
 
+// ANCHOR: notification_bell
 impl Bell for NotificationBell {
     /// There is one processor: whoever runs sees what was written before.
     fn sleeper_barrier(&mut self) {
@@ -247,3 +248,4 @@ impl Bell for NotificationBell {
         self.signal.signal(1).unwrap_or_default();
     }
 }
+// ANCHOR_END: notification_bell

@@ -207,6 +207,7 @@ impl Pipes {
         }
     }
 
+    // ANCHOR: close_end
     fn close_end(&self, end: End<'_>) {
         end.pipe.state(end.side).set(State::Closed);
         end.say_that_it_is_closed();
@@ -215,6 +216,7 @@ impl Pipes {
             self.destroy(end.number);
         }
     }
+    // ANCHOR_END: close_end
 
     /// Takes back a pipe: all capabilities to what it is made of go, whoever has them, and with them the mappings.
     pub(crate) fn destroy(&self, number: u64) {
@@ -241,6 +243,7 @@ impl End<'_> {
         identify(self.space().0) == Err(Error::InvalidCapability)
     }
 
+    // ANCHOR: map
     /// Maps the end's own page, the other one's, and the data twice. Neither the mapping nor the copy that it is made with allows more than
     /// the end may do.
     fn map(self, address: u64) -> Done {
@@ -260,6 +263,7 @@ impl End<'_> {
         }
         Ok(())
     }
+    // ANCHOR_END: map
 
     /// Undoes the mapping, as far as there is one.
     fn unmap(self) {

@@ -10,6 +10,7 @@ mod exchange;
 mod harness;
 mod hostile;
 mod mapping;
+mod mediated;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 6")]
 mod registers;
@@ -35,5 +36,6 @@ fn main(argument: u64, _: [u64; 4]) {
         stepped::TESTS,
         requests::TESTS,
         creators::TESTS,
+        mediated::TESTS,
     ]);
 }

@@ -38,8 +38,8 @@ pub(crate) const CLIENT: u64 = 1;
 pub(crate) const OTHER_CLIENT: u64 = 2;
 
 /// Slots of a child: the end that it is given, and where its notifications go.
-const END: u64 = 10;
-const NOTIFICATIONS: u64 = 11;
+pub(crate) const END: u64 = 10;
+pub(crate) const NOTIFICATIONS: u64 = 11;
 
 /// Where a producer is mapped, and a consumer. The page tables of this program are there from the start.
 pub(crate) const PRODUCER_AREA: u64 = 0x7001_0000;
@@ -62,8 +62,13 @@ const NUMBER: u64 = 0xff;
 pub(crate) type Part = fn(u64) -> Words;
 
 /// All that children do, in an order that all copies of this program have.
-const PARTS: &[&[Part]] =
-    &[crate::exchange::PARTS, crate::mapping::PARTS, crate::endings::PARTS, crate::stepped::PARTS];
+const PARTS: &[&[Part]] = &[
+    crate::exchange::PARTS,
+    crate::mapping::PARTS,
+    crate::endings::PARTS,
+    crate::stepped::PARTS,
+    crate::mediated::PARTS,
+];
 
 fn all_parts() -> impl Iterator<Item = Part> {
     PARTS.iter().copied().flatten().copied()
