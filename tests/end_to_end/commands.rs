@@ -54,9 +54,9 @@ fn bench_measures_every_row(emulator: &str, cpu: &str) {
     assert_eq!((machine("emulator"), machine("cpu")), (Some(&emulator.into()), Some(&cpu.into())));
     let rows = json.pointer("/rows").and_then(Value::as_array).expect("there are rows");
     let workloads = figures::WORKLOADS.iter().map(|name| (name, "instructions per 100 guest instructions"));
-    for (&name, unit) in
-        figures::ROWS.iter().chain(figures::OPERATIONS).map(|name| (name, "instructions")).chain(workloads)
-    {
+    let comparisons = figures::COMPARISONS.iter().map(|(name, unit)| (name, unit.in_instructions()));
+    let counted = figures::ROWS.iter().chain(figures::OPERATIONS).map(|name| (name, "instructions"));
+    for (&name, unit) in counted.chain(workloads).chain(comparisons) {
         let found: Vec<&Value> = rows.iter().filter(|row| row.get("id").is_some_and(|id| id == name)).collect();
         assert_settings(name, emulator, &found);
         for row in found {

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::OnceLock;
 
 use flatmk_tests::built;
-use flatmk_tests::figures::{self, OPERATIONS, ROWS, Table, WORKLOADS};
+use flatmk_tests::figures::{self, COMPARISONS, OPERATIONS, ROWS, Table, WORKLOADS};
 use flatmk_tests::machines::{assert_status, boot};
 use flatmk_tools::figures::{Row, Unit};
 use flatmk_tools::machine::{Emulator, Machine};
@@ -37,6 +37,9 @@ fn row<'a>(table: &'a Table, name: &str) -> &'a Row {
 #[test_case("call_softuser_same_space", 350)]
 #[test_case("call_softuser_other_space", 370)]
 #[test_case("softuser_host_per_guest", 900; "RISC-V code, for 100 instructions")]
+#[test_case("pipe_item", 40)]
+#[test_case("pipe_slice_64", 6; "pipe_slice_64, for one of its items")]
+#[test_case("pipe_kernel_events", 5; "kernel events of a pipe, for 1000 items")]
 #[test_case("copy", 250)]
 #[test_case("mint", 250)]
 #[test_case("move", 250)]
@@ -65,6 +68,25 @@ fn both_emulators_count_the_same() {
         let [qemu, bochs] = [Emulator::Qemu, Emulator::Bochs].map(|emulator| row(table(emulator), name).minimum);
         // A tick is a million instructions in QEMU and fifty thousand in Bochs, so there it interrupts each batch that is long.
         assert!(qemu.abs_diff(bochs) <= 2 + qemu / 400, "{name}: {qemu} in QEMU, {bochs} in Bochs");
+    }
+}
+
+/// Both are measured batch for batch, by both ends together. In Bochs the timer comes so often that the two ends of a kernel-mediated pipe may fall into
+/// step, and wait for the server by turns, an item a switch: so it is the least that counts.
+#[test]
+fn an_item_costs_ten_times_as_much_through_the_kernel() {
+    for emulator in [Emulator::Qemu, Emulator::Bochs] {
+        let [item, mediated, ratio] =
+            ["pipe_item", "pipe_kernel_item", "pipe_kernel_per_pipe"].map(|name| row(table(emulator), name));
+        assert!(ratio.minimum >= 10, "{ratio:?} in {emulator:?}, at least 10 are promised");
+        assert!(ratio.minimum.abs_diff(mediated.minimum / item.minimum) <= 1, "{item:?}, {mediated:?}, {ratio:?}");
+    }
+}
+
+#[test]
+fn the_table_says_what_comparisons_count() {
+    for &(name, unit) in COMPARISONS {
+        assert_eq!(row(table(Emulator::Qemu), name).unit, unit, "{name}");
     }
 }
 

@@ -4,6 +4,7 @@ mod bad_kernel_input;
 mod bad_programs;
 mod boot_matrix;
 mod c_program;
+mod chain;
 mod commands;
 mod counts;
 mod figures;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flatmk_tools::figures::{self, Figures, Row};
+use flatmk_tools::figures::{self, Figures, Row, Unit};
 
 /// Those of its main table.
 pub const ROWS: &[&str] = &[
@@ -18,7 +18,17 @@ pub const ROWS: &[&str] = &[
     "softuser_enter_leave",
     "call_softuser_same_space",
     "call_softuser_other_space",
+    "pipe_item",
+    "pipe_slice_64",
+    "pipe_frame_64",
+    "pipe_kernel_item",
+    "pipe_kernel_bytes",
 ];
+
+/// Those of the tables of comparisons: how many times more an item costs through the kernel, and how often both ends of a pipe call the kernel for 1000
+/// items.
+pub const COMPARISONS: &[(&str, Unit)] =
+    &[("pipe_kernel_per_pipe", Unit::Times), ("pipe_kernel_events", Unit::EventsForThousand)];
 
 /// Those of the table of RISC-V code, which count for 100 of its instructions; the last one is the mean of the others.
 pub const WORKLOADS: &[&str] = &[
@@ -71,7 +81,8 @@ pub fn read(text: &str) -> Result<Table, String> {
         return Err(failure);
     }
     let table: Table = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
-    match ROWS.iter().chain(OPERATIONS).chain(WORKLOADS).find(|name| !table.contains_key(**name)) {
+    let comparisons = COMPARISONS.iter().map(|(name, _)| name);
+    match ROWS.iter().chain(OPERATIONS).chain(WORKLOADS).chain(comparisons).find(|name| !table.contains_key(**name)) {
         None => Ok(table),
         Some(name) => Err(format!("there is no row `{name}`")),
     }
@@ -88,13 +99,18 @@ mod tests {
             let rows: String = rows.iter().map(|name| format!("{name:<24} 98 99 120\n")).collect();
             format!("{head} min median max ticks, 21 samples\n{rows}")
         };
-        tables.map(table).concat() + "root task: done\n"
+        let comparisons = "comparison min median max times, 21 samples
+pipe_kernel_per_pipe 12 12 13
+comparison min median max kernel events for 1000 items, 21 samples
+pipe_kernel_events 2 2 2
+";
+        tables.map(table).concat() + comparisons + "root task: done\n"
     }
 
     #[test]
     fn all_rows_are_found() {
         let table = read(&text()).expect("it is whole");
-        assert_eq!(table.len(), ROWS.len() + OPERATIONS.len() + WORKLOADS.len());
+        assert_eq!(table.len(), ROWS.len() + OPERATIONS.len() + WORKLOADS.len() + COMPARISONS.len());
         let row = table.get("yield_pair").expect("it is there");
         assert_eq!((row.minimum, row.median, row.maximum), (98, 99, 120));
     }

@@ -53,6 +53,8 @@ pub fn table(rows: &[Row]) -> String {
             let unit = match unit {
                 Unit::Ticks => "instructions",
                 Unit::TicksForHundred => "for 100 guest ones",
+                Unit::Times => "times",
+                Unit::EventsForThousand => "events for 1000 items",
             };
             let [pcid, minimum, median, maximum] = ["pcid", "min", "median", "max"];
             // Writing to a string does not fail.
@@ -112,6 +114,8 @@ mod tests {
 row min median max ticks, 21 samples
 null_syscall 48 48 48
 call 100 110 120
+comparison min median max times, 21 samples
+by_call 12 12 13
 workload min median max ticks for 100 instructions, 21 samples
 sieve 812 812 864
 ";
@@ -134,6 +138,8 @@ call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
                 vec!["instructions", "pcid", "min", "median", "max", "expensive", "ones"],
                 vec!["null_syscall", "off", "48", "48", "48", "not", "counted"],
                 vec!["call", "off", "100", "110", "120", "2", "cr3_writes,", "1/1000", "locked"],
+                vec!["times", "pcid", "min", "median", "max", "expensive", "ones"],
+                vec!["by_call", "off", "12", "12", "13", "not", "counted"],
                 vec!["for", "100", "guest", "ones", "pcid", "min", "median", "max", "expensive", "ones"],
                 vec!["sieve", "off", "812", "812", "864", "not", "counted"],
             ]
@@ -151,6 +157,8 @@ call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
                 ("null_syscall", true),
                 ("call", false),
                 ("call", true),
+                ("by_call", false),
+                ("by_call", true),
                 ("sieve", false),
                 ("sieve", true)
             ]
@@ -170,6 +178,10 @@ call 1000 instructions=100000 cr3_writes=2000 iretq=0 locked=1
                 "id": "call", "pcid": true, "unit": "instructions",
                 "value": 100, "min": 100, "median": 110, "p99": 120, "samples": 21,
                 "expensive": { "cr3_writes": 2, "iretq": 0, "locked": 0.001 },
+            }, {
+                "id": "by_call", "pcid": true, "unit": "times",
+                "value": 12, "min": 12, "median": 12, "p99": 13, "samples": 21,
+                "expensive": null,
             }, {
                 "id": "sieve", "pcid": true, "unit": "instructions per 100 guest instructions",
                 "value": 812, "min": 812, "median": 812, "p99": 864, "samples": 21,

@@ -147,7 +147,7 @@ fn build(
         return Err(BuildError::Failed(format!("the program `{name}` in C")));
     }
     fs::rename(&new, &path).map_err(|cause| read(&path, cause))?;
-    Ok(Executable { name, path })
+    Ok(Executable { name, path, chapter: 0 })
 }
 
 /// The sources in a folder, in C and in assembly.

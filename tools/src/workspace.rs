@@ -89,8 +89,11 @@ pub fn metadata() -> Result<&'static Metadata, BuildError> {
 /// If cargo does not run or fails; the compiler's messages are on stderr then.
 pub fn executables(arguments: &[&str], what: &str) -> Result<Vec<Executable>, BuildError> {
     let built = build(arguments, what)?.into_iter().filter(|artifact| !artifact.target.is_custom_build());
+    let packages = &metadata()?.packages;
     let executable = |artifact: Artifact| {
-        artifact.executable.map(|path| Executable { name: artifact.target.name, path: path.into() })
+        let package = packages.iter().find(|package| package.id == artifact.package_id);
+        let chapter = package.map_or(0, first_chapter);
+        artifact.executable.map(|path| Executable { name: artifact.target.name, path: path.into(), chapter })
     };
     Ok(built.filter_map(executable).collect())
 }
@@ -136,6 +139,8 @@ pub struct Executable {
     pub name: String,
     /// The file.
     pub path: PathBuf,
+    /// The first chapter in whose ramdisk it is.
+    pub chapter: u8,
 }
 
 /// Builds the kernel of a chapter, without tests.
@@ -162,17 +167,19 @@ pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
     built.into_iter().next().map(|kernel| kernel.path).ok_or(BuildError::Failed(what))
 }
 
-/// Builds the user programs and returns those for a ramdisk: the root task under the name `root-task`, then every program
-/// that is marked as one in its manifest, under its package's name, and every one in C, under its folder's.
+/// Builds the user programs and returns those for a chapter's ramdisk: the root task under the name `root-task`, then every program
+/// that is marked as one in its package's manifest, for this chapter or an earlier one, and every one in C, under its folder's name.
 ///
 /// # Errors
 ///
 /// If one does not build, or there is no package `root`.
-pub fn user_programs(root: &str) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
+pub fn user_programs(root: &str, chapter: u8) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
     let programs = build_programs(root)?;
     let is_root = |program: &&Executable| program.name == root;
     let first = programs.iter().find(is_root).ok_or_else(|| BuildError::NoProgram(root.to_owned()))?;
-    let others = programs.iter().filter(|program| !is_root(program) && program.name != USUAL_ROOT);
+    let is_other =
+        |program: &&Executable| !is_root(program) && program.name != USUAL_ROOT && program.chapter <= chapter;
+    let others = programs.iter().filter(is_other);
     std::iter::once(load(first, USUAL_ROOT)).chain(others.map(|program| load(program, &program.name))).collect()
 }
 
@@ -202,6 +209,17 @@ pub fn softuser_programs() -> Result<Vec<(String, Vec<u8>)>, BuildError> {
 pub fn softuser_packages() -> Result<Vec<&'static str>, BuildError> {
     let packages = metadata()?.packages.iter().filter(|package| is_marked(package, "softuser"));
     Ok(packages.map(|package| package.name.as_str()).collect())
+}
+
+/// The features of a package whose names begin so.
+///
+/// # Errors
+///
+/// If cargo does not say which packages there are.
+pub fn features_of(package: &str, prefix: &str) -> Result<Vec<&'static str>, BuildError> {
+    let packages = metadata()?.packages.iter().filter(|candidate| candidate.name == package);
+    let features = packages.flat_map(|package| package.features.keys());
+    Ok(features.map(String::as_str).filter(|feature| feature.starts_with(prefix)).collect())
 }
 
 /// Builds these programs; in one process once.
@@ -245,4 +263,10 @@ fn build_programs(root: &str) -> Result<Vec<Executable>, BuildError> {
 /// Whether its manifest says so in `[package.metadata.flatmk]`.
 fn is_marked(package: &Package, mark: &str) -> bool {
     package.metadata.pointer(&format!("/flatmk/{mark}")).and_then(serde_json::Value::as_bool) == Some(true)
+}
+
+/// From which chapter on its programs are in the ramdisk, if its manifest says so there.
+fn first_chapter(package: &Package) -> u8 {
+    let chapter = package.metadata.pointer("/flatmk/chapter").and_then(serde_json::Value::as_u64);
+    chapter.and_then(|chapter| u8::try_from(chapter).ok()).unwrap_or(0)
 }

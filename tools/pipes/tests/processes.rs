@@ -82,8 +82,8 @@ fn memory_of_another_size_or_kind_is_refused() {
 }
 
 fn tempfile_of(size_bytes: usize) -> std::os::fd::OwnedFd {
-    let file = rustix::fs::memfd_create("no-pipe", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-    rustix::fs::ftruncate(&file, (size_bytes + 2 * flatmk_pipes::PAGE_BYTES) as u64).unwrap();
+    let file = rustix::fs::memfd_create("no-pipe", rustix::fs::MemfdFlags::CLOEXEC).expect("the kernel has such files");
+    rustix::fs::ftruncate(&file, (size_bytes + 2 * flatmk_pipes::PAGE_BYTES) as u64).expect("there is memory");
     file
 }
 

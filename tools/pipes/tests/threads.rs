@@ -7,8 +7,8 @@ use flatmk_pipe::{Consumer, Error, FrameConsumer, NoBell, Producer};
 use flatmk_pipes::{End, Mapping, Patience, SharedMemory, SocketBell};
 
 fn mappings(size_bytes: usize) -> [Mapping; 2] {
-    let memory = SharedMemory::new(size_bytes).unwrap();
-    [memory.map(End::Producer).unwrap(), memory.map(End::Consumer).unwrap()]
+    let memory = SharedMemory::new(size_bytes).expect("the kernel gives shared memory");
+    [End::Producer, End::Consumer].map(|end| memory.map(end).expect("the kernel gives shared memory"))
 }
 
 /// One by one, with ends that sleep: this is not about how fast it is.

@@ -347,7 +347,11 @@ pub fn write_standard_ramdisk(
     options: &BootOptions,
     path: &std::path::Path,
 ) -> Result<(), MachineError> {
-    let mut files = if kernel.has_programs() { workspace::user_programs(kernel.root_package())? } else { Vec::new() };
+    let mut files = if kernel.has_programs() {
+        workspace::user_programs(kernel.root_package(), kernel.chapter)?
+    } else {
+        Vec::new()
+    };
     if kernel.has_softuser() {
         files.extend(workspace::softuser_programs()?);
     }

@@ -2,11 +2,12 @@
 //!
 //! A row is measured in batches. Each batch repeats the operation [`REPEATS`] times; the loop around it counts, as it does in
 //! the figures of others. The least of [`BATCHES`] batches is shown: a batch in which the timer interrupts is longer. RISC-V code has a table of its
-//! own, with what 100 of its instructions cost.
+//! own, with what 100 of its instructions cost; so have comparisons of pipes.
 #![no_std]
 #![no_main]
 
 mod capabilities;
+mod pipes;
 mod softuser;
 mod threads;
 mod workloads;
@@ -48,9 +49,11 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
     show("call_other_space", || call(ECHO));
     show("call_sharing_daemon", || SHARING.query().map(|_| ()));
     let shown = show_yield_pair().and_then(|()| show_fault()).and_then(|()| show_notification());
-    if let Err(error) =
-        shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()).and_then(|()| workloads::show())
-    {
+    if let Err(error) = shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()) {
+        println!("a row failed: {error}");
+    }
+    pipes::show();
+    if let Err(error) = workloads::show() {
         println!("a row failed: {error}");
     }
 }

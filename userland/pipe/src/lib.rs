@@ -6,7 +6,7 @@
 //! the memory comes from, and how an end that can not go on sleeps and is woken: a [`Bell`].
 //!
 //! What is exchanged: items of a plain type, one by one or in slices ([`Producer`], [`Consumer`]); or frames, messages of bytes
-//! ([`FrameProducer`], [`FrameConsumer`]).
+//! ([`FrameProducer`], [`FrameConsumer`]). Programs for items one by one can be written for any [`Sink`] and [`Source`].
 //!
 //! # Trust
 //!
@@ -23,6 +23,7 @@ mod bell;
 mod consumer;
 mod error;
 mod frames;
+mod interface;
 mod item;
 mod memory;
 mod producer;
@@ -33,6 +34,7 @@ pub use bell::{Bell, NoBell, Peer};
 pub use consumer::{Consumer, Filled};
 pub use error::Error;
 pub use frames::{FrameConsumer, FrameProducer, HEADER_BYTES};
+pub use interface::{Sink, Source};
 pub use item::Item;
 pub use memory::{EndPage, Memory, SizeError};
 pub use producer::{Producer, Reserved};
@@ -45,8 +47,11 @@ mod atomic {
 /// Mistakes that the model checker must find, when they are made on purpose. Here nobody makes them.
 mod planted {
     pub(crate) const RELAXED_PUBLISH: bool = false;
+    pub(crate) const RELAXED_LOOK: bool = false;
     pub(crate) const MISSING_FENCE: bool = false;
     pub(crate) const MISSING_RECHECK: bool = false;
+    pub(crate) const LATE_NOTE: bool = false;
+    pub(crate) const NO_WAKE_AT_EMPTY: bool = false;
     pub(crate) const LOST_CLOSE: bool = false;
     pub(crate) const CLOSE_BEFORE_DRAIN: bool = false;
     pub(crate) const REUSE_BEFORE_READ: bool = false;

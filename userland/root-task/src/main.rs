@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+mod chain;
+mod servers;
 mod softuser;
 
 use core::slice;
@@ -9,9 +11,11 @@ use core::slice;
 use flatmk_abi::layout::ROOT_RAMDISK;
 use flatmk_abi::{Error, Rights, slots};
 use flatmk_image::Image;
+use flatmk_runtime::mediated::{consumer_context, producer_context};
 use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TASK, Power, identify};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::{print, println};
+use servers::{BYTE_PIPE, ITEM_PIPE, Servers};
 use tar_no_std::TarArchiveRef;
 
 flatmk_runtime::entry!(main);
@@ -21,8 +25,6 @@ const FIRST_FREE_SLOT: u64 = 44;
 
 /// The program that is started, and the one it calls; see the benchmark for the slots they share.
 const BENCHMARK: &str = "benchmark";
-const ECHO: &str = "echo";
-const SHARING: &str = "sharing";
 
 /// The program in C, and how many pages of memory it is given: it must run out of them.
 const HELLO: &str = "hello-c";
@@ -40,11 +42,12 @@ const BENCHMARK_CLIENT: u64 = 1;
 const BENCHMARK_WORKLOADS: u64 = 11;
 const BENCHMARK_WORKLOADS_TASK: u64 = 17;
 
-/// What a client may do with its endpoint of the daemon: call it, with capabilities.
-const CLIENT_RIGHTS: Rights = Rights::CALL.union(Rights::TRANSFER);
-
-/// How many pages the daemon has to hand out.
-const SHARING_PAGES: u64 = 64;
+/// Where it finds the program at the other end of the pipes that it measures, and the ends of two kernel-mediated ones.
+const BENCHMARK_PEER: u64 = 18;
+const BENCHMARK_ITEM_PRODUCER: u64 = 19;
+const BENCHMARK_ITEM_CONSUMER: u64 = 28;
+const BENCHMARK_BYTE_PRODUCER: u64 = 29;
+const BENCHMARK_BYTE_CONSUMER: u64 = 36;
 
 /// The timer's line, as a bit.
 const TIMER_LINE: u64 = 1;
@@ -62,9 +65,7 @@ fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
     let ramdisk = unsafe { slice::from_raw_parts(ROOT_RAMDISK as *const u8, ramdisk_bytes as usize) };
     let archive = TarArchiveRef::new(ramdisk).expect("the kernel has found this program in the archive");
     let outcome = if calls_are_there() {
-        run_benchmark(&archive, memory)
-            .and_then(|()| run_hello(&archive, memory))
-            .and_then(|()| softuser::run(&archive, memory))
+        run_programs(&archive, memory)
     } else {
         println!("root task: this kernel has no calls between tasks yet, so there is nobody else to start");
         OWN_TASK.yield_now()
@@ -82,26 +83,35 @@ fn calls_are_there() -> bool {
     Endpoint(slots::CONSOLE).call([0; 4]) != Err(Error::UnknownOperation)
 }
 
-/// Loads the servers and the benchmark program, lets that call them, and waits until it is done.
-fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
-    let echo = load(archive, ECHO, memory, FIRST_FREE_SLOT)?;
-    let sharing = load(archive, SHARING, memory, FIRST_FREE_SLOT + 1)?;
+/// Starts the servers, and runs one program after the other.
+fn run_programs(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
+    let servers = Servers::start(archive, memory)?;
+    run_benchmark(archive, memory, &servers)?;
+    run_hello(archive, memory)?;
+    chain::run(archive, memory, &servers)?;
+    softuser::run(archive, memory)
+}
+
+/// Loads the benchmark program, lets that call the servers, and waits until it is done.
+fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers) -> Result<(), Error> {
     let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + 2)?;
-    println!("root task: starts {ECHO}, {SHARING} and {BENCHMARK}");
-    memory.split(SHARING_PAGES, sharing.table, slots::MEMORY)?;
-    for server in [echo, sharing] {
-        server.start(0)?;
-        wait_for_service(server)?;
+    let table = benchmark.table;
+    table.copy(BENCHMARK_ECHO, servers.echo.slot(SERVICE), Rights::CALL)?;
+    table.mint(BENCHMARK_LINES, slots::INTERRUPTS, Rights::MANAGE, TIMER_LINE)?;
+    servers.admit(table, BENCHMARK_SHARING, BENCHMARK_CLIENT)?;
+    if let Some(pipes) = &servers.pipes {
+        table.copy(BENCHMARK_PEER, pipes.peer.slot(SERVICE), Rights::CALL | Rights::TRANSFER)?;
+        pipes.mint(table, BENCHMARK_ITEM_PRODUCER, producer_context(ITEM_PIPE))?;
+        pipes.mint(table, BENCHMARK_ITEM_CONSUMER, consumer_context(ITEM_PIPE))?;
+        pipes.mint(table, BENCHMARK_BYTE_PRODUCER, producer_context(BYTE_PIPE))?;
+        pipes.mint(table, BENCHMARK_BYTE_CONSUMER, consumer_context(BYTE_PIPE))?;
     }
-    benchmark.table.copy(BENCHMARK_ECHO, echo.slot(SERVICE), Rights::CALL)?;
-    benchmark.table.mint(BENCHMARK_LINES, slots::INTERRUPTS, Rights::MANAGE, TIMER_LINE)?;
-    benchmark.table.mint(BENCHMARK_SHARING, sharing.slot(SERVICE), CLIENT_RIGHTS, BENCHMARK_CLIENT)?;
     let (free, _) = memory.measure()?;
-    memory.split(BENCHMARK_PAGES.min(free / 2), benchmark.table, BENCHMARK_MEMORY)?;
+    memory.split(BENCHMARK_PAGES.min(free / 2), table, BENCHMARK_MEMORY)?;
     let workloads = softuser::start_workloads(archive, memory)?;
     if let Some(workloads) = workloads {
-        benchmark.table.copy(BENCHMARK_WORKLOADS, workloads.slot(SERVICE), Rights::CALL)?;
-        benchmark.table.copy(BENCHMARK_WORKLOADS_TASK, workloads.task.0, Rights::MANAGE)?;
+        table.copy(BENCHMARK_WORKLOADS, workloads.slot(SERVICE), Rights::CALL)?;
+        table.copy(BENCHMARK_WORKLOADS_TASK, workloads.task.0, Rights::MANAGE)?;
     }
     benchmark.start(0)?;
     wait_for_service(benchmark)?;

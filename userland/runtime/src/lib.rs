@@ -13,6 +13,7 @@ mod console;
 mod entry;
 #[cfg(target_arch = "x86_64")]
 pub mod marks;
+pub mod mediated;
 pub mod object;
 mod one_task;
 mod operations;
