@@ -211,6 +211,17 @@ pub fn softuser_packages() -> Result<Vec<&'static str>, BuildError> {
     Ok(packages.map(|package| package.name.as_str()).collect())
 }
 
+/// The features of a package whose names begin so.
+///
+/// # Errors
+///
+/// If cargo does not say which packages there are.
+pub fn features_of(package: &str, prefix: &str) -> Result<Vec<&'static str>, BuildError> {
+    let packages = metadata()?.packages.iter().filter(|candidate| candidate.name == package);
+    let features = packages.flat_map(|package| package.features.keys());
+    Ok(features.map(String::as_str).filter(|feature| feature.starts_with(prefix)).collect())
+}
+
 /// Builds these programs; in one process once.
 fn build_softuser_programs() -> Result<Vec<Executable>, BuildError> {
     static BUILT: Mutex<Option<Vec<Executable>>> = Mutex::new(None);

@@ -30,6 +30,12 @@ const END_TO_END: &str = "flatmk-tests";
 /// The crate that compares the kernel's capabilities and queues with models of them.
 const MODEL: &str = "flatmk-model";
 
+/// The crate that runs the protocol of pipes in all orders, and compares pipes with queues.
+const PIPE_MODEL: &str = "flatmk-pipe-model";
+
+/// What the names of its features begin with that plant a mistake in the protocol, one each.
+const PLANTED: &str = "bug-";
+
 /// Which checks to run: all, without a choice.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
@@ -100,7 +106,8 @@ fn plan(scope: Scope) -> Vec<Step> {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
             steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_libraries(), clippy_of_host()]);
-            steps.extend([host_program_tests(), host_tests(), model()]);
+            steps.extend([host_program_tests(), host_tests(), model(), pipe_model()]);
+            steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with));
             // The slower emulator boots each test once only, below.
             steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu, Length::Short)));
             steps.extend(EMULATORS.map(all_emulator_tests));
@@ -144,6 +151,8 @@ fn clippy_of_programs() -> Step {
         END_TO_END,
         "--exclude",
         MODEL,
+        "--exclude",
+        PIPE_MODEL,
         "--",
         "--deny",
         "warnings",
@@ -171,7 +180,10 @@ fn clippy_of_libraries() -> Step {
 fn clippy_of_host() -> Step {
     let mut arguments = vec!["clippy", "--quiet", "--all-targets", "--target", "host-tuple"];
     arguments.extend(
-        HOST_TESTS.iter().chain([&HOST_PROGRAM, &END_TO_END, &MODEL]).flat_map(|package| ["--package", package]),
+        HOST_TESTS
+            .iter()
+            .chain([&HOST_PROGRAM, &END_TO_END, &MODEL, &PIPE_MODEL])
+            .flat_map(|package| ["--package", package]),
     );
     arguments.extend(["--", "--deny", "warnings"]);
     Step::command("lints of the host programs", "cargo", &arguments)
@@ -194,6 +206,23 @@ fn model() -> Step {
     let arguments =
         ["test", "--no-fail-fast", "--target", "host-tuple", "--package", MODEL, "--features", "planted-bugs"];
     Step::tests("the kernel's capabilities and queues against their models", "cargo", &arguments)
+}
+
+fn pipe_model() -> Step {
+    let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", PIPE_MODEL];
+    Step::tests("the pipes against their models", "cargo", &arguments)
+}
+
+/// Without the list the run has failed already.
+fn mistakes_in_pipes() -> Vec<&'static str> {
+    workspace::features_of(PIPE_MODEL, PLANTED).unwrap_or_default()
+}
+
+/// With a mistake in the protocol: the models that find it are known.
+fn pipe_model_with(mistake: &str) -> Step {
+    let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", PIPE_MODEL];
+    let arguments = [&arguments[..], &["--test", "protocol", "--features", mistake]].concat();
+    Step::tests(format!("the protocol of pipes with {mistake}"), "cargo", &arguments)
 }
 
 fn end_to_end() -> Step {
@@ -306,6 +335,13 @@ mod tests {
         for name in LOOKING_AT_ALL_MEMORY.iter().chain(&LONG) {
             assert!(tests.iter().any(|test| test == name), "{name}");
         }
+    }
+
+    #[test]
+    fn each_mistake_in_the_protocol_of_pipes_is_planted() {
+        let everything = titles(None, None);
+        let planted = everything.iter().filter(|title| title.starts_with("the protocol of pipes with bug-"));
+        assert_eq!(planted.count(), 10, "{everything:?}");
     }
 
     #[test]

@@ -47,8 +47,11 @@ mod atomic {
 /// Mistakes that the model checker must find, when they are made on purpose. Here nobody makes them.
 mod planted {
     pub(crate) const RELAXED_PUBLISH: bool = false;
+    pub(crate) const RELAXED_LOOK: bool = false;
     pub(crate) const MISSING_FENCE: bool = false;
     pub(crate) const MISSING_RECHECK: bool = false;
+    pub(crate) const LATE_NOTE: bool = false;
+    pub(crate) const NO_WAKE_AT_EMPTY: bool = false;
     pub(crate) const LOST_CLOSE: bool = false;
     pub(crate) const CLOSE_BEFORE_DRAIN: bool = false;
     pub(crate) const REUSE_BEFORE_READ: bool = false;

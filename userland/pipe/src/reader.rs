@@ -140,7 +140,9 @@ impl<'a, B: Bell> Reader<'a, B> {
         }
         if !self.is_last && acquire(&self.peer.closed.0) == 0 {
             // A producer that waits for more room than a part of the buffer may not have been woken yet.
-            self.wake_if_asleep();
+            if !planted::NO_WAKE_AT_EMPTY {
+                self.wake_if_asleep();
+            }
             return Error::Empty;
         }
         self.is_last = true;

@@ -12,7 +12,9 @@ use crate::planted;
 #[inline(always)]
 pub(crate) fn acquire(word: &AtomicU32) -> u32 {
     let value = word.load(Ordering::Relaxed);
-    fence(Ordering::Acquire);
+    if !planted::RELAXED_LOOK {
+        fence(Ordering::Acquire);
+    }
     value
 }
 
@@ -152,6 +154,9 @@ impl<'a, B: Bell> Writer<'a, B> {
         }
         self.rings = self.rings.wrapping_add(1);
         self.bell.ring();
+        if planted::LATE_NOTE {
+            self.rung = acquire(&self.peer.sleeps.0);
+        }
     }
 
     /// Sleeps until there may be room for so many items.

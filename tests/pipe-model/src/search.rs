@@ -1,0 +1,15 @@
+//! The search through all orders of a program's steps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Runs a program in all orders, and returns their number. It panics where the program does, or stops for ever.
+pub(crate) fn all_orders(program: impl Fn() + Send + Sync + 'static) -> u64 {
+    let orders = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&orders);
+    loom::model(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        program();
+    });
+    orders.load(Ordering::Relaxed)
+}

@@ -1,0 +1,139 @@
+//! When the kernel is called: to sleep, and to wake who sleeps.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::Ordering::Relaxed;
+
+use flatmk_pipe::{Bell, Consumer, Error, NoBell, Peer, Producer};
+
+use crate::memory::{End, PAGE_BYTES, PipeMemory};
+
+/// How many words fit.
+const CAPACITY: u64 = (PAGE_BYTES / 8) as u64;
+
+/// Counts how often it is rung, and does something of the test's instead of sleeping.
+struct Recorder<'a> {
+    rings: &'a Cell<u32>,
+    sleep: &'a dyn Fn() -> Peer,
+}
+
+impl Bell for Recorder<'_> {
+    fn sleeper_barrier(&mut self) {}
+
+    fn sleep(&mut self) -> Peer {
+        (self.sleep)()
+    }
+
+    fn ring(&mut self) {
+        self.rings.set(self.rings.get() + 1);
+    }
+}
+
+fn nobody_sleeps() -> Peer {
+    panic!("there is no reason to sleep");
+}
+
+#[test]
+fn a_busy_stream_rings_for_nobody() {
+    let rings = Cell::new(0);
+    let bell = || Recorder { rings: &rings, sleep: &nobody_sleeps };
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let (mut producer, mut consumer) = memory.ends(bell(), bell());
+    for item in 0..10 * CAPACITY {
+        assert_eq!(producer.push_waiting(item), Ok(()));
+        assert_eq!(consumer.pop_waiting(), Ok(item));
+    }
+    assert_eq!((producer.kernel_events(), consumer.kernel_events(), rings.get()), ((0, 0), (0, 0), 0));
+}
+
+#[test]
+fn a_consumer_is_rung_for_once_each_time_it_sleeps() {
+    let rings = Cell::new(0);
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let producer = RefCell::new(None);
+    let sends_three = || {
+        let mut producer = producer.borrow_mut();
+        let producer: &mut Producer<'_, u64, Recorder<'_>> = producer.as_mut().unwrap();
+        (0..3).for_each(|item| assert_eq!(producer.push(item), Ok(())));
+        Peer::There
+    };
+    let bell = Recorder { rings: &rings, sleep: &nobody_sleeps };
+    let none = Cell::new(0);
+    let (sender, mut consumer) = memory.ends(bell, Recorder { rings: &none, sleep: &sends_three });
+    *producer.borrow_mut() = Some(sender);
+    for sleeps in 1..=5 {
+        (0..3).for_each(|item| assert_eq!(consumer.pop_waiting(), Ok(item)));
+        assert_eq!((consumer.kernel_events(), rings.get()), ((sleeps, 0), sleeps));
+    }
+    drop(consumer);
+    drop(producer.take());
+}
+
+#[test]
+fn a_producer_is_rung_for_when_a_quarter_of_the_buffer_was_taken() {
+    let rings = Cell::new(0);
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let consumer = RefCell::new(None);
+    let takes_until_it_rings = || {
+        let mut consumer = consumer.borrow_mut();
+        let consumer: &mut Consumer<'_, u64, Recorder<'_>> = consumer.as_mut().unwrap();
+        let before = rings.get();
+        let taken = (1..).find(|_| consumer.pop().is_ok() && rings.get() > before);
+        assert_eq!(taken, Some(CAPACITY / 4));
+        Peer::There
+    };
+    let none = Cell::new(0);
+    let bell = Recorder { rings: &none, sleep: &takes_until_it_rings };
+    let (mut producer, receiver) = memory.ends(bell, Recorder { rings: &rings, sleep: &nobody_sleeps });
+    *consumer.borrow_mut() = Some(receiver);
+    (0..2 * CAPACITY).for_each(|item| assert_eq!(producer.push_waiting(item), Ok(())));
+    assert_eq!((producer.kernel_events(), rings.get()), ((4, 0), 4));
+    drop(producer);
+    drop(consumer.take());
+}
+
+#[test]
+fn an_end_that_claims_to_sleep_all_the_time_is_rung_for_once_for_each_thing() {
+    let (rings, other) = (Cell::new(0), Cell::new(0));
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let producer = Recorder { rings: &rings, sleep: &nobody_sleeps };
+    let (mut producer, mut consumer) =
+        memory.ends::<u64, _, _>(producer, Recorder { rings: &other, sleep: &nobody_sleeps });
+    for sleeps in 1..=100 {
+        memory.sleeps(End::Consumer).store(sleeps * 0x0123_4567, Relaxed);
+        assert_eq!(producer.push(0), Ok(()));
+        assert_eq!(rings.get(), sleeps);
+    }
+    for sleeps in 1..=100 {
+        memory.sleeps(End::Producer).store(sleeps * 0x0123_4567, Relaxed);
+        consumer.pop().map(drop).unwrap();
+        assert!(other.get() <= sleeps, "at most one");
+    }
+    assert_eq!(producer.push(0), Ok(()));
+    assert_eq!(rings.get(), 100, "nothing was claimed since");
+}
+
+#[test]
+fn a_producer_learns_early_that_the_consumer_is_closed() {
+    let rings = Cell::new(0);
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let bell = Recorder { rings: &rings, sleep: &nobody_sleeps };
+    let (mut producer, consumer) = memory.ends::<u64, _, _>(bell, NoBell);
+    drop(consumer);
+    assert_eq!(producer.push(1), Ok(()), "nobody has looked yet");
+    assert_eq!(producer.push(2), Err(Error::Closed));
+    assert_eq!(rings.get(), 0, "nobody is there who could be woken");
+}
+
+#[test]
+fn an_end_whose_other_one_is_gone_does_not_sleep_again() {
+    let none = Cell::new(0);
+    let bell = Recorder { rings: &none, sleep: &|| Peer::Gone };
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let (mut producer, mut consumer) = memory.ends::<u64, _, _>(NoBell, bell);
+    assert_eq!(producer.push(1), Ok(()));
+    assert_eq!(consumer.pop_waiting(), Ok(1));
+    assert_eq!(consumer.pop_waiting(), Err(Error::Closed));
+    assert_eq!(consumer.pop_waiting(), Err(Error::Closed));
+    assert_eq!(consumer.kernel_events(), (1, 0));
+    drop(consumer);
+}
