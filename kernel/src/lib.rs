@@ -22,9 +22,10 @@
 //! | 5 tasks | `task`, `syscall`, `arch::syscall` | user mode, the root task, the system calls |
 //! | 6 calls | `ipc` | endpoints, call and return, faults and interrupts as calls; the fast path |
 //! | 7 scheduling | `scheduling` | priorities, time slices, sleeping, notifications |
+//! | 8 pipes | none: `userland/pipe`, `userland/sharing` | streams of data between tasks without the kernel |
 //! | 9 PCID | `pcid`, `arch::isolation` | switches of address spaces that keep the TLB; user mode without the kernel in its page tables |
 //! | 10 softuser | `softuser`, `arch::softuser` | RISC-V code of tasks, run by the kernel itself |
-//! | 8, 11, 12 | | to come: pipes, userland, hardware |
+//! | 11, 12 | | to come: userland, hardware |
 //!
 //! # The way of a system call
 //!

@@ -2,18 +2,24 @@
 #![no_std]
 #![no_main]
 
+mod creators;
+mod endings;
 mod exchange;
 #[path = "../../../05-tasks/user/src/harness.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 5")]
 mod harness;
+mod hostile;
+mod mapping;
 mod mediated;
 #[path = "../../../05-tasks/user/src/registers.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 6")]
 mod registers;
+mod requests;
 #[path = "../../../06-ipc/user/src/servers.rs"]
 #[expect(dead_code, reason = "shared with the tests of chapter 6")]
 mod servers;
 mod stage;
+mod stepped;
 
 use flatmk_runtime::testing;
 
@@ -22,5 +28,14 @@ flatmk_runtime::entry!(main);
 fn main(argument: u64, _: [u64; 4]) {
     stage::run_if_child(argument);
     servers::prepare(argument);
-    testing::run_groups(&[exchange::TESTS, mediated::TESTS]);
+    testing::run_groups(&[
+        exchange::TESTS,
+        mapping::TESTS,
+        endings::TESTS,
+        hostile::TESTS,
+        stepped::TESTS,
+        requests::TESTS,
+        creators::TESTS,
+        mediated::TESTS,
+    ]);
 }

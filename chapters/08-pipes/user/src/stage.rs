@@ -4,8 +4,9 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flatmk_abi::slots;
 use flatmk_abi::{Error, Rights, Words};
-use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE, OWN_TASK};
-use flatmk_runtime::pipe::{ConsumerEnd, ProducerEnd};
+use flatmk_pipe::{Consumer, FrameConsumer, FrameProducer, Item, Producer};
+use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE, OWN_TASK, identify};
+use flatmk_runtime::pipe::{ConsumerEnd, NotificationBell, ProducerEnd};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::service;
 use flatmk_runtime::sharing::Sharing;
@@ -13,26 +14,36 @@ use flatmk_runtime::sharing::Sharing;
 use crate::harness::{MEMORY, SCRATCH, at, with_scratch, yield_once};
 use crate::servers::load_from;
 
-/// Slots of this program: for the daemon, and for each child from `CHILD` on, its memory and its objects.
-const DAEMON_MEMORY: u64 = 45;
-const DAEMON: u64 = 46;
-const CHILD: u64 = 47;
+/// Slots of this program: the objects of the daemon, and those of each child from `CHILD` on.
+const DAEMON: u64 = 48;
+const CHILD: u64 = 49;
 /// How many children there can be at a time.
 const CHILDREN: u64 = 2;
 
-/// The slots in which this program keeps the ends of a pipe, and its endpoint to the daemon.
+/// The slots in which this program keeps the ends of a pipe, its endpoint to the daemon, and the notifications of ends that it has opened itself.
 pub(crate) const PRODUCER: u64 = 51;
 pub(crate) const CONSUMER: u64 = 52;
-const SHARING: u64 = 53;
-/// Its number as a client.
-const CLIENT: u64 = 1;
+pub(crate) const SHARING: u64 = 53;
+pub(crate) const PRODUCER_BELL: u64 = 54;
+pub(crate) const CONSUMER_BELL: u64 = 56;
+/// Free for what a test needs.
+pub(crate) const SPARE: u64 = 58;
+
+/// Slots of the scratch table: the memory of the daemon, and that of each child.
+const DAEMON_MEMORY: u64 = 10;
+const CHILD_MEMORY: u64 = 11;
+
+/// The numbers of this program as a client, and of another client.
+pub(crate) const CLIENT: u64 = 1;
+pub(crate) const OTHER_CLIENT: u64 = 2;
 
 /// Slots of a child: the end that it is given, and where its notifications go.
 pub(crate) const END: u64 = 10;
 pub(crate) const NOTIFICATIONS: u64 = 11;
 
-/// Where ends are mapped, one above the other. The page tables of this program are there from the start.
-pub(crate) const AREA: u64 = 0x7001_0000;
+/// Where a producer is mapped, and a consumer. The page tables of this program are there from the start.
+pub(crate) const PRODUCER_AREA: u64 = 0x7001_0000;
+pub(crate) const CONSUMER_AREA: u64 = 0x7004_0000;
 
 /// Enough for the pages of a program.
 const PROGRAM_PAGES: u64 = 600;
@@ -51,7 +62,13 @@ const NUMBER: u64 = 0xff;
 pub(crate) type Part = fn(u64) -> Words;
 
 /// All that children do, in an order that all copies of this program have.
-const PARTS: &[&[Part]] = &[crate::exchange::PARTS, crate::mediated::PARTS];
+const PARTS: &[&[Part]] = &[
+    crate::exchange::PARTS,
+    crate::mapping::PARTS,
+    crate::endings::PARTS,
+    crate::stepped::PARTS,
+    crate::mediated::PARTS,
+];
 
 fn all_parts() -> impl Iterator<Item = Part> {
     PARTS.iter().copied().flatten().copied()
@@ -85,16 +102,11 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    const fn memory_slot(number: u64) -> u64 {
-        CHILD + 2 * number
-    }
-
     /// Loads a child that will have this capability as its end. The capability is moved.
     pub(crate) fn load(number: u64, end: u64) -> Self {
         assert!(number < CHILDREN);
-        let memory = Self::memory_slot(number);
-        MEMORY.split(PROGRAM_PAGES, OWN_TABLE, memory).expect("enough memory");
-        let program = load_from("root-task", Memory(memory), memory + 1);
+        MEMORY.split(PROGRAM_PAGES, SCRATCH, CHILD_MEMORY + number).expect("enough memory");
+        let program = load_from("root-task", Memory(at(CHILD_MEMORY + number)), CHILD + number);
         program.table.move_here(END, end).expect("a free slot");
         // It is the same program, so its entries are at the same addresses.
         program.task.make_endpoint(report_entry, 0, program.table, SERVICE).expect("a free slot");
@@ -107,6 +119,13 @@ impl Child {
             all_parts().position(|known| core::ptr::fn_addr_eq(known, part)).expect("it is in the list") as u64;
         self.program.start(IS_CHILD | number << NUMBER_SHIFT | argument).expect("a loaded program can be started");
         self
+    }
+
+    /// Waits until it has opened its end.
+    pub(crate) fn wait_until_open(self) {
+        while identify(self.program.slot(NOTIFICATIONS + 1)).is_err() {
+            OWN_TASK.sleep(MILLISECOND).expect("a task may sleep");
+        }
     }
 
     /// Waits until it has done its part, and returns what it has found. It keeps its own priority meanwhile.
@@ -122,7 +141,7 @@ impl Child {
 
     /// Ends it, whatever it does: everything goes that was made from its memory.
     pub(crate) fn end(self) {
-        OWN_TABLE.delete(Self::memory_slot(self.number)).expect("the memory is there");
+        SCRATCH.delete(CHILD_MEMORY + self.number).expect("the memory is there");
     }
 }
 
@@ -137,8 +156,8 @@ pub(crate) struct Daemon {
 /// Runs a test with a daemon that has so many pages to hand out. In the end these must be free again.
 pub(crate) fn with_daemon(pages: u64, test: impl FnOnce(&Daemon)) {
     with_scratch(|| {
-        MEMORY.split(PROGRAM_PAGES, OWN_TABLE, DAEMON_MEMORY).expect("enough memory");
-        let memory = Memory(DAEMON_MEMORY);
+        MEMORY.split(PROGRAM_PAGES + pages, SCRATCH, DAEMON_MEMORY).expect("enough memory");
+        let memory = Memory(at(DAEMON_MEMORY));
         memory.split(pages + 2, SCRATCH, 1).expect("enough memory");
         let program = load_from("sharing", memory, DAEMON);
         program.table.move_here(slots::MEMORY, at(1)).expect("a free slot");
@@ -152,7 +171,7 @@ pub(crate) fn with_daemon(pages: u64, test: impl FnOnce(&Daemon)) {
         test(&daemon);
         daemon.sharing.detach().expect("it is attached");
         assert_eq!(daemon.used_pages(), 0, "the daemon has all its pages again");
-        OWN_TABLE.delete(DAEMON_MEMORY).expect("the memory is there");
+        SCRATCH.delete(DAEMON_MEMORY).expect("the memory is there");
     });
 }
 
@@ -162,16 +181,74 @@ impl Daemon {
         self.pages - Memory(self.program.slot(slots::MEMORY)).measure().expect("it was given memory").0
     }
 
+    /// An endpoint of the daemon for another client.
+    pub(crate) fn other_client(&self) -> Sharing {
+        let rights = Rights::CALL | Rights::TRANSFER;
+        SCRATCH.mint(2, self.program.slot(SERVICE), rights, OTHER_CLIENT).expect("it offers its service");
+        Sharing(Endpoint(at(2)))
+    }
+
+    /// The next client must find the window empty.
+    pub(crate) fn check_window(&self) {
+        for slot in slots::WINDOW..slots::WINDOW + slots::WINDOW_SLOTS {
+            assert_eq!(identify(self.program.slot(slot)), Err(Error::InvalidCapability), "slot {slot} of the daemon");
+        }
+    }
+
+    /// Goes, as the creator of all pipes, and comes again. Afterwards there is no pipe none of whose ends is open.
+    pub(crate) fn come_again(&self) {
+        self.sharing.detach().expect("it is attached");
+        self.sharing.attach().expect("it is not attached any more");
+    }
+
+    /// A request that does nothing else.
+    pub(crate) fn look_for_the_dead(&self) {
+        let answer = self.sharing.0.call([u64::MAX; 4]);
+        assert_eq!(answer, Ok([Error::InvalidArgument.status().cast_unsigned(), 0, 0, 0]));
+    }
+
     /// Makes a pipe. Its ends are in the slots for them.
     pub(crate) fn create_pipe(&self, data_frames: u64) -> (ProducerEnd, ConsumerEnd) {
         self.sharing.create_pipe(data_frames, PRODUCER, CONSUMER).expect("pages for a pipe")
     }
 
-    /// A pipe between two children.
-    pub(crate) fn start_pair(&self, data_frames: u64, [producer, consumer]: [Part; 2], argument: u64) -> [Child; 2] {
+    /// A pipe between two children, with these priorities.
+    pub(crate) fn start_pair(
+        &self,
+        data_frames: u64,
+        [producer, consumer]: [Part; 2],
+        argument: u64,
+        priorities: [u8; 2],
+    ) -> [Child; 2] {
         let (producer_end, consumer_end) = self.create_pipe(data_frames);
         let children = [Child::load(0, producer_end.0.0), Child::load(1, consumer_end.0.0)];
+        for (child, priority) in children.into_iter().zip(priorities) {
+            child.program.task.set_priority(priority).expect("this program is the most urgent");
+        }
         let [first, second] = children;
         [first.start(producer, argument), second.start(consumer, argument)]
     }
+}
+
+/// The priority of children, below that of this program.
+pub(crate) const MIDDLE: u8 = 20;
+
+/// The end of a child that sends.
+pub(crate) fn own_producer<T: Item>() -> Producer<'static, T, NotificationBell> {
+    ProducerEnd(Endpoint(END)).open(PRODUCER_AREA, NOTIFICATIONS).expect("a new end")
+}
+
+/// The end of a child that receives.
+pub(crate) fn own_consumer<T: Item>() -> Consumer<'static, T, NotificationBell> {
+    ConsumerEnd(Endpoint(END)).open(CONSUMER_AREA, NOTIFICATIONS).expect("a new end")
+}
+
+/// The same for frames.
+pub(crate) fn own_frame_producer() -> FrameProducer<'static, NotificationBell> {
+    ProducerEnd(Endpoint(END)).open_frames(PRODUCER_AREA, NOTIFICATIONS).expect("a new end")
+}
+
+/// The same for frames.
+pub(crate) fn own_frame_consumer() -> FrameConsumer<'static, NotificationBell> {
+    ConsumerEnd(Endpoint(END)).open_frames(CONSUMER_AREA, NOTIFICATIONS).expect("a new end")
 }
