@@ -18,8 +18,12 @@ use crate::harness::Random;
 use crate::stage::{CONSUMER_AREA, MANY_PAGES, MIDDLE, PRODUCER_AREA, Part, own_consumer, own_producer, with_daemon};
 
 pub(crate) const TESTS: &[Test] = tests![
-    a_consumer_outlives_its_producer_after_any_number_of_items,
-    a_producer_outlives_its_consumer_after_any_number_of_items,
+    a_consumer_that_waits_outlives_its_producer,
+    a_consumer_that_spins_outlives_its_producer,
+    a_consumer_that_is_half_way_outlives_its_producer,
+    a_producer_that_waits_outlives_its_consumer,
+    a_producer_that_spins_outlives_its_consumer,
+    a_producer_that_is_half_way_outlives_its_consumer,
     a_consumer_outlives_a_producer_that_ends_at_any_time,
     a_producer_outlives_a_consumer_that_ends_at_any_time,
     two_that_end_leave_nothing_behind,
@@ -228,25 +232,46 @@ const WAITING: [Part; 2] = [outlive_producer_waiting, outlive_consumer_waiting];
 /// Numbers of items around those at which something happens: nothing sent, a quarter of the buffer, a full one, more than one.
 const COUNTS: [u64; 12] = [0, 1, 2, 3, 127, 128, 129, 510, 511, 512, 513, 1200];
 
-fn a_consumer_outlives_its_producer_after_any_number_of_items() {
-    for part in [outlive_producer_waiting, outlive_producer_spinning, outlive_producer_half_way] as [Part; 3] {
-        // Who stands still makes no room.
-        let is_half_way = core::ptr::fn_addr_eq(part, outlive_producer_half_way as Part);
-        for count in COUNTS.into_iter().filter(|&count| !is_half_way || count <= CAPACITY) {
-            let received = outlive(Dying::Producer, When::Done, [send_and_vanish, part], count);
-            assert_eq!(received, count, "all that was sent, and no more");
-        }
+/// The producer sends each of these numbers of items, and goes.
+fn outlive_producers(part: Part, most: u64) {
+    for count in COUNTS.into_iter().filter(|&count| count <= most) {
+        let received = outlive(Dying::Producer, When::Done, [send_and_vanish, part], count);
+        assert_eq!(received, count, "all that was sent, and no more");
     }
 }
 
-fn a_producer_outlives_its_consumer_after_any_number_of_items() {
-    for part in [outlive_consumer_waiting, outlive_consumer_spinning, outlive_consumer_half_way] as [Part; 3] {
-        let is_half_way = core::ptr::fn_addr_eq(part, outlive_consumer_half_way as Part);
-        for count in COUNTS.into_iter().filter(|&count| !is_half_way || count < CAPACITY) {
-            let sent = outlive(Dying::Consumer, When::Done, [part, receive_and_vanish], count);
-            assert!((count..=count + CAPACITY).contains(&sent), "{sent} of {count}");
-        }
+fn a_consumer_that_waits_outlives_its_producer() {
+    outlive_producers(outlive_producer_waiting, u64::MAX);
+}
+
+fn a_consumer_that_spins_outlives_its_producer() {
+    outlive_producers(outlive_producer_spinning, u64::MAX);
+}
+
+/// Who stands still makes no room.
+fn a_consumer_that_is_half_way_outlives_its_producer() {
+    outlive_producers(outlive_producer_half_way, CAPACITY);
+}
+
+/// The consumer receives each of these numbers of items, and goes.
+fn outlive_consumers(part: Part, most: u64) {
+    for count in COUNTS.into_iter().filter(|&count| count <= most) {
+        let sent = outlive(Dying::Consumer, When::Done, [part, receive_and_vanish], count);
+        assert!((count..=count + CAPACITY).contains(&sent), "{sent} of {count}");
     }
+}
+
+fn a_producer_that_waits_outlives_its_consumer() {
+    outlive_consumers(outlive_consumer_waiting, u64::MAX);
+}
+
+fn a_producer_that_spins_outlives_its_consumer() {
+    outlive_consumers(outlive_consumer_spinning, u64::MAX);
+}
+
+/// There must be room for one more.
+fn a_producer_that_is_half_way_outlives_its_consumer() {
+    outlive_consumers(outlive_consumer_half_way, CAPACITY - 1);
 }
 
 /// How often one ends at a time that has nothing to do with what it does.

@@ -1,6 +1,7 @@
 //! When the kernel is called: to sleep, and to wake who sleeps.
 
 use std::cell::{Cell, RefCell};
+use std::mem::forget;
 use std::sync::atomic::Ordering::Relaxed;
 
 use flatmk_pipe::{Bell, Consumer, Error, NoBell, Peer, Producer};
@@ -122,6 +123,26 @@ fn a_producer_learns_early_that_the_consumer_is_closed() {
     assert_eq!(producer.push(1), Ok(()), "nobody has looked yet");
     assert_eq!(producer.push(2), Err(Error::Closed));
     assert_eq!(rings.get(), 0, "nobody is there who could be woken");
+}
+
+#[test]
+fn an_end_that_is_closed_on_behalf_of_the_dead_is_closed() {
+    let rings = Cell::new(0);
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let bell = Recorder { rings: &rings, sleep: &nobody_sleeps };
+    let (mut producer, consumer) = memory.ends::<u64, _, _>(bell, NoBell);
+    assert_eq!(producer.push(1), Ok(()));
+    forget(consumer);
+    memory.page(End::Consumer).close_for_the_dead();
+    assert_eq!([producer.push(2), producer.push(3)], [Ok(()), Err(Error::Closed)], "it learns of it early");
+    assert_eq!((rings.get(), producer.bell().rings.get()), (0, 0));
+    // What was sent is received first.
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let (mut producer, mut consumer) = memory.ends(NoBell, NoBell);
+    assert_eq!([1_u64, 2].map(|item| producer.push(item)), [Ok(()); 2]);
+    forget(producer);
+    memory.page(End::Producer).close_for_the_dead();
+    assert_eq!([(); 3].map(|()| consumer.pop()), [Ok(1), Ok(2), Err(Error::Closed)]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl PipeMemory {
     }
 
     /// The page of an end.
-    fn page(&self, end: End) -> &EndPage {
+    pub(crate) fn page(&self, end: End) -> &EndPage {
         // SAFETY: it is mapped as long as this is there.
         unsafe { self.at::<EndPage>(if end == End::Producer { 0 } else { PAGE_BYTES }).as_ref() }
     }
