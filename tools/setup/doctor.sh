@@ -21,6 +21,8 @@ doctor() {
     doctor_need "$NEED_BOCHS" "$(package_version bochs || true)"
     doctor_need "$NEED_SCREEN" "$(package_version xvfb || true)"
     doctor_need "$NEED_STILL_CLOCK" "$(package_version faketime || true)"
+    found=$(valgrind --version 2>/dev/null | sed -n 's/^valgrind-//p') || found=
+    doctor_need "$NEED_VALGRIND" "$found"
     found=$(shellcheck --version 2>/dev/null | sed -n 's/^version: //p') || found=
     doctor_need "$NEED_SHELLCHECK" "$found"
     doctor_mdbook

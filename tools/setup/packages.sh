@@ -11,6 +11,7 @@ NEED_UEFI='UEFI firmware for QEMU|/usr/share/ovmf/OVMF.fd|ovmf|2022.11'
 NEED_BOCHS='the emulator Bochs|bochs /usr/share/bochs/BIOS-bochs-latest /usr/share/vgabios/vgabios.bin|bochs bochs-x bochsbios vgabios|2.7'
 NEED_SCREEN='a screen for Bochs to draw on, in memory|Xvfb xvfb-run xauth|xvfb xauth|21.1'
 NEED_STILL_CLOCK='a clock for Bochs that stands still|faketime|faketime|0.9'
+NEED_VALGRIND='a counter of instructions, for programs of this machine|valgrind|valgrind|3.19'
 NEED_SHELLCHECK='the checker of shell scripts|shellcheck|shellcheck|0.9'
 
 # need_field NEED NUMBER

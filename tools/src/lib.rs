@@ -17,6 +17,7 @@ pub mod kernel_file;
 pub mod listings;
 pub mod machine;
 mod operations;
+pub mod pipes;
 pub mod protocol;
 pub mod ramdisk;
 pub mod reference;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{bench, book, boot, image, run, softuser, test};
+use commands::{bench, book, boot, image, pipes, run, softuser, test};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -24,6 +24,9 @@ enum Command {
     Bench(bench::Arguments),
     Image(image::Arguments),
     Book(book::Arguments),
+    Pipes(pipes::Arguments),
+    #[command(name = pipes::RECEIVER, hide = true)]
+    Receiver(pipes::Receiver),
     Softuser(softuser::Arguments),
     Boot(boot::Arguments),
 }
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Image(arguments) => image::image(&arguments),
         Command::Book(arguments) => book::book(&arguments),
+        Command::Pipes(arguments) => pipes::pipes(&arguments),
+        Command::Receiver(pipes::Receiver) => pipes::receive(),
         Command::Softuser(arguments) => softuser::softuser(&arguments),
         Command::Boot(arguments) => boot::boot(&arguments),
     };

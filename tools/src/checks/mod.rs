@@ -16,7 +16,10 @@ pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 4] = ["flatmk-abi", "flatmk-counter", "flatmk-image", "flatmk-softuser"];
+const HOST_TESTS: [&str; 5] = ["flatmk-abi", "flatmk-counter", "flatmk-image", HOST_PIPES, "flatmk-softuser"];
+
+/// The crate of pipes on this machine.
+const HOST_PIPES: &str = "flatmk-pipes";
 
 /// User programs whose decisions are made in libraries, with tests that run on this machine. The programs themselves do not.
 const LIBRARIES: [&str; 3] = ["forth", "key-decoder", "packet-filter"];
@@ -106,7 +109,7 @@ fn plan(scope: Scope) -> Vec<Step> {
             let mut steps = vec![format(), format_of_loader(), set_up()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
             steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_libraries(), clippy_of_host()]);
-            steps.extend([host_program_tests(), host_tests(), model(), pipe_model()]);
+            steps.extend([host_program_tests(), host_tests(), instructions_of_pipes(), model(), pipe_model()]);
             steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with));
             // The slower emulator boots each test once only, below.
             steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu, Length::Short)));
@@ -145,6 +148,8 @@ fn clippy_of_programs() -> Step {
     let host = [
         "--exclude",
         "flatmk-counter",
+        "--exclude",
+        HOST_PIPES,
         "--exclude",
         HOST_PROGRAM,
         "--exclude",
@@ -199,6 +204,13 @@ fn host_tests() -> Step {
     let mut arguments = vec!["test", "--no-fail-fast", "--target", "host-tuple"];
     arguments.extend(HOST_TESTS.iter().chain(&LIBRARIES).flat_map(|package| ["--package", package]));
     Step::tests("tests on this machine", "cargo", &arguments)
+}
+
+/// As callgrind counts them: none may take more than its target.
+fn instructions_of_pipes() -> Step {
+    let arguments =
+        ["run", "--release", "--quiet", "--target", "host-tuple", "--package", HOST_PIPES, "--example", "measure"];
+    Step::command("instructions of the pipes' operations", "cargo", &arguments)
 }
 
 /// With bugs that can be planted: the same comparisons must find each.

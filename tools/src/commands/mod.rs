@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod book;
 pub(crate) mod boot;
 pub(crate) mod image;
+pub(crate) mod pipes;
 pub(crate) mod run;
 pub(crate) mod softuser;
 pub(crate) mod test;

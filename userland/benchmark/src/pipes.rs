@@ -33,8 +33,9 @@ const ADDRESS: u64 = 0x2800_0000;
 /// The buffers of both kinds of pipes are of one size.
 const DATA_FRAMES: u64 = BUFFER_BYTES as u64 / 4096;
 
-/// How many items make a batch: each fills the buffer some times.
+/// How many items make a batch: each fills the buffer some times. Of those that are expensive there are fewer.
 const ITEMS: u64 = 4 * BUFFER_BYTES as u64 / 8;
+const MEDIATED_ITEMS: u64 = ITEMS / 4;
 const SLICES: u64 = 2 * ITEMS / SLICE_ITEMS as u64;
 const FRAMES: u64 = 8 * BUFFER_BYTES as u64 / FRAME_BYTES as u64;
 
@@ -110,7 +111,7 @@ fn measure() -> Result<(), Failure> {
     PEER.open(Stream::MediatedItems, ITEM_CONSUMER)?;
     let mut producer = MediatedProducer::connect(ITEM_PRODUCER, Notification(BELLS))?;
     let push = |producer: &mut MediatedProducer, number| producer.push_waiting(number);
-    let mediated = stream("pipe_kernel_item", PeerRequest::Take, [ITEMS, 1], &mut producer, push, |_| 0)?;
+    let mediated = stream("pipe_kernel_item", PeerRequest::Take, [MEDIATED_ITEMS, 1], &mut producer, push, |_| 0)?;
     PEER.close()?;
     drop(producer);
 
@@ -179,11 +180,12 @@ fn stream<P>(
     Ok(batches)
 }
 
-/// Prints, batch for batch, how many times more a kernel-mediated item costs, and how often both ends of a pipe in shared memory call the kernel.
+/// Prints, batch for batch and rounded, how many times more a kernel-mediated item costs, and how often both ends of a pipe in shared memory call the kernel.
 fn compare(items: &[Batch; BATCHES], mediated: &[Batch; BATCHES]) {
     let (mut ratio, mut kernel_events) = (Row::default(), Row::default());
     for (index, (items, mediated)) in items.iter().zip(mediated).enumerate() {
-        ratio.set(index, (mediated.ticks + items.ticks / 2) / items.ticks);
+        let [item, mediated_item] = [items.ticks * MEDIATED_ITEMS, mediated.ticks * ITEMS];
+        ratio.set(index, (mediated_item + item / 2) / item);
         // There are some in each, so it is not 0.
         kernel_events.set(index, (items.kernel_events * 1000).div_ceil(ITEMS));
     }

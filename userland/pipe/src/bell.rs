@@ -34,6 +34,13 @@ pub trait Bell {
         compiler_fence(Ordering::SeqCst);
     }
 
+    /// Before it sleeps, an end that has looked so many times in vain asks for a short pause, and looks again after it. `false` says that it is time to
+    /// sleep. Without an own implementation it always is.
+    fn pause(&mut self, looks: u32) -> bool {
+        let _ = looks;
+        false
+    }
+
     /// Sleeps until the other end has rung since this end last slept. It may return without a reason.
     fn sleep(&mut self) -> Peer;
 

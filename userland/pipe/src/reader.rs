@@ -76,11 +76,11 @@ impl<'a, B: Bell> Reader<'a, B> {
         let position = acquire(&self.peer.position.0);
         // What is in the buffer: no less than before, as the producer does not go back, and no more than fits.
         let filled = position.wrapping_sub(head);
-        if filled > self.capacity || filled < known {
-            return Err(self.give_up());
+        if filled < least.max(known) || filled > self.capacity {
+            return Err(self.refuse(least, position));
         }
         self.limit = position;
-        if filled < least { Err(self.refuse(least)) } else { Ok(filled) }
+        Ok(filled)
     }
 
     /// Gives back the room of items that were read, from the position `head` on.
@@ -128,13 +128,18 @@ impl<'a, B: Bell> Reader<'a, B> {
         self.end(Error::Corrupt)
     }
 
-    /// There is not so much.
+    /// There is not so much, or the other end's position is not one that it can have. In one function, as then whoever calls it needs no stack otherwise.
     #[cold]
     #[inline(never)]
-    fn refuse(&mut self, count: u32) -> Error {
+    fn refuse(&mut self, count: u32, position: u32) -> Error {
         if let Some(end) = self.end {
             return end;
         }
+        let filled = position.wrapping_sub(self.head);
+        if filled > self.capacity || filled < self.known() {
+            return self.give_up();
+        }
+        self.limit = position;
         if count > self.capacity {
             return Error::TooLong;
         }
@@ -180,6 +185,13 @@ impl<'a, B: Bell> Reader<'a, B> {
     #[cold]
     #[inline(never)]
     pub(crate) fn wait(&mut self, count: u32) -> Result<(), Error> {
+        let mut looks = 1;
+        while self.bell.pause(looks) {
+            match self.require(count, count) {
+                Err(Error::Empty) => looks += 1,
+                outcome => return outcome.map(|_| ()),
+            }
+        }
         self.sleeps = self.sleeps.wrapping_add(1);
         self.own.sleeps.0.store(self.sleeps, Ordering::Relaxed);
         if !planted::MISSING_FENCE {

@@ -73,14 +73,14 @@ impl<'a, B: Bell> Writer<'a, B> {
     #[inline(always)]
     fn look(&mut self, tail: u32, least: u32) -> Result<u32, Error> {
         let known = self.limit.wrapping_sub(tail);
-        let used = tail.wrapping_sub(acquire(&self.peer.position.0));
-        // What is in the buffer: at most what was in it before, as the consumer does not go back.
-        if used > self.capacity - known {
-            return Err(self.give_up());
+        let position = acquire(&self.peer.position.0);
+        let free = self.capacity.wrapping_sub(tail.wrapping_sub(position));
+        // No less than before, as the consumer does not go back, and no more than the buffer has.
+        if free < least.max(known) || free > self.capacity {
+            return Err(self.refuse(least, free));
         }
-        let free = self.capacity - used;
         self.limit = tail.wrapping_add(free);
-        if free < least { Err(self.refuse(least)) } else { Ok(free) }
+        Ok(free)
     }
 
     /// Publishes items that have been written, from the position `tail` on.
@@ -118,22 +118,23 @@ impl<'a, B: Bell> Writer<'a, B> {
         self.tail
     }
 
-    /// The other end's position is not one that it can have, or this end has given up.
+    /// There is not so much room, or the other end's position is not one that it can have. In one function, as then whoever calls it needs no stack otherwise.
     #[cold]
     #[inline(never)]
-    fn give_up(&mut self) -> Error {
-        self.end(Error::Corrupt)
-    }
-
-    /// There is not so much room.
-    #[cold]
-    #[inline(never)]
-    fn refuse(&mut self, count: u32) -> Error {
-        match self.end {
-            Some(end) => end,
-            None if acquire(&self.peer.closed.0) != 0 => self.end(Error::Closed),
-            None if count > self.capacity => Error::TooLong,
-            None => Error::Full,
+    fn refuse(&mut self, count: u32, free: u32) -> Error {
+        if let Some(end) = self.end {
+            return end;
+        }
+        if free > self.capacity || free < self.limit.wrapping_sub(self.tail) {
+            return self.end(Error::Corrupt);
+        }
+        self.limit = self.tail.wrapping_add(free);
+        if acquire(&self.peer.closed.0) != 0 {
+            self.end(Error::Closed)
+        } else if count > self.capacity {
+            Error::TooLong
+        } else {
+            Error::Full
         }
     }
 
@@ -163,6 +164,13 @@ impl<'a, B: Bell> Writer<'a, B> {
     #[cold]
     #[inline(never)]
     pub(crate) fn wait(&mut self, count: u32) -> Result<(), Error> {
+        let mut looks = 1;
+        while self.bell.pause(looks) {
+            match self.reserve(count, count) {
+                Err(Error::Full) => looks += 1,
+                outcome => return outcome.map(|_| ()),
+            }
+        }
         self.sleeps = self.sleeps.wrapping_add(1);
         self.own.sleeps.0.store(self.sleeps, Ordering::Relaxed);
         if !planted::MISSING_FENCE {

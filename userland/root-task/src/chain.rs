@@ -28,7 +28,7 @@ const CLIENT: u64 = 2;
 const PAGES: u64 = 4;
 
 /// How many numbers go into the chain.
-const ITEMS: u64 = 30_000;
+const ITEMS: u64 = 12_000;
 
 /// The buffers of both kinds of pipes are of one size.
 const DATA_FRAMES: u64 = BUFFER_BYTES as u64 / 4096;

@@ -9,6 +9,10 @@
 //! An end is gone when it says so, or when its notification is gone. So that is to be made from memory that goes with the program. The server
 //! looks for it when the other end would have to wait; an end that waits asks again from time to time. An end that nobody has connected yet is
 //! not gone. Once both are gone, both can be connected anew.
+//!
+//! Where the time slice of an end is over while the server works for it, the other end finds the server busy, and waits for its turn. From then on the two may
+//! go on in step, with a switch for each item, until one has to wait for the other: a *convoy* (Blasgen, Gray, Mitoma, Price: "The Convoy Phenomenon", 1979).
+//! An item costs several times as much meanwhile. A pipe in shared memory has nobody to stand in line for.
 
 use core::ptr::{self, NonNull};
 
