@@ -10,6 +10,7 @@ mod counts;
 mod figures;
 mod host_errors;
 mod keyboard;
+mod pipes;
 mod reports;
 mod screen;
 mod softuser;
