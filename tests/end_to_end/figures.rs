@@ -127,6 +127,7 @@ fn assert_shown(page: &str, row: &Row, shown: u64) {
 #[test_case("capabilities")]
 #[test_case("calls")]
 #[test_case("scheduling")]
+#[test_case("pipes")]
 #[test_case("pcid")]
 #[test_case("softuser")]
 fn the_book_shows_what_is_measured(page: &str) {

@@ -81,6 +81,7 @@ impl SocketBell {
     }
 }
 
+// ANCHOR: socket_bell
 impl Bell for SocketBell {
     fn sleeper_barrier(&mut self) {
         let command = match self.barrier {
@@ -125,3 +126,4 @@ impl Bell for SocketBell {
         let _ = send(&self.socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }
+// ANCHOR_END: socket_bell

@@ -107,6 +107,7 @@ impl Pipe {
         if self.consumer.state == State::Closed { Err(PipeStatus::Closed.into()) } else { Ok(()) }
     }
 
+    // ANCHOR: push
     #[inline(always)]
     pub(crate) fn push(&mut self, place: Place, item: u64) -> Result<u64, Refusal> {
         self.check_producer(place, PipeKind::Items)?;
@@ -124,6 +125,7 @@ impl Pipe {
         self.wake(place.other());
         Ok(item)
     }
+    // ANCHOR_END: push
 
     pub(crate) fn write(&mut self, place: Place, count: u64) -> Result<u64, Refusal> {
         self.check_producer(place, PipeKind::Bytes)?;

@@ -91,7 +91,8 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     ///
     /// # Errors
     ///
-    /// As for [`pop`](Self::pop), where there are not so many; [`Error::TooLong`] where there never will be.
+    /// As for [`pop`](Self::pop), where there are not so many; [`Error::Closed`] also where there are fewer left, which can still be received;
+    /// [`Error::TooLong`] where there never will be.
     #[inline(always)]
     pub fn peek(&mut self, count: usize) -> Result<Filled<'_, 'a, T, B>, Error> {
         self.reader.require(saturated(count), saturated(count))?;

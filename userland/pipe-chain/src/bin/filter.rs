@@ -24,6 +24,7 @@ fn serve(_context: u64, message: &mut Words, window: u64) {
     LAST.with(|last| pipe_chain::serve("filter", message, window, last, work));
 }
 
+// ANCHOR: filter
 /// Passes on what is to stay, until nothing comes any more.
 fn filter(source: &mut impl Source<u64>, sink: &mut impl Sink<u64>) -> Result<Findings, Failure> {
     let mut findings = Findings::default();
@@ -39,6 +40,7 @@ fn filter(source: &mut impl Source<u64>, sink: &mut impl Sink<u64>) -> Result<Fi
         }
     }
 }
+// ANCHOR_END: filter
 
 fn work(way: Way, _count: u64) -> Result<Findings, Failure> {
     match way {
