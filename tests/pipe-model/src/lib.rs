@@ -1,8 +1,9 @@
 //! The protocol of pipes in all orders in which two processors can do it.
 //!
 //! The library's own files are part of this crate, with atomic operations that are `loom`'s: it runs a program again and again, each time with another
-//! order of its threads' steps, or another one of the values that a load may return, until it has seen all. A program that fails in one of them,
-//! or stops for ever, is found for sure and not by luck.
+//! order of its threads' steps, or another one of the values that a load may return, until it has seen all that it knows of. A program that fails in one of them,
+//! or stops for ever, is found whenever it is run. It does not know of loads that see a store which comes later in the order of the program, which the
+//! language allows and no processor of ours does.
 //!
 //! - `pipe`: a pipe between threads of a model: its pages, cells in which `loom` sees two that use them at once, and notifications.
 //! - [`models`]: the programs; `search`: all orders of one.

@@ -11,7 +11,7 @@ use crate::search;
 /// The room in the buffer of most models, in items.
 const CAPACITY: u32 = 2;
 
-/// The room in the buffer of the one in which an item is not yet a part of the buffer, after which a producer is woken.
+/// The room in the buffer of the one in which the producer wants all of it.
 const LARGE: u32 = 8;
 
 /// A program.
@@ -25,7 +25,7 @@ pub enum Model {
     ProducerSleeps,
     /// Both sleep, in turns.
     BothSleep,
-    /// A producer that wants more room than a part of the buffer is woken, at the latest when there is nothing left.
+    /// A producer that wants all the room is woken again until it has it.
     LargeFrame,
     /// The producer closes: a consumer that asks again and again receives all, and then learns of it.
     ProducerCloses,
@@ -44,22 +44,6 @@ pub enum Model {
 }
 
 impl Model {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Items,
-        Self::ConsumerSleeps,
-        Self::ProducerSleeps,
-        Self::BothSleep,
-        Self::LargeFrame,
-        Self::ProducerCloses,
-        Self::ProducerClosesForSleeper,
-        Self::ProducerSendsAndCloses,
-        Self::ConsumerCloses,
-        Self::BothClose,
-        Self::ProducerDies,
-        Self::ConsumerDies,
-    ];
-
     /// Runs the program in all orders. Returns their number.
     ///
     /// # Panics

@@ -14,14 +14,24 @@ pub(crate) const MISSING_PUBLISHER_FENCE: bool = cfg!(feature = "bug-missing-pub
 pub(crate) const MISSING_RECHECK: bool = cfg!(feature = "bug-missing-recheck");
 /// The producer notes for which sleep it has rung after it has, and so, for one that has begun since.
 pub(crate) const LATE_NOTE: bool = cfg!(feature = "bug-late-note");
-/// A consumer that finds nothing does not look whether the producer sleeps.
-pub(crate) const NO_WAKE_AT_EMPTY: bool = cfg!(feature = "bug-no-wake-at-empty");
 /// An end that is closed wakes nobody.
 pub(crate) const LOST_CLOSE: bool = cfg!(feature = "bug-lost-close");
 /// The consumer does not look once more for items when it learns that the producer is closed.
 pub(crate) const CLOSE_BEFORE_DRAIN: bool = cfg!(feature = "bug-close-before-drain");
 /// The consumer gives an item's room back before it has read the item.
 pub(crate) const REUSE_BEFORE_READ: bool = cfg!(feature = "bug-reuse-before-read");
+
+/// What is said when the mistake that is made now is found: two threads use an item at once, all wait for ever, or what was received is not what was sent.
+#[must_use]
+pub fn finding() -> &'static str {
+    if RELAXED_PUBLISH || RELAXED_LOOK || REUSE_BEFORE_READ {
+        "Causality violation"
+    } else if CLOSE_BEFORE_DRAIN {
+        "assertion"
+    } else {
+        "deadlock"
+    }
+}
 
 /// Whether this model finds the mistake that is made now, if one is.
 #[must_use]
@@ -37,7 +47,6 @@ pub fn is_found_by(model: Model) -> bool {
     (RELAXED_PUBLISH || RELAXED_LOOK) && some_item_is_read
         || (MISSING_FENCE || MISSING_PUBLISHER_FENCE || MISSING_RECHECK) && somebody_waits_for_the_other
         || LATE_NOTE && model == Model::ConsumerSleeps
-        || NO_WAKE_AT_EMPTY && model == Model::LargeFrame
         || LOST_CLOSE && sleeper_needs_the_close
         || CLOSE_BEFORE_DRAIN && model == Model::ProducerCloses
         || REUSE_BEFORE_READ && some_place_is_used_again

@@ -60,13 +60,21 @@ pub struct SocketBell {
     socket: UnixStream,
     barrier: Barrier,
     patience: Patience,
+    /// How many times it has given its turn to others.
+    yields: u64,
 }
 
 impl SocketBell {
     /// A bell on one side of a pair of sockets. The patience is what its end has before it sleeps.
     #[must_use]
     pub fn new(socket: UnixStream, barrier: Barrier, patience: Patience) -> Self {
-        Self { socket, barrier, patience }
+        Self { socket, barrier, patience, yields: 0 }
+    }
+
+    /// How many times its end has given its turn to others, a system call each.
+    #[must_use]
+    pub fn yields(&self) -> u64 {
+        self.yields
     }
 
     /// Both bells of a pipe between two threads.
@@ -106,7 +114,10 @@ impl Bell for SocketBell {
     fn pause(&mut self, looks: u32) -> bool {
         match self.patience {
             Patience::Spin(most) if looks <= most => spin_loop(),
-            Patience::Yield(most) if looks <= most => thread::yield_now(),
+            Patience::Yield(most) if looks <= most => {
+                self.yields += 1;
+                thread::yield_now();
+            }
             Patience::Spin(_) | Patience::Yield(_) => return false,
         }
         true

@@ -13,7 +13,7 @@ use crate::threads;
 /// What items go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
-    /// The pipe in shared memory, between two processes. Its ends sleep when they cannot go on.
+    /// The pipe in shared memory, between two processes. An end that cannot go on looks again for a while, and then sleeps.
     Ring,
     /// A Unix pipe between two processes, with a buffer of the same size.
     UnixPipe,

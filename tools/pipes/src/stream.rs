@@ -140,7 +140,7 @@ impl Sender for Producer<'_, u64, SocketBell> {
     }
 
     fn calls(&self) -> u64 {
-        calls_for(self.kernel_events())
+        calls_for(self.kernel_events()) + self.bell().yields()
     }
 }
 
@@ -156,7 +156,7 @@ impl Receiver for Consumer<'_, u64, SocketBell> {
     }
 
     fn calls(&self) -> u64 {
-        calls_for(self.kernel_events())
+        calls_for(self.kernel_events()) + self.bell().yields()
     }
 }
 
@@ -228,13 +228,25 @@ impl Receiver for Counted {
 /// An end that never sleeps, between threads. It tries again until it can go on.
 pub(crate) struct Polled<E> {
     end: E,
-    pause: fn(),
+    /// On one core, the other end has to get a turn.
+    is_on_one_core: bool,
+    /// How many times that was given.
+    yields: u64,
 }
 
 impl<E> Polled<E> {
-    /// On one core, the other end has to get a turn.
-    pub(crate) fn new(end: E, on_one_core: bool) -> Self {
-        Self { end, pause: if on_one_core { thread::yield_now } else { std::hint::spin_loop } }
+    pub(crate) fn new(end: E, is_on_one_core: bool) -> Self {
+        Self { end, is_on_one_core, yields: 0 }
+    }
+
+    #[cold]
+    fn pause(&mut self) {
+        if self.is_on_one_core {
+            self.yields += 1;
+            thread::yield_now();
+        } else {
+            std::hint::spin_loop();
+        }
     }
 }
 
@@ -244,7 +256,7 @@ impl Sender for Polled<Producer<'_, u64>> {
         loop {
             match self.end.push(word) {
                 Ok(()) => return Ok(()),
-                Err(Error::Full) => (self.pause)(),
+                Err(Error::Full) => self.pause(),
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
@@ -255,7 +267,7 @@ impl Sender for Polled<Producer<'_, u64>> {
         while !words.is_empty() {
             match self.end.push_slice(words) {
                 Ok(count) => words = words.get(count..).unwrap_or_default(),
-                Err(Error::Full) => (self.pause)(),
+                Err(Error::Full) => self.pause(),
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
@@ -263,7 +275,7 @@ impl Sender for Polled<Producer<'_, u64>> {
     }
 
     fn calls(&self) -> u64 {
-        0
+        self.yields
     }
 }
 
@@ -273,7 +285,7 @@ impl Receiver for Polled<Consumer<'_, u64>> {
         loop {
             match self.end.pop() {
                 Ok(word) => return Ok(word),
-                Err(Error::Empty) => (self.pause)(),
+                Err(Error::Empty) => self.pause(),
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
@@ -284,7 +296,7 @@ impl Receiver for Polled<Consumer<'_, u64>> {
         while !words.is_empty() {
             match self.end.pop_slice(words) {
                 Ok(count) => words = words.get_mut(count..).unwrap_or_default(),
-                Err(Error::Empty) => (self.pause)(),
+                Err(Error::Empty) => self.pause(),
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
@@ -292,7 +304,7 @@ impl Receiver for Polled<Consumer<'_, u64>> {
     }
 
     fn calls(&self) -> u64 {
-        0
+        self.yields
     }
 }
 
@@ -303,7 +315,7 @@ impl Sender for Polled<rtrb::Producer<u64>> {
             if self.end.is_abandoned() {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
-            (self.pause)();
+            self.pause();
         }
         Ok(())
     }
@@ -314,7 +326,7 @@ impl Sender for Polled<rtrb::Producer<u64>> {
             words = match self.end.push_partial_slice(words) {
                 ([], _) if self.end.is_abandoned() => return Err(io::ErrorKind::BrokenPipe.into()),
                 ([], rest) => {
-                    (self.pause)();
+                    self.pause();
                     rest
                 }
                 (_, rest) => rest,
@@ -324,7 +336,7 @@ impl Sender for Polled<rtrb::Producer<u64>> {
     }
 
     fn calls(&self) -> u64 {
-        0
+        self.yields
     }
 }
 
@@ -334,7 +346,7 @@ impl Receiver for Polled<rtrb::Consumer<u64>> {
         loop {
             match self.end.pop() {
                 Ok(word) => return Ok(word),
-                Err(PopError::Empty) => (self.pause)(),
+                Err(PopError::Empty) => self.pause(),
             }
         }
     }
@@ -344,7 +356,7 @@ impl Receiver for Polled<rtrb::Consumer<u64>> {
         while !words.is_empty() {
             let (received, rest) = self.end.pop_partial_slice(words);
             if received.is_empty() {
-                (self.pause)();
+                self.pause();
             }
             words = rest;
         }
@@ -352,6 +364,6 @@ impl Receiver for Polled<rtrb::Consumer<u64>> {
     }
 
     fn calls(&self) -> u64 {
-        0
+        self.yields
     }
 }

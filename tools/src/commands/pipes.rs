@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 /// Compare pipes in shared memory with Unix pipes, between two processes of this machine
 ///
 /// Items of 8 bytes to 64 KiB are sent one by one and in batches, with both processes on one core and on two; and between two threads, beside the crate `rtrb`.
-/// All are measured in turn, round by round; a ratio is taken in each round, and the table shows the median and the quartiles. It takes about a minute.
+/// All are measured in turn, round by round; a ratio is taken in each round, and the table shows the median and the quartiles. It takes about a minute, and
+/// no round begins after 100 s.
+///
+/// An end of ours that cannot go on looks again for a while before it sleeps, and on one core lets the other one have its turn; a Unix pipe's sleeps at once.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Write the results as JSON, too, with all samples
@@ -83,20 +86,20 @@ pub(crate) fn pipes(arguments: &Arguments) -> Result<ExitCode> {
     progress.finish();
     drop(experiment);
     if rounds.len() < arguments.rounds.into() {
-        eprintln!("the machine is busy: {} rounds were done", rounds.len());
+        eprintln!("stopped after {} s: {} of {} rounds were done", LIMIT.as_secs(), rounds.len(), arguments.rounds);
     }
 
     let report = Report::new(&rows, &rounds);
-    print!("{}", pipes::table(&report));
     let write = |path: &Path, text: String| {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("written: {}", path.display());
+        eprintln!("written: {}", path.display());
         anyhow::Ok(())
     };
     if let Some(path) = &json {
         write(path, format!("{:#}\n", pipes::json(&machine(cores), &report)))?;
     }
     write(&plot, pipes::plot(&report)?)?;
+    print!("{}", pipes::table(&report));
     Ok(ExitCode::SUCCESS)
 }
 

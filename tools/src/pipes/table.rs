@@ -22,7 +22,7 @@ pub fn table(report: &Report) -> String {
         }
         let _ = writeln!(text, "{:<44} {:>24} {:>24}  ratio (quartiles)", title, "ns for an item", "ns for an item");
         for row in rows {
-            let (name, ours, theirs) = (name(&row.row.ours), of(&row.ours), of(&row.theirs));
+            let (name, ours, theirs) = (name(row), of(&row.ours), of(&row.theirs));
             let Quartiles { first, median, third } = row.ratio;
             let [first, median, third] = [first, median, third].map(figure);
             let _ = writeln!(text, "{name:<44} {ours:>24} {theirs:>24}  {median} ({first} to {third})");
@@ -33,13 +33,18 @@ pub fn table(report: &Report) -> String {
     text
 }
 
-/// What is sent.
-fn name(contestant: &Contestant) -> String {
-    let size = match contestant.item_bytes {
+/// What is sent, and how by each if not alike.
+fn name(row: &Compared) -> String {
+    let [ours, theirs] = [&row.row.ours, &row.row.theirs];
+    let name = format!("  items of {}, {}", size(ours), sent(ours.batch));
+    if ours.batch == theirs.batch { name } else { format!("{name} and {}", sent(theirs.batch)) }
+}
+
+fn size(contestant: &Contestant) -> String {
+    match contestant.item_bytes {
         bytes @ ..1024 => format!("{bytes} bytes"),
         bytes => format!("{} KiB", bytes / 1024),
-    };
-    format!("  items of {size}, {}", sent(contestant.batch))
+    }
 }
 
 fn sent(batch: usize) -> String {
@@ -47,9 +52,7 @@ fn sent(batch: usize) -> String {
 }
 
 fn of(measured: &Measured) -> String {
-    let Contestant { channel, batch, .. } = measured.contestant;
-    let mark = if batch == 1 { "" } else { "*" };
-    format!("{}{mark} {:>8}", channel.name(), figure(measured.quartiles.median))
+    format!("{} {:>8}", measured.contestant.channel.name(), figure(measured.quartiles.median))
 }
 
 /// With three digits, or more before the point.
@@ -64,7 +67,7 @@ fn figure(number: f64) -> String {
 
 /// Of what each figure is made, and how long the machine itself takes.
 fn limits(report: &Report) -> String {
-    let mut text = format!("{:<58}", "of these ns for an item are");
+    let mut text = format!("{:<58}", "about so many of these ns for an item are");
     for part in PARTS {
         let _ = write!(text, "{part:>18}");
     }
@@ -77,8 +80,7 @@ fn limits(report: &Report) -> String {
         }
         seen.push(*contestant);
         let cores = if contestant.placement == Placement::OneCore { "one core" } else { "two cores" };
-        let place =
-            format!("{},{}, {cores}", contestant.channel.name(), name(contestant).trim_start_matches("  items of"));
+        let place = format!("{}, {}, {}, {cores}", contestant.channel.name(), size(contestant), sent(contestant.batch));
         let _ = write!(text, "  {place:<46} {:>9}", figure(quartiles.median));
         for part in parts.0 {
             let _ = write!(text, "{:>18}", figure(part));

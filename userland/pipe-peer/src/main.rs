@@ -140,9 +140,10 @@ impl State {
 /// Receives so often, and returns the sum.
 #[inline(always)]
 fn add_up(count: u64, mut receive: impl FnMut() -> Result<u64, PipeError>) -> Result<u64, PipeError> {
-    let mut sum = 0_u64;
-    for _ in 0..count {
+    let (mut left, mut sum) = (count, 0_u64);
+    while left > 0 {
         sum = sum.wrapping_add(receive()?);
+        left -= 1;
     }
     Ok(sum)
 }

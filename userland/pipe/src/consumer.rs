@@ -1,19 +1,17 @@
 //! The end that receives items.
 
-use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use crate::bell::{Bell, NoBell};
 use crate::error::Error;
-use crate::item::{Item, saturated};
+use crate::item::{Item, read_once, saturated};
 use crate::memory::{Data, Memory, SizeError};
 use crate::reader::Reader;
 
 /// The end of a pipe that receives items. When it goes, the pipe is closed.
 pub struct Consumer<'a, T: Item, B: Bell = NoBell> {
     reader: Reader<'a, B>,
-    data: Data,
-    items: PhantomData<fn() -> T>,
+    data: Data<T>,
 }
 
 impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
@@ -25,7 +23,7 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     pub fn new(memory: Memory<'a>, bell: B) -> Result<Self, SizeError> {
         let (own, peer, capacity) = (memory.own, memory.peer, memory.capacity::<T>());
         let data = memory.into_data(size_of::<T>())?;
-        Ok(Self { reader: Reader::new(own, peer, capacity, bell), data, items: PhantomData })
+        Ok(Self { reader: Reader::new(own, peer, capacity, bell), data })
     }
 
     /// Receives an item.
@@ -35,10 +33,10 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     /// [`Error::Empty`], [`Error::Closed`], [`Error::Corrupt`].
     #[inline(always)]
     pub fn pop(&mut self) -> Result<T, Error> {
-        let data = self.data;
+        let data = &self.data;
         // SAFETY: so many bytes are there; the data is mapped twice, so they do not wrap, and all bytes are valid as an item. Positions are
         // multiples of the item's size, modulo a multiple of its alignment.
-        self.reader.read(|position| unsafe { data.at::<T>(position).read_volatile() })
+        self.reader.read(|position| unsafe { data.at(position).read_volatile() })
     }
 
     /// Receives an item. Sleeps while there is none.
@@ -170,6 +168,7 @@ impl<T: Item, B: Bell> Filled<'_, '_, T, B> {
         assert!(items.len() <= self.count, "more items are read than there are");
         // SAFETY: so many items are there, all bytes are valid as one, and no slice of the program's is there.
         unsafe { ptr::copy_nonoverlapping(self.first.as_ptr(), items.as_mut_ptr(), items.len()) }
+        read_once();
     }
 
     /// Takes all out of the pipe.

@@ -4,6 +4,7 @@ use core::ptr;
 
 use crate::bell::{Bell, NoBell};
 use crate::error::Error;
+use crate::item::read_once;
 use crate::memory::{Data, Memory, SizeError};
 use crate::reader::Reader;
 use crate::writer::Writer;
@@ -28,7 +29,7 @@ fn longest(capacity: u32) -> u32 {
 /// The end of a pipe that sends frames. When it goes, the pipe is closed.
 pub struct FrameProducer<'a, B: Bell = NoBell> {
     writer: Writer<'a, B>,
-    data: Data,
+    data: Data<Word>,
     /// How many bytes a frame can have.
     longest: u32,
 }
@@ -56,7 +57,7 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
         let length = u32::try_from(frame.len()).ok().filter(|&length| length <= self.longest).ok_or(Error::TooLong)?;
         let words = words(length);
         self.writer.reserve(words, words)?;
-        let start = self.data.at::<Word>(self.writer.position()).cast::<u8>();
+        let start = self.data.at(self.writer.position()).cast::<u8>();
         // SAFETY: there is room for so much; the data is mapped twice, so it does not wrap.
         unsafe {
             start.cast::<u32>().write_volatile(length);
@@ -97,7 +98,7 @@ impl<'a, B: Bell> FrameProducer<'a, B> {
 /// The end of a pipe that receives frames. When it goes, the pipe is closed.
 pub struct FrameConsumer<'a, B: Bell = NoBell> {
     reader: Reader<'a, B>,
-    data: Data,
+    data: Data<Word>,
     /// How many bytes a frame can have.
     longest: u32,
 }
@@ -123,7 +124,7 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
     #[inline(always)]
     pub fn pop(&mut self, frame: &mut [u8]) -> Result<usize, Error> {
         self.reader.require(1, 1)?;
-        let start = self.data.at::<Word>(self.reader.position()).cast::<u8>();
+        let start = self.data.at(self.reader.position()).cast::<u8>();
         // SAFETY: a word is there. It is read once: the other end may still change it.
         let length = unsafe { start.cast::<u32>().read_volatile() };
         // A frame is published whole, so all of it came with its header.
@@ -133,6 +134,7 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
         let frame = frame.get_mut(..length as usize).ok_or(Error::TooLong)?;
         // SAFETY: the whole frame is there; the data is mapped twice, so it does not wrap.
         unsafe { ptr::copy_nonoverlapping(start.add(HEADER_BYTES).as_ptr(), frame.as_mut_ptr(), frame.len()) };
+        read_once();
         self.reader.release(words(length));
         Ok(frame.len())
     }

@@ -1,5 +1,7 @@
 //! What can be an item.
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A type whose values are plain data: all bytes are valid as one, so nothing that the other end writes breaks it, and it has no padding, so sending one
@@ -21,4 +23,10 @@ pub(crate) const fn size_of_item<T: Item>() -> u32 {
 #[inline(always)]
 pub(crate) fn saturated(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Comes after a copy out of shared memory: the compiler must not make another one from there later, instead of one of the copy.
+#[inline(always)]
+pub(crate) fn read_once() {
+    compiler_fence(Ordering::SeqCst);
 }

@@ -51,7 +51,6 @@ mod planted {
     pub(crate) const MISSING_FENCE: bool = false;
     pub(crate) const MISSING_RECHECK: bool = false;
     pub(crate) const LATE_NOTE: bool = false;
-    pub(crate) const NO_WAKE_AT_EMPTY: bool = false;
     pub(crate) const LOST_CLOSE: bool = false;
     pub(crate) const CLOSE_BEFORE_DRAIN: bool = false;
     pub(crate) const REUSE_BEFORE_READ: bool = false;

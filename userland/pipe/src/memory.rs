@@ -1,6 +1,7 @@
 //! The memory of a pipe, as one end sees it.
 
 use core::fmt;
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use crate::atomic::{AtomicU32, Ordering};
@@ -58,7 +59,7 @@ pub struct Memory<'a> {
     pub(crate) own: &'a EndPage,
     pub(crate) peer: &'a EndPage,
     pub(crate) size: u32,
-    data: Data,
+    data: NonNull<u8>,
 }
 
 impl<'a> Memory<'a> {
@@ -82,9 +83,7 @@ impl<'a> Memory<'a> {
         size_bytes: usize,
     ) -> Result<Self, SizeError> {
         match u32::try_from(size_bytes) {
-            Ok(size) if size.is_power_of_two() && (8..=1 << 30).contains(&size) => {
-                Ok(Self { own, peer, size, data: Data { start: data, mask: size - 1 } })
-            }
+            Ok(size) if size.is_power_of_two() && (8..=1 << 30).contains(&size) => Ok(Self { own, peer, size, data }),
             _ => Err(SizeError),
         }
     }
@@ -100,30 +99,39 @@ impl<'a> Memory<'a> {
         self.size / size_of_item::<T>()
     }
 
-    /// The data, for an end that needs room for so many bytes at least.
-    pub(crate) fn into_data(self, least_size: usize) -> Result<Data, SizeError> {
-        if least_size <= self.size_bytes() { Ok(self.data) } else { Err(SizeError) }
+    /// The data, for an end with such items, which needs room for so many bytes at least.
+    pub(crate) fn into_data<T: Item>(self, least_size: usize) -> Result<Data<T>, SizeError> {
+        let mask = self.size - 1;
+        let mask = if Data::<T>::IS_IN_ITEMS { mask / size_of_item::<T>() } else { mask };
+        let data = Data { start: self.data, mask, items: PhantomData };
+        if least_size <= self.size_bytes() { Ok(data) } else { Err(SizeError) }
     }
 }
 
-/// The bytes of a pipe.
-#[derive(Clone, Copy)]
-pub(crate) struct Data {
+/// The bytes of a pipe with such items.
+pub(crate) struct Data<T> {
     start: NonNull<u8>,
-    /// The size, which is a power of two, less one.
+    /// The size, which is a power of two, less one: in items where it is a number of them, otherwise in bytes.
     mask: u32,
+    items: PhantomData<fn() -> T>,
 }
 
 // SAFETY: the memory does not belong to a thread.
-unsafe impl Send for Data {}
+unsafe impl<T> Send for Data<T> {}
 
-impl Data {
+impl<T: Item> Data<T> {
+    const IS_IN_ITEMS: bool = size_of::<T>().is_power_of_two();
+
     /// The place of an item. As many bytes as the buffer has follow it: it is mapped twice. So the place need not begin anew where the data do; it is enough that
     /// all positions of an item are the same place, and as the size divides 2^32 they are.
     #[inline(always)]
-    pub(crate) fn at<T: Item>(self, position: u32) -> NonNull<T> {
-        let offset = position.wrapping_mul(size_of_item::<T>()) & self.mask;
+    pub(crate) fn at(&self, position: u32) -> NonNull<T> {
+        let offset = if Self::IS_IN_ITEMS {
+            (position & self.mask) as usize * size_of::<T>()
+        } else {
+            (position.wrapping_mul(size_of_item::<T>()) & self.mask) as usize
+        };
         // SAFETY: it is within the first of the two. It is aligned: the size of an item is a multiple of its alignment, and so is 2^32.
-        unsafe { self.start.add(offset as usize).cast() }
+        unsafe { self.start.add(offset).cast() }
     }
 }

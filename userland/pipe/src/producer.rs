@@ -1,6 +1,5 @@
 //! The end that sends items.
 
-use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use crate::bell::{Bell, NoBell};
@@ -12,8 +11,7 @@ use crate::writer::Writer;
 /// The end of a pipe that sends items. When it goes, the pipe is closed.
 pub struct Producer<'a, T: Item, B: Bell = NoBell> {
     writer: Writer<'a, B>,
-    data: Data,
-    items: PhantomData<fn() -> T>,
+    data: Data<T>,
 }
 
 impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
@@ -25,7 +23,7 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     pub fn new(memory: Memory<'a>, bell: B) -> Result<Self, SizeError> {
         let (own, peer, capacity) = (memory.own, memory.peer, memory.capacity::<T>());
         let data = memory.into_data(size_of::<T>())?;
-        Ok(Self { writer: Writer::new(own, peer, capacity, bell), data, items: PhantomData })
+        Ok(Self { writer: Writer::new(own, peer, capacity, bell), data })
     }
 
     /// Sends an item.
@@ -35,10 +33,10 @@ impl<'a, T: Item, B: Bell> Producer<'a, T, B> {
     /// [`Error::Full`], [`Error::Closed`] at the latest when there is no room, [`Error::Corrupt`].
     #[inline(always)]
     pub fn push(&mut self, item: T) -> Result<(), Error> {
-        let data = self.data;
+        let data = &self.data;
         // SAFETY: so much is free there; the data is mapped twice, so it does not wrap.
         self.writer.write(|position| unsafe {
-            data.at::<T>(position).write_volatile(item);
+            data.at(position).write_volatile(item);
         })
     }
 

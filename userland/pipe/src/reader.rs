@@ -7,9 +7,6 @@ use crate::memory::EndPage;
 use crate::planted;
 use crate::writer::{PUBLISH, acquire, close};
 
-/// A producer that waits for room is woken when this part of the buffer has been taken, and not for each item.
-const PARTS: u32 = 4;
-
 /// The consumer's positions: numbers of items, modulo 2^32.
 pub(crate) struct Reader<'a, B: Bell> {
     own: &'a EndPage,
@@ -30,26 +27,11 @@ pub(crate) struct Reader<'a, B: Bell> {
     /// How many times this end has gone to sleep, and rung.
     sleeps: u32,
     rings: u32,
-    /// The bits of a position that change only from one part of the buffer to the next.
-    part: u32,
 }
 
 impl<'a, B: Bell> Reader<'a, B> {
     pub(crate) fn new(own: &'a EndPage, peer: &'a EndPage, capacity: u32, bell: B) -> Self {
-        Self {
-            own,
-            peer,
-            bell,
-            head: 0,
-            limit: 0,
-            capacity,
-            end: None,
-            is_last: false,
-            rung: 0,
-            sleeps: 0,
-            rings: 0,
-            part: (1_u32 << (capacity / PARTS).max(1).ilog2()).wrapping_neg(),
-        }
+        Self { own, peer, bell, head: 0, limit: 0, capacity, end: None, is_last: false, rung: 0, sleeps: 0, rings: 0 }
     }
 
     // ANCHOR: read
@@ -88,8 +70,11 @@ impl<'a, B: Bell> Reader<'a, B> {
     fn advance(&mut self, head: u32, count: u32) {
         self.head = head.wrapping_add(count);
         self.own.position.0.store(self.head, PUBLISH);
-        if B::RINGS && (head ^ self.head) & self.part != 0 {
-            self.wake_if_asleep();
+        if B::RINGS {
+            self.bell.publisher_barrier();
+            if self.peer.sleeps.0.load(Ordering::Relaxed) != self.rung {
+                self.wake();
+            }
         }
     }
     // ANCHOR_END: read
@@ -144,10 +129,6 @@ impl<'a, B: Bell> Reader<'a, B> {
             return Error::TooLong;
         }
         if !self.is_last && acquire(&self.peer.closed.0) == 0 {
-            // A producer that waits for more room than a part of the buffer may not have been woken yet.
-            if !planted::NO_WAKE_AT_EMPTY {
-                self.wake_if_asleep();
-            }
             return Error::Empty;
         }
         self.is_last = true;
@@ -165,19 +146,13 @@ impl<'a, B: Bell> Reader<'a, B> {
         *self.end.get_or_insert(reason)
     }
 
+    /// The other end has gone to sleep, or is closed.
     #[cold]
     #[inline(never)]
-    fn wake_if_asleep(&mut self) {
-        if !B::RINGS {
-            return;
-        }
-        self.bell.publisher_barrier();
-        let asleep = self.peer.sleeps.0.load(Ordering::Relaxed);
-        if asleep != self.rung {
-            self.rung = asleep;
-            self.rings = self.rings.wrapping_add(1);
-            self.bell.ring();
-        }
+    fn wake(&mut self) {
+        self.rung = self.peer.sleeps.0.load(Ordering::Relaxed);
+        self.rings = self.rings.wrapping_add(1);
+        self.bell.ring();
     }
 
     // ANCHOR: wait

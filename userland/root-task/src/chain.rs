@@ -75,7 +75,7 @@ fn time(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers, way: Way
     for program in [filter, generator] {
         self::report(program)?;
     }
-    (FIRST_PROGRAM..FIRST_END).try_for_each(|slot| OWN_TABLE.delete(slot))?;
+    [generator, filter, checksum].into_iter().try_for_each(Program::end)?;
     if way == Way::Shared {
         Sharing(Endpoint(SHARING)).detach()?;
         OWN_TABLE.delete(SHARING)?;

@@ -1,7 +1,7 @@
 //! The programs for RISC-V: each is loaded, called, and ended. Nobody can tell by its answers which processor it is for.
 
 use flatmk_abi::{Error, Words, slots};
-use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE};
+use flatmk_runtime::object::{Endpoint, Memory};
 use flatmk_runtime::println;
 use flatmk_runtime::program::{Program, SERVICE};
 use tar_no_std::TarArchiveRef;
@@ -93,7 +93,7 @@ fn session(
     program.start(0)?;
     wait_for_service(program)?;
     talk(Endpoint(program.slot(SERVICE)))?;
-    OWN_TABLE.delete(PROGRAM)
+    program.end()
 }
 
 fn expect(name: &str, answer: Words, expected: Words) -> Result<(), Error> {

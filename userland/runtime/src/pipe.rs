@@ -4,8 +4,8 @@
 //! has its memory mapped, and from then on exchanges data with the other end without the kernel. Only an end that has to wait calls it: to wait for a
 //! notification, and from time to time to ask the daemon whether the other one is still there.
 //!
-//! An end is gone when it was closed, when the address space is gone into which it was mapped, or when nobody had opened it before the client was
-//! gone who created the pipe. The other end receives what was sent until then. What it has mapped stays until it is closed itself.
+//! An end is gone when it was closed, when the daemon's capability to its address space was taken back ([`Program::end`](crate::program::Program::end) does
+//! that, and whoever takes back the memory of the space), or when nobody had opened it before the client was gone who created the pipe. The other end receives what was sent until then. What it has mapped stays until it is closed itself.
 
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -98,7 +98,8 @@ pub struct ConsumerEnd(pub Endpoint);
 macro_rules! ends {
     ($($end:ident: $items:ident $frames:ident;)+) => {$(
         impl $end {
-            /// Opens the end, for items. From the address on its pages are mapped into the caller's space: two, and twice the data. What it waits on
+            /// Opens the end, for items. The invitation must come from the daemon: whoever answers there gets a capability to map into the caller's
+            /// space. From the address on its pages are mapped into the caller's space: two, and twice the data. What it waits on
             /// and what it signals come into a slot and the next one. In the slot of the invitation is the open end then.
             ///
             /// # Errors
@@ -127,7 +128,8 @@ macro_rules! ends {
                 $frames::new(memory, bell).map_err(|error| bell.give_up(error))
             }
 
-            /// Closes an end for items: its memory is unmapped, and its slots are empty.
+            /// Closes an end for items: its memory is unmapped, and its slots are empty. An end that is only dropped is closed for the other one, and
+            /// keeps its memory as long as its program is there.
             ///
             /// # Errors
             ///
@@ -171,6 +173,9 @@ fn open(invitation: Endpoint, address: u64, slot: u64) -> Result<(Memory<'static
     };
     OWN_TABLE.move_here(slot, WINDOW)?;
     OWN_TABLE.move_here(slot + 1, WINDOW + 1)?;
+    if !size.is_power_of_two() || size > MOST_DATA_FRAMES * PAGE_SIZE {
+        return Err(Error::InvalidArgument);
+    }
     // The invitation is of no use any more; what takes its place is for this program alone.
     delete_if_there(invitation.0)?;
     let (table, place) = table_and_slot(invitation.0);
@@ -206,7 +211,13 @@ pub struct NotificationBell {
 impl NotificationBell {
     /// Closes the end, and empties its slots, whatever the daemon says.
     fn close(self) -> Done {
-        let closed = self.end.call([SharingRequest::ClosePipe as u64, 0, 0, 0]).and_then(outcome);
+        let closed = loop {
+            match self.end.call([SharingRequest::ClosePipe as u64, 0, 0, 0]).and_then(outcome) {
+                // This task was stopped while it asked. If it was heard nevertheless, the end is not open any more.
+                Err(Error::Interrupted) => {}
+                closed => break closed,
+            }
+        };
         for pointer in [self.wait.0, self.signal.0, self.end.0] {
             delete_if_there(pointer)?;
         }
@@ -218,8 +229,10 @@ impl NotificationBell {
         self.close().err().map_or(OpenError::TooSmall(error), OpenError::Refused)
     }
 
-    /// Asks the daemon for the other end. It is there, too, where this task was stopped while it asked.
-    fn look_for_peer(self) -> Peer {
+    /// Asks the daemon for the other end, as one that never sleeps has to do by itself: only at a request the daemon looks who is gone. The other end is there, too,
+    /// where this task was stopped while it asked.
+    #[must_use]
+    pub fn look_for_peer(self) -> Peer {
         match self.end.call([SharingRequest::LookForPeer as u64, 0, 0, 0]).and_then(outcome) {
             Ok(_) | Err(Error::Interrupted) => Peer::There,
             Err(_) => Peer::Gone,

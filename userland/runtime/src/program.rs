@@ -59,8 +59,8 @@ struct Loader {
 
 impl Program {
     // ANCHOR: load
-    /// Loads a program. Everything of it is in a table in an empty slot of the caller's: deleting that ends the program. The program gets its
-    /// own task, table and space; whatever else it is to have is put into its table by the caller. One for RISC-V gets softuser pages, too.
+    /// Loads a program. Everything of it is in a table in an empty slot of the caller's. The program gets its
+    /// own task, table and space; whatever else it is to have is put into its table by the caller. [`end`](Self::end) ends it. One for RISC-V gets softuser pages, too.
     ///
     /// # Errors
     ///
@@ -98,6 +98,18 @@ impl Program {
         Ok(Self { table, space, task, entry })
     }
     // ANCHOR_END: load
+
+    /// Ends it: everything of it goes. Its address space may have been sent to others, for example to map something into it; what they have of it goes
+    /// first, which is how they learn that the program is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCapability`] if it was ended before.
+    pub fn end(self) -> Result<(), Error> {
+        let all = self.table.0 / SLOTS_PER_TABLE;
+        Table(all).revoke(SPACE)?;
+        OWN_TABLE.delete(all)
+    }
 
     /// Starts it, with an argument.
     ///

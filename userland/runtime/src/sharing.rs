@@ -6,7 +6,7 @@
 //!
 //! It also makes pipes, which are described in [`pipe`](crate::pipe).
 
-use flatmk_abi::slots::{self, SLOTS_PER_TABLE, WINDOW};
+use flatmk_abi::slots::{self, WINDOW};
 use flatmk_abi::{Access, Error, Rights, Words};
 
 use crate::object::{Endpoint, Frame, OWN_TABLE, identify};
@@ -81,7 +81,8 @@ fn call_with_space(endpoint: Endpoint, message: Words) -> Result<(), Error> {
 pub(crate) fn check_is_free(slot: u64) -> Result<(), Error> {
     match identify(slot) {
         Ok(_) => Err(Error::SlotOccupied),
-        Err(_) if !(1..SLOTS_PER_TABLE).contains(&slot) => Err(Error::InvalidArgument),
+        // What comes, comes through the window.
+        Err(_) if !(1..WINDOW).contains(&slot) => Err(Error::InvalidArgument),
         Err(_) => Ok(()),
     }
 }

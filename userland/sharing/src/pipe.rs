@@ -210,8 +210,9 @@ impl Pipes {
     // ANCHOR: close_end
     fn close_end(&self, end: End<'_>) {
         end.pipe.state(end.side).set(State::Closed);
-        end.say_that_it_is_closed();
+        // In this order, as what still runs in the space of the end could take it back.
         end.unmap();
+        end.say_that_it_is_closed();
         if end.pipe.sides_in(State::Closed).count() == SIDES.len() {
             self.destroy(end.number);
         }

@@ -28,6 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_consumer_outlives_a_producer_that_ends_at_any_time,
     a_producer_outlives_a_consumer_that_ends_at_any_time,
     two_that_end_leave_nothing_behind,
+    a_program_that_is_ended_while_its_memory_stays_is_outlived,
 ];
 
 pub(crate) const PARTS: &[Part] = &[
@@ -290,6 +291,20 @@ fn a_producer_outlives_a_consumer_that_ends_at_any_time() {
         let part = if round % 2 == 0 { outlive_consumer_waiting } else { outlive_consumer_spinning };
         outlive(Dying::Consumer, When::AfterMs(random.below(15)), [part, receive_for_ever], 0);
     }
+}
+
+/// Its space is not even used any more, but as long as there is a capability to it, it is there.
+fn a_program_that_is_ended_while_its_memory_stays_is_outlived() {
+    const COUNT: u64 = 700;
+    with_daemon(MANY_PAGES, |daemon| {
+        let parts: [Part; 2] = [send_and_vanish, outlive_producer_waiting];
+        let [producer, consumer] = daemon.start_pair(1, parts, COUNT, [MIDDLE; 2]);
+        assert_eq!(producer.join(), Ok([COUNT, 0, 0, 0]));
+        producer.program.end().expect("it is loaded");
+        assert_eq!(consumer.join(), Ok([COUNT, 0, 0, 0]));
+        assert_eq!(daemon.used_pages(), 0, "both ends are gone");
+        [producer, consumer].into_iter().for_each(|child| child.end());
+    });
 }
 
 fn two_that_end_leave_nothing_behind() {

@@ -224,7 +224,10 @@ fn whatever_an_end_says_of_its_sleep_costs_a_ring_for_an_item() {
             }
             let (of_producer, of_consumer) = (producer.kernel_events(), consumer.kernel_events());
             assert_eq!([of_producer.0, of_consumer.0], [0, 0], "nobody has slept");
-            assert!(u64::from(of_producer.1) <= COUNT && u64::from(of_consumer.1) <= COUNT);
+            // Hardly ever is a random word the one before it.
+            for events in [of_producer, of_consumer] {
+                assert!((COUNT - 10..=COUNT).contains(&events.1.into()), "{events:?}");
+            }
         });
     });
 }

@@ -167,7 +167,8 @@ fn a_position_that_changes_at_any_instruction_is_an_item_or_corrupt() {
         assert_eq!(found, [true; 2], "it is changed before it is read, and behind");
     }
     // Nothing is there yet.
-    change_at_any_instruction(PRODUCER_AREA + POSITION, 0, |outcome| outcome == OTHER_ERROR);
+    let found = change_at_any_instruction(PRODUCER_AREA + POSITION, 0, |outcome| outcome == OTHER_ERROR);
+    assert_eq!(found, [true; 2], "it is changed before it is read, and behind");
 }
 
 /// How many items are sent or received step by step.

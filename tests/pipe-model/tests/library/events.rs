@@ -70,7 +70,7 @@ fn a_consumer_is_rung_for_once_each_time_it_sleeps() {
 }
 
 #[test]
-fn a_producer_is_rung_for_when_a_quarter_of_the_buffer_was_taken() {
+fn a_producer_that_waits_is_rung_for_at_the_first_item_that_is_taken() {
     let rings = Cell::new(0);
     let memory = PipeMemory::new(PAGE_BYTES);
     let consumer = RefCell::new(None);
@@ -79,7 +79,7 @@ fn a_producer_is_rung_for_when_a_quarter_of_the_buffer_was_taken() {
         let consumer: &mut Consumer<'_, u64, Recorder<'_>> = consumer.as_mut().unwrap();
         let before = rings.get();
         let taken = (1..).find(|_| consumer.pop().is_ok() && rings.get() > before);
-        assert_eq!(taken, Some(CAPACITY / 4));
+        assert_eq!(taken, Some(1), "the consumer may go on elsewhere, and never come to a second one");
         Peer::There
     };
     let none = Cell::new(0);
@@ -87,7 +87,7 @@ fn a_producer_is_rung_for_when_a_quarter_of_the_buffer_was_taken() {
     let (mut producer, receiver) = memory.ends(bell, Recorder { rings: &rings, sleep: &nobody_sleeps });
     *consumer.borrow_mut() = Some(receiver);
     (0..2 * CAPACITY).for_each(|item| assert_eq!(producer.push_waiting(item), Ok(())));
-    assert_eq!((producer.kernel_events(), rings.get()), ((4, 0), 4));
+    assert_eq!((producer.kernel_events(), rings.get()), ((CAPACITY as u32, 0), CAPACITY as u32));
     drop(producer);
     drop(consumer.take());
 }
@@ -107,7 +107,7 @@ fn an_end_that_claims_to_sleep_all_the_time_is_rung_for_once_for_each_thing() {
     for sleeps in 1..=100 {
         memory.sleeps(End::Producer).store(sleeps * 0x0123_4567, Relaxed);
         consumer.pop().map(drop).unwrap();
-        assert!(other.get() <= sleeps, "at most one");
+        assert_eq!(other.get(), sleeps);
     }
     assert_eq!(producer.push(0), Ok(()));
     assert_eq!(rings.get(), 100, "nothing was claimed since");

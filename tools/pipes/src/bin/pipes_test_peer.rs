@@ -165,7 +165,7 @@ fn chaos(mapping: &Mapping, is_producer: bool, bell: MortalBell) {
     let own = mapping.page(if is_producer { End::Producer } else { End::Consumer });
     // SAFETY: the page is mapped, and this process may write it; its words are atomic in the other one.
     let words = [0, 128, 256].map(|offset| unsafe { own.cast::<u8>().add(offset).cast::<AtomicU32>().as_ref() });
-    let mut random = u64::from(seed) | 1;
+    let mut random = 2 * u64::from(seed) + 1;
     for _ in 0..50_000 {
         // A generator of Marsaglia's ("Xorshift RNGs", 2003).
         random ^= random << 13;

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use flatmk_pipes::{Barrier, End, Mapping, Patience, SharedMemory, SocketBell};
 
+/// How a process dies in the step that it was told.
+pub(crate) const SIGKILL: i32 = 9;
+
 /// Enough for some items, so that it is full again and again.
 pub(crate) const SIZE_BYTES: usize = 4096;
 
@@ -22,12 +25,12 @@ pub(crate) struct Other {
 }
 
 impl Other {
-    // The name has no hyphen: a shell between cargo and the compiler would drop such a variable.
     /// Starts the other process with this task, in which it may die in a certain step. This one has the other end.
     pub(crate) fn start(task: &str, step: u32) -> Self {
         let memory = SharedMemory::new(SIZE_BYTES).expect("the kernel gives shared memory");
         let (socket, theirs) = UnixStream::pair().expect("the kernel gives sockets");
         let file = memory.file().try_clone_to_owned().expect("the kernel gives one more");
+        // The name has no hyphen: a shell between cargo and the compiler would drop such a variable.
         let child = Command::new(env!("CARGO_BIN_EXE_pipes_test_peer"))
             .args([task, &SIZE_BYTES.to_string(), &step.to_string()])
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -53,6 +56,13 @@ impl Other {
         while sleeps.load(Ordering::Relaxed) == 0 && self.child.try_wait().expect("it is a child").is_none() {
             std::thread::yield_now();
         }
+    }
+
+    /// Whether it has died as it was to; otherwise it must have come to its end with nothing wrong.
+    pub(crate) fn has_died(&mut self) -> bool {
+        let status = self.child.wait().expect("it is a child of this program");
+        assert!(status.success() || status.signal() == Some(SIGKILL), "{status}");
+        !status.success()
     }
 
     /// The signal that has ended it, if one has.
