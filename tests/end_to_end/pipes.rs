@@ -72,7 +72,9 @@ fn figures_follow_from_the_samples() {
             && row.pointer("/theirs/batch") == Some(&1.into())
         {
             assert!(number(row, "/theirs/system_calls") >= 2.0, "{row}");
-            assert!(number(row, "/ours/system_calls") < number(row, "/theirs/system_calls"), "{row}");
+            // Thousands of small ones go through a pipe in shared memory for each.
+            let is_small = row.pointer("/item_bytes") == Some(&8.into());
+            assert!(!is_small || number(row, "/ours/system_calls") < 0.1, "{row}");
         }
     }
     assert_is_picture(&folder.path().join("rows.svg"), if has_two_cores { 2 } else { 1 });

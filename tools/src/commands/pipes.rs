@@ -90,16 +90,14 @@ pub(crate) fn pipes(arguments: &Arguments) -> Result<ExitCode> {
     }
 
     let report = Report::new(&rows, &rounds);
-    let write = |path: &Path, text: String| {
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("written: {}", path.display());
-        anyhow::Ok(())
-    };
+    let write =
+        |path: &Path, text: String| fs::write(path, text).with_context(|| format!("cannot write {}", path.display()));
     if let Some(path) = &json {
         write(path, format!("{:#}\n", pipes::json(&machine(cores), &report)))?;
     }
     write(&plot, pipes::plot(&report)?)?;
     print!("{}", pipes::table(&report));
+    json.iter().chain([&plot]).for_each(|path| println!("written: {}", path.display()));
     Ok(ExitCode::SUCCESS)
 }
 
