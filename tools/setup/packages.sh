@@ -73,9 +73,23 @@ install_packages() {
     need_space /usr 1500 "$what"
     # A run that was cut off in the middle is finished first.
     as_root DEBIAN_FRONTEND=noninteractive dpkg --configure -a 2>&1 9>&- | show_apt || true
-    as_root DEBIAN_FRONTEND=noninteractive apt-get -y -q --fix-broken --no-remove --no-install-recommends \
-        -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 install -- "$@" </dev/null 2>&1 9>&- | show_apt ||
+    find_replacements "$@"
+    as_root DEBIAN_FRONTEND=noninteractive apt-get -y -q --fix-broken --no-remove --allow-downgrades --no-install-recommends \
+        -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 install -- "$@" "${REPLACEMENTS[@]}" </dev/null 2>&1 9>&- | show_apt ||
         step_failed "installing the packages $*"
+}
+
+# Sets REPLACEMENTS (PACKAGE=VERSION each): a package from elsewhere, too new to stay beside these, would have to be removed;
+# as the distribution has it, it can stay. One that the distribution lacks is not removed: the installation is refused.
+find_replacements() {
+    local package version
+    REPLACEMENTS=()
+    while read -r package; do
+        version=$(apt-cache madison -- "$package" 2>/dev/null | awk 'NR == 1 { print $3 }') || version=
+        [[ -n $version ]] || continue
+        say "    $package $(package_version "$package" || true) does not go with that: replaced by $version, which is this distribution's"
+        REPLACEMENTS+=("$package=$version")
+    done < <(apt-get -s -q --no-install-recommends install -- "$@" 2>/dev/null </dev/null 9>&- | awk '$1 == "Remv" { print $2 }')
 }
 
 # Every 20th package fetched, unpacked and set up, all warnings and errors.

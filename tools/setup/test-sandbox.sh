@@ -84,17 +84,27 @@ cargo_stand_in() {
         esac'
 }
 
-# `install` brings the commands, or fails if the file `apt-fails` is there.
+# `install` brings the commands, or fails if the file `apt-fails` is there. With the file `apt-would-remove`, two packages are
+# in the way of it, of which the distribution has one, too.
 apt_get_stand_in() {
     # shellcheck disable=SC2016
     stand_in apt-get '
         [[ $* == *" install "* ]] || exit 0
+        if [[ $1 == -s ]]; then
+            [[ ! -e $BOX/apt-would-remove ]] || printf "Remv %s [1:10.0]\n" qemu-utils local-program
+            exit 0
+        fi
         if [[ -e $BOX/apt-fails ]]; then printf "E: Unable to fetch some archives\n"; exit 100; fi
         printf "Setting up qemu-system-x86 (1)\n"
         printf "#!/bin/sh\n" >"$BOX/bin/qemu-system-x86_64"; chmod 755 "$BOX/bin/qemu-system-x86_64"'
 }
 
-apt_cache_stand_in() { stand_in apt-cache 'printf "pkg:\n  Installed: (none)\n  Candidate: 1.63.0\n"'; }
+apt_cache_stand_in() {
+    # shellcheck disable=SC2016
+    stand_in apt-cache '
+        if [[ $1 != madison ]]; then printf "pkg:\n  Installed: (none)\n  Candidate: 1.63.0\n"
+        elif [[ $3 == qemu-utils ]]; then printf " qemu-utils | 1:7.2+dfsg-7 | http://somewhere\n qemu-utils | 1:7.1 | http://somewhere\n"; fi'
+}
 dpkg_stand_in() { stand_in dpkg ':'; }
 dpkg_query_stand_in() { stand_in dpkg-query 'exit 1'; }
 # shellcheck disable=SC2016

@@ -153,6 +153,18 @@ case_missing_emulator_is_installed() {
     expect_host_program
 }
 
+case_package_that_is_too_new_is_replaced_and_none_removed() {
+    new_sandbox
+    without qemu-system-x86_64
+    touch "$BOX/apt-would-remove"
+    x run
+    expect_status 0
+    expect "$ERR" 'qemu-utils'
+    expect "$(calls_of apt-get)" '--no-remove --allow-downgrades'
+    expect "$(calls_of apt-get)" 'install -- qemu-system-x86 qemu-utils=1:7.2'
+    expect_not "$(calls_of apt-get)" 'local-program='
+}
+
 case_failed_installation_is_named() {
     without qemu-system-x86_64
     touch "$BOX/apt-fails"
