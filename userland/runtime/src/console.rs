@@ -1,9 +1,11 @@
-//! Printing through the console capability.
+//! Printing through the console capability: the kernel's console, or an endpoint of the terminal.
 
 use core::fmt::{self, Write};
 
-use flatmk_abi::{WRITE_LIMIT_BYTES, slots};
+use flatmk_abi::{Error, WRITE_LIMIT_BYTES, slots};
+use flatmk_system::{Service, Text, outcome};
 
+use crate::connection::Connection;
 use crate::object::Console;
 
 const CAPACITY: usize = WRITE_LIMIT_BYTES as usize;
@@ -20,11 +22,30 @@ impl Line {
     }
 
     fn flush(&mut self) {
+        let text = self.bytes.get(..self.length).unwrap_or_default();
         // A program without a console has nobody to tell.
-        Console(slots::CONSOLE).write(self.bytes.as_ptr() as u64, self.length as u64).unwrap_or_default();
+        if let Err(Error::WrongKind | Error::InvalidCapability) =
+            Console(slots::CONSOLE).write(text.as_ptr() as u64, text.len() as u64)
+        {
+            write_to_terminal(text).unwrap_or_default();
+        }
         self.length = 0;
     }
 }
+
+// ANCHOR: terminal
+/// The same slot may have an endpoint of the terminal, which takes a message's worth at a time. When the terminal has ended the slot is empty, and is
+/// filled anew by the supervisor, where the program has one.
+fn write_to_terminal(mut text: &[u8]) -> Result<(), Error> {
+    const TERMINAL: Connection = Connection { service: Service::Terminal, slot: slots::CONSOLE };
+    while !text.is_empty() {
+        let (part, rest) = Text::take(text);
+        outcome(TERMINAL.call(part.write_message())?)?;
+        text = rest;
+    }
+    Ok(())
+}
+// ANCHOR_END: terminal
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {

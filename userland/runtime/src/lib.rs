@@ -9,6 +9,7 @@
 
 #[cfg_attr(target_arch = "riscv32", path = "riscv32/arch.rs")]
 mod arch;
+pub mod connection;
 mod console;
 mod entry;
 #[cfg(target_arch = "x86_64")]
