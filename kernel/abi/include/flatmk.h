@@ -147,6 +147,16 @@
 #define FLATMK_MEMORY 8
 
 /**
+ * The device memory of the screen. Present in the root task from chapter 11 on, where the machine has a framebuffer.
+ */
+#define FLATMK_FRAMEBUFFER 41
+
+/**
+ * All device memory but that. Present in the root task from chapter 11 on.
+ */
+#define FLATMK_DEVICES 42
+
+/**
  * The first slot of the window, whose capabilities a call can move to the callee; see `FLAGS_WINDOW`.
  */
 #define FLATMK_WINDOW 60
@@ -254,7 +264,7 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_COPY = 17,
     /**
-     * Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
+     * Copies an endpoint with a context word of one's own; or interrupt lines, ports or device memory, of which the copy has some.
      */
     FLATMK_OPERATION_MINT = 18,
     /**
@@ -275,7 +285,8 @@ enum flatmk_operation
      */
     FLATMK_OPERATION_MEASURE = 22,
     /**
-     * Maps a frame, or a large frame. Page tables that are missing on the way come from the memory that the space was made from.
+     * Maps a frame, a large frame, or all of a range of device memory. Page tables that are missing on the way come from the memory that the
+     * space was made from. Device memory is never executable; it takes large pages where both its address and the given one allow that.
      */
     FLATMK_OPERATION_MAP = 23,
     /**
@@ -336,6 +347,18 @@ enum flatmk_operation
      * before. When one of them goes, or the task's address space, the task has none any more, and RISC-V code of it faults.
      */
     FLATMK_OPERATION_SET_SOFTUSER = 36,
+    /**
+     * Tells what device memory is. Of the screen's: its size, and how pixels lie in it. Of the other: where the firmware's tables begin.
+     */
+    FLATMK_OPERATION_DESCRIBE = 37,
+    /**
+     * Reads the clock: a time that never goes back and stands still for nobody.
+     */
+    FLATMK_OPERATION_READ_CLOCK = 38,
+    /**
+     * Tells what a task is doing.
+     */
+    FLATMK_OPERATION_INSPECT = 39,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -514,6 +537,10 @@ enum flatmk_kind
      * An entry into a task whose code is for RISC-V. It is used as an endpoint is.
      */
     FLATMK_KIND_SOFTUSER_ENDPOINT = 16,
+    /**
+     * A range of physical pages that are not memory for programs: the screen's, or registers and tables of devices and firmware.
+     */
+    FLATMK_KIND_DEVICE_MEMORY = 17,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1263,24 +1290,26 @@ static inline int64_t flatmk_copy(uint64_t table, uint64_t destination_slot, uin
 }
 
 /**
- * Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has
- * some.
+ * Copies an endpoint with a context word of one's own; or interrupt lines, ports or device memory, of which
+ * the copy has some.
  *
  * @param table a capability of kind `Table` with the right `MANAGE`
  * @param destination_slot destination slot, 1 to 63
  * @param source source capability pointer
  * @param rights_to_keep rights to keep
  * @param context_word context word; for lines the bits of those to keep; for ports the first (bits 0 to 15)
- *     and the last (bits 16 to 31)
+ *     and the last (bits 16 to 31); for device memory the first page within the source's (bits 0 to 31) and
+ *     the page count (bits 32 to 63)
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `table` names no capability; the source pointer
  *     names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `table` is of another kind than `Table`; the source is
- *     neither an endpoint, nor interrupt lines, nor ports
+ *     neither an endpoint, nor interrupt lines, ports or device memory
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `table` lacks the right `MANAGE`; the source has no
  *     grant or no manage right
  * @retval FLATMK_ERROR_INVALID_ARGUMENT the destination slot is not 1 to 63, the rights have unknown bits, or
- *     the source does not have all of the lines or ports
+ *     the source does not have all of the lines, ports or pages; or some of the pages are memory for programs
+ *     or the kernel's own
  * @retval FLATMK_ERROR_SLOT_OCCUPIED the destination slot holds a capability
  */
 static inline int64_t flatmk_mint(uint64_t table, uint64_t destination_slot, uint64_t source,
@@ -1385,8 +1414,9 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
 }
 
 /**
- * Maps a frame, or a large frame. Page tables that are missing on the way come from the memory that the space
- * was made from.
+ * Maps a frame, a large frame, or all of a range of device memory. Page tables that are missing on the way
+ * come from the memory that the space was made from. Device memory is never executable; it takes large pages
+ * where both its address and the given one allow that.
  *
  * @param address_space a capability of kind `AddressSpace` with the right `MANAGE`
  * @param frame frame capability pointer
@@ -1399,7 +1429,8 @@ static inline struct flatmk_result flatmk_measure(uint64_t memory)
  *     the frame pointer names something else
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `address_space` lacks the right `MANAGE`; the frame
  *     lacks a right that the access needs
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the access is unknown
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the access is unknown; or the device memory is more than 1 GiB, or
+ *     has pages that are memory for programs or the kernel's own, or would be executable
  * @retval FLATMK_ERROR_OUT_OF_MEMORY the memory that the space was made from has too few pages for the page
  *     tables
  * @retval FLATMK_ERROR_ALREADY_MAPPED this frame capability is mapped, or another frame is mapped within the
@@ -1416,11 +1447,11 @@ static inline int64_t flatmk_map(uint64_t address_space, uint64_t frame, uint64_
  * Undoes the mapping of a frame capability. Page tables stay with the space, until a large frame takes the
  * place of an empty one.
  *
- * @param capability a capability of kind `Frame` or `LargeFrame`
+ * @param capability a capability of kind `Frame` or `LargeFrame` or `DeviceMemory`
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `capability` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `capability` is of another kind than `Frame` or
- *     `LargeFrame`
+ *     `LargeFrame` or `DeviceMemory`
  * @retval FLATMK_ERROR_NOT_MAPPED the frame capability is not mapped
  */
 static inline int64_t flatmk_unmap(uint64_t capability)
@@ -1431,14 +1462,14 @@ static inline int64_t flatmk_unmap(uint64_t capability)
 /**
  * Changes how the frame may be used where this capability has mapped it.
  *
- * @param capability a capability of kind `Frame` or `LargeFrame`
+ * @param capability a capability of kind `Frame` or `LargeFrame` or `DeviceMemory`
  * @param access access: 0 read, 1 read and write, 2 read and execute
  * @return 0, or one of these errors
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `capability` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `capability` is of another kind than `Frame` or
- *     `LargeFrame`
+ *     `LargeFrame` or `DeviceMemory`
  * @retval FLATMK_ERROR_MISSING_RIGHT the frame lacks a right that the access needs
- * @retval FLATMK_ERROR_INVALID_ARGUMENT the access is unknown
+ * @retval FLATMK_ERROR_INVALID_ARGUMENT the access is unknown, or device memory would be executable
  * @retval FLATMK_ERROR_NOT_MAPPED the frame capability is not mapped
  */
 static inline int64_t flatmk_protect(uint64_t capability, uint64_t access)
@@ -1670,6 +1701,60 @@ static inline int64_t flatmk_set_softuser(uint64_t task, uint64_t capability_poi
 {
     return flatmk_invoke(task, FLATMK_OPERATION_SET_SOFTUSER, capability_pointer_of_the_first_page, count,
                          stack_address, 0).status;
+}
+
+/**
+ * Tells what device memory is. Of the screen's: its size, and how pixels lie in it. Of the other: where the
+ * firmware's tables begin.
+ *
+ * @param device_memory a capability of kind `DeviceMemory`
+ * @return `status`: 0, or one of these errors; `words[0]`: of the screen: size in bytes; else the physical
+ *     address of the ACPI RSDP, 0 for none; `words[1]`: width (bits 0 to 31) and height (bits 32 to 63) in
+ *     pixels; `words[2]`: pixels from line to line (bits 0 to 31) and bytes a pixel (bits 32 to 63);
+ *     `words[3]`: order of a pixel's bytes: 0 red green blue, 1 blue green red, 2 one byte of gray, 3 other:
+ *     the first bits of red (bits 8 to 15), green (16 to 23) and blue (24 to 31)
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `device_memory` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `device_memory` is of another kind than `DeviceMemory`
+ */
+static inline struct flatmk_result flatmk_describe(uint64_t device_memory)
+{
+    return flatmk_invoke(device_memory, FLATMK_OPERATION_DESCRIBE, 0, 0, 0, 0);
+}
+
+/**
+ * Reads the clock: a time that never goes back and stands still for nobody.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @return `status`: 0, or one of these errors; `words[0]`: nanoseconds: since the kernel began to count;
+ *     `words[1]`: frequency: how far the time stamp counter counts in a second; 0 where that is not known;
+ *     `words[2]`: ticks: of the timer, since then
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ * @retval FLATMK_ERROR_INVALID_STATE the capability names a task other than the caller
+ */
+static inline struct flatmk_result flatmk_read_clock(uint64_t task)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_READ_CLOCK, 0, 0, 0, 0);
+}
+
+/**
+ * Tells what a task is doing.
+ *
+ * @param task a capability of kind `Task` with the right `MANAGE`
+ * @return `status`: 0, or one of these errors; `words[0]`: 0 stopped, 1 ready, 2 running, 3 ready for calls,
+ *     4 in a call, 5 waiting for its turn with a callee, 6 waiting for its fault handler, 7 waiting for a
+ *     notification, 8 resting; `words[1]`: its priority (bits 0 to 7), and the one lent to it by those who
+ *     wait for it (bits 8 to 15), if that is higher; `words[2]`: a number for the task, different from those
+ *     of all other objects; `words[3]`: such a number for the task or notification that it waits for; 0 for
+ *     none
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`
+ */
+static inline struct flatmk_result flatmk_inspect(uint64_t task)
+{
+    return flatmk_invoke(task, FLATMK_OPERATION_INSPECT, 0, 0, 0, 0);
 }
 
 #endif /* FLATMK_H */

@@ -60,6 +60,8 @@ kinds! {
     Softuser = 15,
     /// An entry into a task whose code is for RISC-V. It is used as an endpoint is.
     SoftuserEndpoint = 16,
+    /// A range of physical pages that are not memory for programs: the screen's, or registers and tables of devices and firmware.
+    DeviceMemory = 17,
 }
 // ANCHOR_END: kinds
 

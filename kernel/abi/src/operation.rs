@@ -58,6 +58,7 @@ macro_rules! operations {
                     | Operation::Poll
                     | Operation::Sleep => 7,
                     Operation::SetSoftuser => 10,
+                    Operation::Describe | Operation::ReadClock | Operation::Inspect => 11,
                     _ => 5,
                 }
             }
@@ -261,20 +262,20 @@ operations! {
         MissingRight: "the source has no grant right",
         WrongKind: "the source is a memory or reply capability: these are moved, never copied",
     }
-    /// Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
+    /// Copies an endpoint with a context word of one's own; or interrupt lines, ports or device memory, of which the copy has some.
     Mint = 18 on [Kind::Table], Rights::MANAGE;
     takes [
         slot "destination slot, 1 to 63",
-        pointer(Endpoint | Interrupts | Ports) "source capability pointer",
+        pointer(Endpoint | Interrupts | Ports | DeviceMemory) "source capability pointer",
         rights "rights to keep",
-        any "context word; for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16 to 31)",
+        any "context word; for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16 to 31); for device memory the first page within the source's (bits 0 to 31) and the page count (bits 32 to 63)",
     ]; gives [];
     fails {
-        InvalidArgument: "the destination slot is not 1 to 63, the rights have unknown bits, or the source does not have all of the lines or ports",
+        InvalidArgument: "the destination slot is not 1 to 63, the rights have unknown bits, or the source does not have all of the lines, ports or pages; or some of the pages are memory for programs or the kernel's own",
         SlotOccupied: "the destination slot holds a capability",
         InvalidCapability: "the source pointer names no capability",
         MissingRight: "the source has no grant or no manage right",
-        WrongKind: "the source is neither an endpoint, nor interrupt lines, nor ports",
+        WrongKind: "the source is neither an endpoint, nor interrupt lines, ports or device memory",
     }
     /// Moves a capability into an empty slot of the table; the source slot is empty afterwards. The capability keeps its place in the
     /// tree of derivation and, for a frame, its mapping.
@@ -324,10 +325,11 @@ operations! {
     takes []; gives [any "free pages", any "pages"];
     fails {}
     // ANCHOR: map
-    /// Maps a frame, or a large frame. Page tables that are missing on the way come from the memory that the space was made from.
+    /// Maps a frame, a large frame, or all of a range of device memory. Page tables that are missing on the way come from the memory that the
+    /// space was made from. Device memory is never executable; it takes large pages where both its address and the given one allow that.
     Map = 23 on [Kind::AddressSpace], Rights::MANAGE;
     takes [
-        pointer(Frame | LargeFrame) "frame capability pointer",
+        pointer(Frame | LargeFrame | DeviceMemory) "frame capability pointer",
         address "address",
         access "access: 0 read, 1 read and write, 2 read and execute",
     ];
@@ -336,23 +338,23 @@ operations! {
         InvalidCapability: "the frame pointer names no capability",
         WrongKind: "the frame pointer names something else",
         MissingRight: "the frame lacks a right that the access needs",
-        InvalidArgument: "the access is unknown",
+        InvalidArgument: "the access is unknown; or the device memory is more than 1 GiB, or has pages that are memory for programs or the kernel's own, or would be executable",
         InvalidAddress: "the address is not a multiple of the frame's size, or not in user space; or the frame would cover the last page below 4 GiB, which stays empty",
         AlreadyMapped: "this frame capability is mapped, or another frame is mapped within the range",
         OutOfMemory: "the memory that the space was made from has too few pages for the page tables",
     }
     // ANCHOR_END: map
     /// Undoes the mapping of a frame capability. Page tables stay with the space, until a large frame takes the place of an empty one.
-    Unmap = 24 on [Kind::Frame, Kind::LargeFrame], Rights::empty();
+    Unmap = 24 on [Kind::Frame, Kind::LargeFrame, Kind::DeviceMemory], Rights::empty();
     takes []; gives [];
     fails {
         NotMapped: "the frame capability is not mapped",
     }
     /// Changes how the frame may be used where this capability has mapped it.
-    Protect = 25 on [Kind::Frame, Kind::LargeFrame], Rights::empty();
+    Protect = 25 on [Kind::Frame, Kind::LargeFrame, Kind::DeviceMemory], Rights::empty();
     takes [access "access: 0 read, 1 read and write, 2 read and execute"]; gives [];
     fails {
-        InvalidArgument: "the access is unknown",
+        InvalidArgument: "the access is unknown, or device memory would be executable",
         MissingRight: "the frame lacks a right that the access needs",
         NotMapped: "the frame capability is not mapped",
     }
@@ -458,4 +460,37 @@ operations! {
         InvalidAddress: "the stack is not in user space, above 4 GiB less a page, or not a multiple of 16",
         InvalidState: "the task is not configured, it runs RISC-V code, it has or had pages and some of them are still there, or one of these serves a task",
     }
+    // ANCHOR: describe
+    /// Tells what device memory is. Of the screen's: its size, and how pixels lie in it. Of the other: where the firmware's tables begin.
+    Describe = 37 on [Kind::DeviceMemory], Rights::empty();
+    takes [];
+    gives [
+        any "of the screen: size in bytes; else the physical address of the ACPI RSDP, 0 for none",
+        any "width (bits 0 to 31) and height (bits 32 to 63) in pixels",
+        any "pixels from line to line (bits 0 to 31) and bytes a pixel (bits 32 to 63)",
+        any "order of a pixel's bytes: 0 red green blue, 1 blue green red, 2 one byte of gray, 3 other: the first bits of red (bits 8 to 15), green (16 to 23) and blue (24 to 31)"
+    ];
+    fails {}
+    // ANCHOR_END: describe
+    /// Reads the clock: a time that never goes back and stands still for nobody.
+    ReadClock = 38 on [Kind::Task], Rights::MANAGE;
+    takes [];
+    gives [
+        any "nanoseconds: since the kernel began to count",
+        any "frequency: how far the time stamp counter counts in a second; 0 where that is not known",
+        any "ticks: of the timer, since then"
+    ];
+    fails {
+        InvalidState: "the capability names a task other than the caller",
+    }
+    /// Tells what a task is doing.
+    Inspect = 39 on [Kind::Task], Rights::MANAGE;
+    takes [];
+    gives [
+        any "0 stopped, 1 ready, 2 running, 3 ready for calls, 4 in a call, 5 waiting for its turn with a callee, 6 waiting for its fault handler, 7 waiting for a notification, 8 resting",
+        any "its priority (bits 0 to 7), and the one lent to it by those who wait for it (bits 8 to 15), if that is higher",
+        any "a number for the task, different from those of all other objects",
+        any "such a number for the task or notification that it waits for; 0 for none"
+    ];
+    fails {}
 }

@@ -28,6 +28,10 @@ pub const INTERRUPTS: u64 = 6;
 pub const PORTS: u64 = 7;
 /// The first of the memory capabilities of the root task; how many follow is told at its entry.
 pub const MEMORY: u64 = 8;
+/// The device memory of the screen. Present in the root task from chapter 11 on, where the machine has a framebuffer.
+pub const FRAMEBUFFER: u64 = 41;
+/// All device memory but that. Present in the root task from chapter 11 on.
+pub const DEVICES: u64 = 42;
 /// The first slot of the window, whose capabilities a call can move to the callee; see [`FLAGS_WINDOW`](crate::FLAGS_WINDOW).
 pub const WINDOW: u64 = 60;
 /// How many slots the window has.

@@ -11,7 +11,7 @@ pub(super) fn object_of(kinds: &[Kind]) -> Option<&'static str> {
         Kind::Memory => Some("Memory"),
         Kind::Table => Some("Table"),
         Kind::AddressSpace => Some("AddressSpace"),
-        Kind::Frame | Kind::LargeFrame => Some("Frame"),
+        Kind::Frame | Kind::LargeFrame | Kind::DeviceMemory => Some("Frame"),
         Kind::Task => Some("Task"),
         Kind::Endpoint | Kind::SoftuserEndpoint => Some("Endpoint"),
         Kind::Reply => Some("Reply"),

@@ -23,7 +23,7 @@ objects! {
     Memory
     /// An address space.
     AddressSpace
-    /// A frame, small or large.
+    /// A frame, small or large, or device memory.
     Frame
     /// A task.
     Task

@@ -54,8 +54,9 @@ pub fn identify(capability: u64) -> Result<(Kind, Rights), Error> {
 
 impl AddressSpace {
     // ANCHOR: map
-    /// Maps a frame, or a large frame. Page tables that are missing on the way come from the memory that the space was
-    /// made from.
+    /// Maps a frame, a large frame, or all of a range of device memory. Page tables that are missing on the way come
+    /// from the memory that the space was made from. Device memory is never executable; it takes large pages where both
+    /// its address and the given one allow that.
     ///
     /// On a capability of kind `AddressSpace` with the right `MANAGE`; from chapter 5 on.
     ///
@@ -66,7 +67,8 @@ impl AddressSpace {
     /// - [`Error::InvalidCapability`]: `self` names no capability; the frame pointer names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `AddressSpace`; the frame pointer names something else
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; the frame lacks a right that the access needs
-    /// - [`Error::InvalidArgument`]: the access is unknown
+    /// - [`Error::InvalidArgument`]: the access is unknown; or the device memory is more than 1 GiB, or has pages that
+    ///   are memory for programs or the kernel's own, or would be executable
     /// - [`Error::OutOfMemory`]: the memory that the space was made from has too few pages for the page tables
     /// - [`Error::AlreadyMapped`]: this frame capability is mapped, or another frame is mapped within the range
     /// - [`Error::InvalidAddress`]: the address is not a multiple of the frame's size, or not in user space; or the
@@ -156,12 +158,12 @@ impl Frame {
     /// Undoes the mapping of a frame capability. Page tables stay with the space, until a large frame takes the place
     /// of an empty one.
     ///
-    /// On a capability of kind `Frame` or `LargeFrame`; from chapter 5 on.
+    /// On a capability of kind `Frame` or `LargeFrame` or `DeviceMemory`; from chapter 5 on.
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidCapability`]: `self` names no capability
-    /// - [`Error::WrongKind`]: `self` is of another kind than `Frame` or `LargeFrame`
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Frame` or `LargeFrame` or `DeviceMemory`
     /// - [`Error::NotMapped`]: the frame capability is not mapped
     pub fn unmap(self) -> Done {
         invoke(self.0, Operation::Unmap, [0; 4])?;
@@ -170,20 +172,38 @@ impl Frame {
 
     /// Changes how the frame may be used where this capability has mapped it.
     ///
-    /// On a capability of kind `Frame` or `LargeFrame`; from chapter 5 on.
+    /// On a capability of kind `Frame` or `LargeFrame` or `DeviceMemory`; from chapter 5 on.
     ///
     /// - `access`: 0 read, 1 read and write, 2 read and execute
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidCapability`]: `self` names no capability
-    /// - [`Error::WrongKind`]: `self` is of another kind than `Frame` or `LargeFrame`
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Frame` or `LargeFrame` or `DeviceMemory`
     /// - [`Error::MissingRight`]: the frame lacks a right that the access needs
-    /// - [`Error::InvalidArgument`]: the access is unknown
+    /// - [`Error::InvalidArgument`]: the access is unknown, or device memory would be executable
     /// - [`Error::NotMapped`]: the frame capability is not mapped
     pub fn protect(self, access: Access) -> Done {
         invoke(self.0, Operation::Protect, [access as u64, 0, 0, 0])?;
         Ok(())
+    }
+
+    /// Tells what device memory is. Of the screen's: its size, and how pixels lie in it. Of the other: where the
+    /// firmware's tables begin.
+    ///
+    /// On a capability of kind `DeviceMemory`; from chapter 11 on.
+    ///
+    /// Returns: of the screen: size in bytes; else the physical address of the ACPI RSDP, 0 for none; width (bits 0 to
+    /// 31) and height (bits 32 to 63) in pixels; pixels from line to line (bits 0 to 31) and bytes a pixel (bits 32 to
+    /// 63); order of a pixel's bytes: 0 red green blue, 1 blue green red, 2 one byte of gray, 3 other: the first bits
+    /// of red (bits 8 to 15), green (16 to 23) and blue (24 to 31).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidCapability`]: `self` names no capability
+    /// - [`Error::WrongKind`]: `self` is of another kind than `DeviceMemory`
+    pub fn describe(self) -> Result<Words, Error> {
+        invoke(self.0, Operation::Describe, [0; 4])
     }
 }
 
@@ -469,23 +489,25 @@ impl Table {
         Ok(())
     }
 
-    /// Copies an endpoint with a context word of one's own; or interrupt lines or ports, of which the copy has some.
+    /// Copies an endpoint with a context word of one's own; or interrupt lines, ports or device memory, of which the
+    /// copy has some.
     ///
     /// On a capability of kind `Table` with the right `MANAGE`; from chapter 5 on.
     ///
     /// - `destination_slot`: 1 to 63
     /// - `source`: source capability pointer
     /// - `context_word`: for lines the bits of those to keep; for ports the first (bits 0 to 15) and the last (bits 16
-    ///   to 31)
+    ///   to 31); for device memory the first page within the source's (bits 0 to 31) and the page count (bits 32 to 63)
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidCapability`]: `self` names no capability; the source pointer names no capability
     /// - [`Error::WrongKind`]: `self` is of another kind than `Table`; the source is neither an endpoint, nor interrupt
-    ///   lines, nor ports
+    ///   lines, ports or device memory
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; the source has no grant or no manage right
     /// - [`Error::InvalidArgument`]: the destination slot is not 1 to 63, the rights have unknown bits, or the source
-    ///   does not have all of the lines or ports
+    ///   does not have all of the lines, ports or pages; or some of the pages are memory for programs or the kernel's
+    ///   own
     /// - [`Error::SlotOccupied`]: the destination slot holds a capability
     pub fn mint(self, destination_slot: u64, source: u64, rights_to_keep: Rights, context_word: u64) -> Done {
         invoke(self.0, Operation::Mint, [destination_slot, source, rights_to_keep.bits().into(), context_word])?;
@@ -763,5 +785,41 @@ impl Task {
     pub fn set_softuser(self, capability_pointer_of_the_first_page: Softuser, count: u64, stack_address: u64) -> Done {
         invoke(self.0, Operation::SetSoftuser, [capability_pointer_of_the_first_page.0, count, stack_address, 0])?;
         Ok(())
+    }
+
+    /// Reads the clock: a time that never goes back and stands still for nobody.
+    ///
+    /// On a capability of kind `Task` with the right `MANAGE`; from chapter 11 on.
+    ///
+    /// Returns: nanoseconds: since the kernel began to count; frequency: how far the time stamp counter counts in a
+    /// second; 0 where that is not known; ticks: of the timer, since then.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidCapability`]: `self` names no capability
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
+    /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
+    /// - [`Error::InvalidState`]: the capability names a task other than the caller
+    pub fn read_clock(self) -> Result<(u64, u64, u64), Error> {
+        let [nanoseconds, frequency, ticks, ..] = invoke(self.0, Operation::ReadClock, [0; 4])?;
+        Ok((nanoseconds, frequency, ticks))
+    }
+
+    /// Tells what a task is doing.
+    ///
+    /// On a capability of kind `Task` with the right `MANAGE`; from chapter 11 on.
+    ///
+    /// Returns: 0 stopped, 1 ready, 2 running, 3 ready for calls, 4 in a call, 5 waiting for its turn with a callee, 6
+    /// waiting for its fault handler, 7 waiting for a notification, 8 resting; its priority (bits 0 to 7), and the one
+    /// lent to it by those who wait for it (bits 8 to 15), if that is higher; a number for the task, different from
+    /// those of all other objects; such a number for the task or notification that it waits for; 0 for none.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidCapability`]: `self` names no capability
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Task`
+    /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
+    pub fn inspect(self) -> Result<Words, Error> {
+        invoke(self.0, Operation::Inspect, [0; 4])
     }
 }

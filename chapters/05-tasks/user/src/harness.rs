@@ -125,6 +125,7 @@ pub(crate) fn kernel_knows(operation: Operation) -> bool {
         6 => knows_chapter_of(Operation::Call),
         7 => knows_chapter_of(Operation::Signal),
         10 => knows_chapter_of(Operation::SetSoftuser),
+        11 => knows_chapter_of(Operation::ReadClock),
         _ => true,
     }
 }
