@@ -11,11 +11,11 @@ use crate::servers::{BYTE_PIPE, ITEM_PIPE, Servers};
 use crate::{FIRST_FREE_SLOT, chain, load, softuser, wait_for_service};
 
 /// The program that is started, and the one it calls; see the benchmark for the slots they share.
-const BENCHMARK: &str = "benchmark";
+pub(crate) const BENCHMARK: &str = "benchmark";
 
 /// The program in C, and how many pages of memory it is given: it must run out of them.
 const HELLO: &str = "hello-c";
-const HELLO_PAGES: u64 = 4;
+pub(crate) const HELLO_PAGES: u64 = 4;
 
 /// Where the benchmark finds an endpoint of the echo server, and the interrupt line of the timer.
 const BENCHMARK_ECHO: u64 = 8;
@@ -44,7 +44,7 @@ const BENCHMARK_MEMORY: u64 = 12;
 const BENCHMARK_PAGES: u64 = 1200;
 
 /// Starts the servers, and runs one program after the other.
-fn run_programs(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
+pub(crate) fn run(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
     let servers = Servers::start(archive, memory)?;
     run_benchmark(archive, memory, &servers)?;
     run_hello(archive, memory)?;
@@ -54,6 +54,16 @@ fn run_programs(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error
 
 /// Loads the benchmark program, lets that call the servers, and waits until it is done.
 fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers) -> Result<(), Error> {
+    let benchmark = load_benchmark(archive, memory, servers)?;
+    benchmark.start(0)?;
+    wait_for_service(benchmark)?;
+    Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
+    println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
+    Ok(())
+}
+
+/// Loads the benchmark program, with all that it calls.
+pub(crate) fn load_benchmark(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers) -> Result<Program, Error> {
     let benchmark = load(archive, BENCHMARK, memory, FIRST_FREE_SLOT + 2)?;
     let table = benchmark.table;
     table.copy(BENCHMARK_ECHO, servers.echo.slot(SERVICE), Rights::CALL)?;
@@ -73,11 +83,7 @@ fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers)
         table.copy(BENCHMARK_WORKLOADS, workloads.slot(SERVICE), Rights::CALL)?;
         table.copy(BENCHMARK_WORKLOADS_TASK, workloads.task.0, Rights::MANAGE)?;
     }
-    benchmark.start(0)?;
-    wait_for_service(benchmark)?;
-    Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
-    println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
-    Ok(())
+    Ok(benchmark)
 }
 
 // ANCHOR: hello

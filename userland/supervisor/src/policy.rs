@@ -39,6 +39,8 @@ pub struct Policy {
     pub device: Option<Device>,
     /// Whether it tells the shell that something was typed.
     pub signals_input: bool,
+    /// Whether it is told.
+    pub waits_for_input: bool,
     /// Whether it may switch the machine off.
     pub power: bool,
     /// Whether it writes to the kernel's console. Others write to the terminal.
@@ -57,6 +59,7 @@ const NOTHING: Policy = Policy {
     line: None,
     device: None,
     signals_input: false,
+    waits_for_input: false,
     power: false,
     kernel_console: false,
     supervisor: true,
@@ -95,11 +98,16 @@ impl Role {
                 own_pages: 16,
                 ..driver
             },
-            Role::Service(Terminal) => Policy { priority: TERMINAL, connections: &[Screen, Serial, Keyboard], ..driver },
-            Role::Service(Sharing) => Policy { supervisor: false, own_pages: 128, ..driver },
-            Role::Shell => {
-                Policy { priority: SHELL, connections: &[Terminal, Keyboard, Clock, Power, Sharing], ..NOTHING }
+            Role::Service(Terminal) => {
+                Policy { priority: TERMINAL, connections: &[Screen, Serial, Keyboard], ..driver }
             }
+            Role::Service(Sharing) => Policy { supervisor: false, own_pages: 128, ..driver },
+            Role::Shell => Policy {
+                priority: SHELL,
+                waits_for_input: true,
+                connections: &[Terminal, Keyboard, Clock, Power],
+                ..NOTHING
+            },
             Role::Program => {
                 Policy { priority: PROGRAMS, own_pages: 16, connections: &[Terminal, Clock, Sharing], ..NOTHING }
             }
@@ -144,7 +152,9 @@ mod tests {
                 assert!(device.is_none() || device != others.device, "{role:?} and {other:?}");
                 // The tables of the firmware may name any port.
                 let everywhere = |role| role == Role::Service(Service::Power);
-                if let (Some(ports), Some(others), false) = (&ports, &others.ports, everywhere(role) || everywhere(other)) {
+                if let (Some(ports), Some(others), false) =
+                    (&ports, &others.ports, everywhere(role) || everywhere(other))
+                {
                     assert!(ports.start() > others.end() || others.start() > ports.end(), "{role:?} and {other:?}");
                 }
             }

@@ -192,15 +192,21 @@ impl Programs {
 
     /// The numbers of all programs for which this holds.
     pub fn find(&self, holds: impl Fn(&Program) -> bool) -> impl Iterator<Item = u8> {
-        (1..).zip(&self.places).filter_map(move |(number, place)| {
-            place.program.as_ref().filter(|&program| holds(program)).map(|_| number)
-        })
+        (1..)
+            .zip(&self.places)
+            .filter_map(move |(number, place)| place.program.as_ref().filter(|&program| holds(program)).map(|_| number))
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn first(&self, holds: impl Fn(&Program) -> bool) -> Option<u8> {
+        self.find(holds).next()
     }
 
     /// The program that has this role, alive or not.
     #[must_use]
     pub fn find_role(&self, role: Role) -> Option<u8> {
-        self.find(|program| program.role == role).next()
+        self.first(|program| program.role == role)
     }
 
     /// A program starts, for the first time or anew: what was given to the one before it is no use any more.
@@ -238,6 +244,13 @@ impl Programs {
         Ok(Verdict::StartAgain)
     }
     // ANCHOR_END: verdict
+
+    /// A program could not be started: its number is free, whatever it was.
+    pub fn remove(&mut self, number: u8) {
+        if let Ok(place) = self.place_mut(number) {
+            place.program = None;
+        }
+    }
 
     /// Nobody will ask about a program that has ended: its number is free.
     pub fn forget(&mut self, number: u8) {

@@ -88,8 +88,8 @@ requests! {
         Name = 8,
         /// How is a program? Word 1: its number. Answer: [`Status`](crate::Status).
         Status = 9,
-        /// How did a program end? Word 1: its number, or 0 for any program of the caller that has ended and was not asked about. Answer:
-        /// [`Ending`](crate::Ending). The number is free then.
+        /// How did a program end? Word 1: its number, which is free then; or 0 for any program of the caller that has ended and was not asked about by its
+        /// number. Answer: [`Ending`](crate::Ending).
         Ending = 10,
         /// Which capability does a program hold at a pointer, or at the next one behind it of the same table? Word 1: its number; word 2: the pointer. Answer: word 1: the
         /// pointer; word 2: kind, and rights from bit 8 on; word 3: of a memory capability free pages, and all pages from bit 32 on.

@@ -1,6 +1,8 @@
 //! What the supervisor tells of programs, in the words of an answer.
 
-use flatmk_abi::FaultReason;
+use core::fmt;
+
+use flatmk_abi::{Error, FaultReason};
 
 macro_rules! numbered {
     ($($(#[doc = $type_doc:literal])+ $type:ident { $($(#[doc = $doc:literal])+ $name:ident = $number:literal,)+ })+) => {$(
@@ -46,6 +48,11 @@ numbered! {
     }
 }
 
+/// Two numbers in a word.
+fn pair(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
 /// How a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -61,23 +68,31 @@ pub struct Status {
     pub used_pages: u32,
     /// How many pages it was given.
     pub given_pages: u32,
-    /// What the kernel says of its task; 0 where it says nothing. Words 1 and 2 of `Inspect`, in 32 bits each.
-    pub task: u64,
+    /// What its task is doing: word 0 of the operation `Inspect`.
+    pub task_state: u8,
+    /// The number of its task.
+    pub task: u32,
+    /// The number of the task or notification that it waits for; 0 for none.
+    pub waits_for: u32,
 }
 
 impl Status {
     /// The words of the answer.
     #[must_use]
     pub fn to_words(self) -> [u64; 3] {
-        let Self { phase, has_service, restarts, priority, used_pages, given_pages, task } = self;
-        let first =
-            phase as u64 | u64::from(has_service) << 8 | u64::from(priority) << 16 | u64::from(restarts) << 32;
-        [first, u64::from(used_pages) | u64::from(given_pages) << 32, task]
+        let Self { phase, has_service, restarts, priority, used_pages, given_pages, task_state, task, waits_for } =
+            self;
+        let first = phase as u64
+            | u64::from(has_service) << 8
+            | u64::from(priority) << 16
+            | u64::from(task_state) << 24
+            | u64::from(restarts) << 32;
+        [first, pair(used_pages, given_pages), pair(task, waits_for)]
     }
 
     /// The status in an answer, if it is one.
     #[must_use]
-    pub fn from_words([first, pages, task]: [u64; 3]) -> Option<Self> {
+    pub fn from_words([first, pages, tasks]: [u64; 3]) -> Option<Self> {
         Some(Self {
             phase: Phase::from_bits(first)?,
             has_service: first >> 8 & 1 != 0,
@@ -85,7 +100,9 @@ impl Status {
             restarts: (first >> 32) as u16,
             used_pages: pages as u32,
             given_pages: (pages >> 32) as u32,
-            task,
+            task_state: (first >> 24) as u8,
+            task: tasks as u32,
+            waits_for: (tasks >> 32) as u32,
         })
     }
 }
@@ -147,8 +164,55 @@ impl Ending {
     }
 }
 
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            Cause::Done if self.code == 0 => formatter.write_str("done"),
+            Cause::Done => write!(formatter, "ended with exit code {}", self.code),
+            Cause::Killed => formatter.write_str("killed"),
+            Cause::Faulted => self.write_fault(formatter),
+            Cause::NotStarted => match Error::from_status(-i64::from(self.code)) {
+                Some(error) => write!(formatter, "could not be started: {error}"),
+                None => formatter.write_str("could not be started"),
+            },
+            Cause::LeaderEnded => formatter.write_str("ended with the program that it was loaded for"),
+        }
+    }
+}
+
+impl Ending {
+    /// The fault in words. The bits of the error code are those of a page fault (Intel SDM vol. 3A, figure 4-12).
+    fn write_fault(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const PROTECTION: u32 = 1 << 0;
+        const WRITE: u32 = 1 << 1;
+        const FETCH: u32 = 1 << 4;
+        let Self { code, error_code, address, rip, .. } = *self;
+        let has = |bit| error_code & bit != 0;
+        match self.fault_reason() {
+            Some(FaultReason::Page) => {
+                let access = if has(FETCH) {
+                    "execution of"
+                } else if has(WRITE) {
+                    "write to"
+                } else {
+                    "read from"
+                };
+                let cause = if has(PROTECTION) { "which is not allowed" } else { "where nothing is mapped" };
+                write!(formatter, "page fault: {access} {address:#x}, {cause}, at {rip:#x}")
+            }
+            // The first sentence, without its full stop.
+            Some(reason) => write!(formatter, "{} ({reason:?}), at {rip:#x}", reason.meaning().trim_end_matches('.')),
+            None => write!(formatter, "fault {code}, at {rip:#x}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::string::ToString;
+
     use super::*;
 
     #[test]
@@ -161,7 +225,9 @@ mod tests {
                 priority: 63,
                 used_pages: 17,
                 given_pages: u32::MAX,
-                task: 5 << 32 | 3,
+                task_state: 7,
+                task: 5,
+                waits_for: 1 << 31,
             };
             assert_eq!(Status::from_words(status.to_words()), Some(status));
         }
@@ -176,7 +242,24 @@ mod tests {
         }
         assert_eq!(Ending::from_words([5, 0, 0]), None);
         let fault = Ending::fault([FaultReason::Page as u64, 8, 6, 0x40_1000]);
-        assert_eq!(Ending::from_words(fault.to_words()).and_then(|ending| ending.fault_reason()), Some(FaultReason::Page));
+        assert_eq!(
+            Ending::from_words(fault.to_words()).and_then(|ending| ending.fault_reason()),
+            Some(FaultReason::Page)
+        );
         assert_eq!(Ending::plain(Cause::Done, 14).fault_reason(), None);
+    }
+    #[test]
+    fn endings_are_told_in_words() {
+        let page = |error_code| Ending::fault([14, 0x10, error_code, 0x40_1000]).to_string();
+        assert_eq!(page(0b110), "page fault: write to 0x10, where nothing is mapped, at 0x401000");
+        assert_eq!(page(0b101), "page fault: read from 0x10, which is not allowed, at 0x401000");
+        assert_eq!(page(0b1_0101), "page fault: execution of 0x10, which is not allowed, at 0x401000");
+        let divide = Ending::fault([0, 0, 0, 0x40_1000]).to_string();
+        assert_eq!(divide, "Division by zero, or a quotient that does not fit (Divide), at 0x401000");
+        assert_eq!(Ending::fault([999, 0, 0, 1]).to_string(), "fault 999, at 0x1");
+        assert_eq!(Ending::plain(Cause::Done, 0).to_string(), "done");
+        assert_eq!(Ending::plain(Cause::Done, 3).to_string(), "ended with exit code 3");
+        let refused = Ending::plain(Cause::NotStarted, 6).to_string();
+        assert!(refused.starts_with("could not be started: The memory capability has too few"), "{refused}");
     }
 }
