@@ -34,7 +34,7 @@ impl Console {
         self.output.clear();
         if !text.is_empty() {
             // Without a terminal there is nobody to tell.
-            TERMINAL.call(text.write_message()).and_then(outcome).map_or((), |_| ());
+            TERMINAL.call(text.write_message()).and_then(outcome).unwrap_or_default();
         }
     }
 
@@ -59,17 +59,17 @@ impl Console {
             }
             // A signal that comes before the wait is kept. Without a terminal there is nothing yet.
             if self.fetch().is_err() || self.input.is_empty() {
-                NOTIFICATION.wait_for(LOOK_AGAIN_NS).map_or((), |_| ());
+                NOTIFICATION.wait_for(LOOK_AGAIN_NS).unwrap_or_default();
             }
         }
     }
     // ANCHOR_END: read
 
-    /// Rests until something happens, or for a while. Tells whether Ctrl-C was typed; what was typed before it is forgotten.
-    pub(crate) fn wait_for_interrupt(&mut self) -> bool {
+    /// Rests until something happens, at most for a while. Tells whether Ctrl-C was typed; what was typed before it is forgotten.
+    pub(crate) fn wait_for_interrupt(&mut self, timeout_ns: u64) -> bool {
         const INTERRUPT: u8 = 3;
         self.flush();
-        NOTIFICATION.wait_for(LOOK_AGAIN_NS).map_or((), |_| ());
+        NOTIFICATION.wait_for(timeout_ns).unwrap_or_default();
         self.fetch().unwrap_or_default();
         let place = self.input.iter().position(|&byte| byte == INTERRUPT);
         if let Some(place) = place {

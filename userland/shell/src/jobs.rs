@@ -6,15 +6,26 @@ use flatmk_abi::Error;
 use flatmk_system::{Cause, Ending, SupervisorRequest, TEXT_BYTES};
 
 use crate::Failure;
-use crate::console::Console;
+use crate::console::{Console, LOOK_AGAIN_NS};
 use crate::requests::{Name, ending, send, status, supervisor};
 
 /// The state of a task that is ready for calls, in which a program is that offers a service.
 const READY_FOR_CALLS: u8 = 3;
 
-/// Loads a program for the next one that is run.
+/// Loads a program for the next one that is run, and lets it start until it offers its service.
 pub(crate) fn load(name: &str, console: &mut Console) -> Result<(), Failure> {
-    send(SupervisorRequest::Load, name).map(|_| ()).map_err(|error| refused(name, error, console))
+    const GLANCE_NS: u64 = 1_000_000;
+    let number = send(SupervisorRequest::Load, name).map_err(|error| refused(name, error, console))?;
+    while !status(number)?.has_service {
+        if let Ok(ending) = ending(number) {
+            return tell(name, &ending, console);
+        }
+        if console.wait_for_interrupt(GLANCE_NS) {
+            writeln!(console, "^C")?;
+            return Ok(supervisor(SupervisorRequest::Kill, [number, 0]).map(|_| ())?);
+        }
+    }
+    Ok(())
 }
 
 /// Runs a program in the foreground.
@@ -63,7 +74,7 @@ fn wait_for_end(name: &str, number: u64, console: &mut Console) -> Result<(), Fa
             writeln!(console, "{name} waits for calls in the background, as number {number}")?;
             return Ok(());
         }
-        if console.wait_for_interrupt() {
+        if console.wait_for_interrupt(LOOK_AGAIN_NS) {
             writeln!(console, "^C")?;
             supervisor(SupervisorRequest::Kill, [number, 0])?;
         }

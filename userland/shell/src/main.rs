@@ -69,7 +69,7 @@ fn main(is_scripted: u64, _words: Words) {
     }
     let result = run_script(&mut console);
     console.flush();
-    requests::supervisor(SupervisorRequest::EndRun, [u64::from(result.is_err()), 0]).map_or((), |_| ());
+    requests::supervisor(SupervisorRequest::EndRun, [u64::from(result.is_err()), 0]).unwrap_or_default();
 }
 
 /// Says how long the boot has taken.
@@ -84,11 +84,8 @@ fn converse(console: &mut Console) -> ! {
     loop {
         // What cannot be written is lost; what is typed may be seen elsewhere.
         editor.begin(console).unwrap_or_default();
-        match read_line(&mut editor, console) {
-            Ok(Event::Line) => {
-                execute(editor.line(), console).unwrap_or_default();
-            }
-            Ok(_) | Err(fmt::Error) => {}
+        if let Ok(Event::Line) = read_line(&mut editor, console) {
+            execute(editor.line(), console).unwrap_or_default();
         }
         jobs::report_ended(console).unwrap_or_default();
     }

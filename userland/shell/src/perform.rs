@@ -61,7 +61,7 @@ fn with_program(target: Target<'_>, console: &mut Console, function: impl FnOnce
         match target {
             Target::Name(name) => writeln!(console, "no program {name} is running; ps shows those that are")?,
             Target::Number(number) => {
-                writeln!(console, "no program has the number {number}; ps shows those that are there")?
+                writeln!(console, "no program has the number {number}; ps shows those that are there")?;
             }
         }
         return Err(Failure::Told);
