@@ -17,7 +17,7 @@ impl System {
         let (free, pages) = memory_of(number.into()).measure()?;
         let is_alive = program.phase == Phase::Alive;
         // A program that is not alive has no task.
-        let [state, _, task, waits_for] = if is_alive { task_of(number).inspect().unwrap_or_default() } else { [0; 4] };
+        let [state, _, task, waits_for] = if is_alive { task_of(number).inspect()? } else { [0; 4] };
         Ok(Status {
             phase: program.phase,
             has_service: is_alive && identify(slot_of(number, SERVICE)).is_ok(),
