@@ -22,7 +22,7 @@ pub(crate) fn load(name: &str, console: &mut Console) -> Result<(), Failure> {
         }
         if console.wait_for_interrupt(GLANCE_NS) {
             writeln!(console, "^C")?;
-            return Ok(supervisor(SupervisorRequest::Kill, [number, 0]).map(|_| ())?);
+            supervisor(SupervisorRequest::Kill, [number, 0])?;
         }
     }
     Ok(())

@@ -35,6 +35,7 @@ impl System {
     pub(super) fn end(&mut self, number: u8, ending: Ending) {
         let (mut ending, Ok(program)) = (ending, self.programs.get(number.into()).copied()) else { return };
         self.end_dependents(number);
+        self.end_fellows(number, &program);
         loop {
             self.empty(number);
             let verdict = self.programs.end(number, ending, time_stamp());
@@ -74,6 +75,17 @@ impl System {
         }
     }
 
+    /// A companion ends before the program that it was loaded for was run: the others are no use any more.
+    fn end_fellows(&mut self, number: u8, program: &Program) {
+        let Some(leader) = program.leader else { return };
+        if let Ok(program) = self.programs.get_mut(number) {
+            program.leader = None;
+        }
+        if self.programs.get(leader.into()).is_ok_and(|leader| leader.role == Role::Shell) {
+            self.end_companions_of(leader);
+        }
+    }
+
     /// The terminal was started anew: whoever writes to it gets an endpoint of the new one.
     fn connect_consoles(&self) {
         let Some(terminal) = self.terminal() else { return };
@@ -95,6 +107,14 @@ impl System {
 
     /// Loads a program and lets it start, as a companion of the next one that the caller runs.
     pub(super) fn load(&mut self, caller: u8, name: Text) -> Result<u8, Error> {
+        let result = self.try_load(caller, name);
+        if result.is_err() {
+            self.end_companions_of(caller);
+        }
+        result
+    }
+
+    fn try_load(&mut self, caller: u8, name: Text) -> Result<u8, Error> {
         if self.programs.find(|program| program.leader == Some(caller)).count() as u64 >= MOST_COMPANIONS {
             return Err(Error::OutOfMemory);
         }
