@@ -63,6 +63,9 @@ impl Options {
                 "meltdown=auto" => options.meltdown = Isolation::Auto,
                 "meltdown=on" => options.meltdown = Isolation::On,
                 "meltdown=off" => options.meltdown = Isolation::Off,
+                // These are the root task's.
+                "demonstration=yes" | "demonstration=no" => {}
+                _ if line.starts_with("layout=") => {}
                 _ => unknown(line),
             }
         }
