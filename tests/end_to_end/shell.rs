@@ -1,6 +1,7 @@
 //! The shell, typed at.
 
 use flatmk_tests::shell::{Keys, Shell};
+use flatmk_tools::machine::Clock;
 use test_case::test_case;
 
 #[test_case(Keys::Serial)]
@@ -31,4 +32,18 @@ fn commands_are_typed_and_answered(keys: Keys) {
     println!("{}", shell.command("mem"));
     println!("{}", shell.command("ps"));
     println!("{}", shell.command("nonsense"));
+}
+
+/// How many thousand instructions the root task may take to start the system. The rest of the 30 million from the boot loader's hand-over on is the kernel's.
+const MOST_THOUSAND_TICKS: u64 = 15_000;
+
+#[test]
+fn the_prompt_comes_soon() {
+    let machine = Shell::machine().clock(Clock::Instructions);
+    let shell = Shell::boot_machine(&machine, Keys::Serial);
+    let text = shell.running.text();
+    let (_, rest) = text.split_once("The system has started in ").expect("the shell says so");
+    let (ticks, _) = rest.split_once(" thousand ticks").expect("the shell says so");
+    let ticks: u64 = ticks.parse().expect("it is a number");
+    assert!((1..=MOST_THOUSAND_TICKS).contains(&ticks), "{ticks} thousand ticks");
 }

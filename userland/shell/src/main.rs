@@ -1,5 +1,5 @@
-//! The shell: reads lines at the terminal and has done what they say, by the services and the supervisor. Its argument says who gives the lines: 0: whoever
-//! types; 1: a script, after which the run ends.
+//! The shell: reads lines at the terminal and has done what they say, by the services and the supervisor. Bit 0 of its argument says who gives the lines: 0:
+//! whoever types; 1: a script, after which the run ends. The bits above are the time stamp at which the supervisor began to start the system.
 #![no_std]
 #![no_main]
 
@@ -12,9 +12,9 @@ mod view;
 use core::fmt::{self, Write};
 
 use flatmk_abi::{Error, Words};
-use flatmk_runtime::object::OWN_TASK;
+use flatmk_runtime::time_stamp;
 use flatmk_system::SupervisorRequest;
-use shell::{Age, Editor, Event, parse};
+use shell::{Editor, Event, parse};
 
 use console::Console;
 
@@ -61,10 +61,11 @@ impl From<fmt::Error> for Failure {
     }
 }
 
-fn main(is_scripted: u64, _words: Words) {
+fn main(argument: u64, _words: Words) {
+    let started_ticks = argument >> 1;
     let mut console = Console::new();
-    greet(&mut console).unwrap_or_default();
-    if is_scripted == 0 {
+    greet(started_ticks, &mut console).unwrap_or_default();
+    if argument & 1 == 0 {
         converse(&mut console);
     }
     let result = run_script(&mut console);
@@ -72,10 +73,10 @@ fn main(is_scripted: u64, _words: Words) {
     requests::supervisor(SupervisorRequest::EndRun, [u64::from(result.is_err()), 0]).unwrap_or_default();
 }
 
-/// Says how long the boot has taken.
-fn greet(console: &mut Console) -> fmt::Result {
-    let (nanoseconds, ..) = OWN_TASK.read_clock().unwrap_or_default();
-    writeln!(console, "FlatMk is up after {}; help shows what can be typed", Age(nanoseconds))
+/// Says how long the start has taken.
+fn greet(started_ticks: u64, console: &mut Console) -> fmt::Result {
+    let ticks = time_stamp().saturating_sub(started_ticks);
+    writeln!(console, "The system has started in {} thousand ticks. help shows what can be typed.", ticks / 1000)
 }
 
 /// Does what is typed.

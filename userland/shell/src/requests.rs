@@ -6,6 +6,9 @@ use flatmk_system::{Ending, Status, SupervisorRequest, TEXT_BYTES, Text, outcome
 
 use shell::Target;
 
+/// The supervisor among the programs.
+pub(crate) const SUPERVISOR: u64 = 0;
+
 /// The most programs there can be: their numbers are from 1 on.
 pub(crate) const MOST_PROGRAMS: u64 = 62;
 

@@ -9,7 +9,7 @@ use shell::{Capability, Row};
 
 use crate::Failure;
 use crate::console::Console;
-use crate::requests::{MOST_PROGRAMS, Name, status, supervisor};
+use crate::requests::{MOST_PROGRAMS, Name, SUPERVISOR, status, supervisor};
 
 type Done = Result<(), Failure>;
 
@@ -19,7 +19,7 @@ const DEEPEST: usize = 2;
 /// The list of programs.
 pub(crate) fn programs(console: &mut Console) -> Done {
     writeln!(console, "{}", Row::HEADING)?;
-    for number in 1..=MOST_PROGRAMS {
+    for number in SUPERVISOR..=MOST_PROGRAMS {
         let (Ok(name), Ok(status)) = (Name::of(number), status(number)) else { continue };
         let waits_for = if status.waits_for == 0 { None } else { with_task(status.waits_for) };
         let waits_for = waits_for.as_ref().map(Name::as_str);
@@ -31,7 +31,7 @@ pub(crate) fn programs(console: &mut Console) -> Done {
 /// The program that has a task.
 fn with_task(task: u32) -> Option<Name> {
     let has_it = |&number: &u64| status(number).is_ok_and(|status| status.phase == Phase::Alive && status.task == task);
-    (1..=MOST_PROGRAMS).find(has_it).and_then(|number| Name::of(number).ok())
+    (SUPERVISOR..=MOST_PROGRAMS).find(has_it).and_then(|number| Name::of(number).ok())
 }
 
 /// The tree of capabilities of a program.
@@ -63,9 +63,9 @@ fn table(number: u64, pointer_to_table: u64, depth: usize, console: &mut Console
 
 /// How much memory there is: what the supervisor has not given to anybody, and what programs use of what they were given.
 pub(crate) fn memory(console: &mut Console) -> Done {
-    let (mut free, mut pages, mut index) = (0, 0, 0);
-    while let Ok([its_free, its_pages, _]) = supervisor(SupervisorRequest::Memory, [index, 0]) {
-        (free, pages, index) = (free + its_free, pages + its_pages, index + 1);
+    let (mut free, mut pages, mut kept, mut index) = (0, 0, 0, 0);
+    while let Ok([its_free, its_pages, its_kept]) = supervisor(SupervisorRequest::Memory, [index, 0]) {
+        (free, pages, kept, index) = (free + its_free, pages + its_pages, kept + its_kept, index + 1);
     }
     let (mut used, mut given) = (0, 0);
     for status in (1..=MOST_PROGRAMS).filter_map(|number| status(number).ok()) {
@@ -73,5 +73,5 @@ pub(crate) fn memory(console: &mut Console) -> Done {
         given += u64::from(status.given_pages);
     }
     writeln!(console, "{free} of {pages} pages are free ({} of {} MiB)", free / 256, pages / 256)?;
-    Ok(writeln!(console, "programs use {used} of the {given} pages that they were given")?)
+    Ok(writeln!(console, "programs use {used} of the {given} pages that they were given; {kept} are kept for others")?)
 }

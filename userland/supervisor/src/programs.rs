@@ -145,6 +145,12 @@ impl Programs {
         self.place(number.into()).map(|place| place.pages)
     }
 
+    /// How many pages belong to numbers that nobody has.
+    #[must_use]
+    pub fn kept_pages(&self) -> u64 {
+        self.places.iter().filter(|place| place.program.is_none()).map(|place| place.pages).sum()
+    }
+
     /// Memory was found for a number.
     pub fn set_pages(&mut self, number: u8, pages: u64) {
         if let Ok(place) = self.place_mut(number) {
@@ -358,7 +364,9 @@ mod tests {
             programs.end(number, KILLED, 0).expect("it is there");
             programs.forget(number);
         }
+        assert_eq!(programs.kept_pages(), 1010);
         assert_eq!(programs.add(name(), Role::Program, 1, 10), Ok(small));
+        assert_eq!(programs.kept_pages(), 1000);
         assert_eq!(programs.add(name(), Role::Program, 1, 11), Ok(large));
         assert_eq!(programs.pages(large), Ok(1000));
     }

@@ -173,7 +173,7 @@ impl System {
     /// What a program is told when it starts.
     fn argument(&self, role: Role) -> u64 {
         match role {
-            Role::Shell => self.mode as u64,
+            Role::Shell => self.mode as u64 | self.started_ticks << 1,
             Role::Service(flatmk_system::Service::Keyboard) => self.layout as u64,
             _ => 0,
         }

@@ -2,16 +2,19 @@
 
 use flatmk_abi::slots::{POINTER_LIMIT, SLOTS_PER_TABLE, nested};
 use flatmk_abi::{Error, Kind, Rights};
-use flatmk_runtime::object::{Memory, OWN_TABLE, identify};
+use flatmk_runtime::object::{Memory, OWN_TABLE, OWN_TASK, identify};
 use flatmk_system::slots::SERVICE;
 use flatmk_system::{Phase, Status};
 
 use super::compartment::{slot_of, table_of, task_of};
-use super::{SCRATCH, System, memory_of};
+use super::{SCRATCH, SUPERVISOR, System, memory_of};
 
 impl System {
     /// How a program is.
     pub(super) fn status(&self, number: u64) -> Result<Status, Error> {
+        if number == SUPERVISOR {
+            return own_status();
+        }
         let program = self.programs.get(number)?;
         let number = u8::try_from(number).map_err(|_| Error::InvalidArgument)?;
         let (free, pages) = memory_of(number.into()).measure()?;
@@ -56,6 +59,22 @@ impl System {
         result
     }
     // ANCHOR_END: capability
+}
+
+/// How this task is.
+fn own_status() -> Result<Status, Error> {
+    let [state, priority, task, waits_for] = OWN_TASK.inspect()?;
+    Ok(Status {
+        phase: Phase::Alive,
+        has_service: true,
+        restarts: 0,
+        priority: priority as u8,
+        used_pages: 0,
+        given_pages: 0,
+        task_state: state as u8,
+        task: task as u32,
+        waits_for: waits_for as u32,
+    })
 }
 
 /// Looks for a capability in a table, from a slot on. `pointer` is the program's for that slot.

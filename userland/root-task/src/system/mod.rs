@@ -11,16 +11,19 @@ mod serve;
 
 use flatmk_abi::{Error, Kind, Rights, slots};
 use flatmk_runtime::object::{Done, Memory, Notification, OWN_TABLE, OWN_TASK, Table};
-use flatmk_runtime::{OneTask, println};
+use flatmk_runtime::{OneTask, println, time_stamp};
 use flatmk_supervisor::{Arguments, Programs, Role};
 use flatmk_system::{Layout, Service, Text};
 use tar_no_std::TarArchiveRef;
 
 use crate::{FIRST_FREE_SLOT, boot_options, find, has_option};
 
-/// The shell's program; its parent and that of all services is the supervisor.
+/// The shell's program.
 const SHELL: &str = "shell";
-const NOBODY: u8 = 0;
+
+/// This task among the programs, by number and by name.
+const SUPERVISOR: u64 = 0;
+const SUPERVISORS_NAME: &str = "supervisor";
 
 /// The slots of this task that have to do with the system. In the tables everything of a program is in the slot with its number: its memory, which is split off
 /// once, its capability table, its task, and the table of the rest. The numbers of these slots overlap with those of the demonstration, which is over.
@@ -57,6 +60,7 @@ enum Mode {
 struct System {
     ramdisk: &'static [u8],
     memory_count: u64,
+    started_ticks: u64,
     mode: Mode,
     layout: Layout,
     programs: Programs,
@@ -69,6 +73,7 @@ static SYSTEM: OneTask<System> = unsafe {
     OneTask::new(System {
         ramdisk: &[],
         memory_count: 0,
+        started_ticks: 0,
         mode: Mode::Scripted,
         layout: Layout::Us,
         programs: Programs::new(),
@@ -100,6 +105,7 @@ pub(crate) fn start(
     memory: Memory,
     memory_count: u64,
 ) -> Result<(), Error> {
+    let started_ticks = time_stamp();
     for slot in [MEMORIES, TABLES, TASKS, RESTS] {
         memory.make(Kind::Table, 1, OWN_TABLE, slot)?;
     }
@@ -109,6 +115,7 @@ pub(crate) fn start(
     SYSTEM.with(|system| {
         system.ramdisk = ramdisk;
         system.memory_count = memory_count;
+        system.started_ticks = started_ticks;
         if has_option(archive, "interactive=yes") {
             system.mode = Mode::Interactive;
         }
@@ -116,11 +123,11 @@ pub(crate) fn start(
         let services = Service::ALL.map(|service| (service.name(), Role::Service(service)));
         for (name, role) in services.into_iter().filter(|(name, _)| find(archive, name).is_some()) {
             // Without one service the others do, too.
-            if let Err(error) = system.launch(archive, name, role, NOBODY) {
+            if let Err(error) = system.launch(archive, name, role, SUPERVISOR as u8) {
                 println!("supervisor: {name} cannot be started: {error}");
             }
         }
-        system.launch(archive, SHELL, Role::Shell, NOBODY).map(|_| ())
+        system.launch(archive, SHELL, Role::Shell, SUPERVISOR as u8).map(|_| ())
     })
 }
 // ANCHOR_END: start

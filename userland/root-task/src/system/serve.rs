@@ -7,7 +7,7 @@ use flatmk_runtime::object::{Memory, OWN_TABLE, Power};
 use flatmk_supervisor::{Identity, Role};
 use flatmk_system::{Cause, Ending, SupervisorRequest, Text, answer};
 
-use super::{SYSTEM, System};
+use super::{SUPERVISOR, SUPERVISORS_NAME, SYSTEM, System, text as text_of};
 
 flatmk_runtime::transfer_service!(pub(super) fn request_entry = serve);
 
@@ -65,6 +65,7 @@ impl System {
             Some(Request::AddArgument) => text().and_then(|text| self.arguments.append(text)).map(|()| [0; 3]),
             Some(Request::Run) => text().and_then(|name| self.run(caller, name)).map(by_number),
             Some(Request::Kill) => self.kill(first).map(|()| [0; 3]),
+            Some(Request::Name) if first == SUPERVISOR => return text_of(SUPERVISORS_NAME).read_answer(),
             Some(Request::Name) => match self.programs.get(first) {
                 Ok(program) => return program.name.read_answer(),
                 Err(error) => Err(error),
@@ -83,6 +84,7 @@ impl System {
         if index >= self.memory_count {
             return Err(Error::InvalidArgument);
         }
-        Memory(slots::MEMORY + index).measure().map(|(free, pages)| [free, pages, 0])
+        let kept = if index == 0 { self.programs.kept_pages() } else { 0 };
+        Memory(slots::MEMORY + index).measure().map(|(free, pages)| [free, pages, kept])
     }
 }
