@@ -81,6 +81,20 @@ impl Shell {
         before
     }
 
+    /// Waits until nothing new comes, and forgets all that has come.
+    pub fn quiet(&mut self) {
+        const QUIET: Duration = Duration::from_millis(700);
+        loop {
+            let before = self.running.text().len();
+            // Nothing has this text.
+            let _ = self.running.wait_for_behind(before, "\u{0}", QUIET);
+            self.seen = self.running.text().len();
+            if self.seen == before {
+                return;
+            }
+        }
+    }
+
     /// Types a line, and returns what the shell says until its next prompt.
     #[track_caller]
     pub fn command(&mut self, line: &str) -> String {

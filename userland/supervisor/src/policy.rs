@@ -95,7 +95,8 @@ impl Role {
                 ports: Some(0..=u16::MAX),
                 device: Some(Device::Firmware),
                 power: true,
-                own_pages: 16,
+                // The heap of an interpreter.
+                own_pages: 1024,
                 ..driver
             },
             Role::Service(Terminal) => {

@@ -10,7 +10,7 @@ use flatmk_runtime::object::{Done, Endpoint, Memory, OWN_TABLE, Table, Task};
 use flatmk_runtime::program::Program;
 use flatmk_runtime::time_stamp;
 use flatmk_supervisor::{Device, Identity, Policy, Role};
-use flatmk_system::{TEXT_BYTES, Text, slots};
+use flatmk_system::{Service, TEXT_BYTES, Text, slots};
 use tar_no_std::TarArchiveRef;
 
 use super::{
@@ -38,12 +38,16 @@ pub(super) fn slot_of(number: u8, slot: u64) -> u64 {
     nested(table_of(number).0, slot)
 }
 
-/// How many pages a program needs.
+/// Page tables for what a driver maps of its device.
+const DEVICE_PAGES: u64 = 48;
+
+/// How many pages a program needs, without memory of its own.
 fn pages_of(image: &Image<'_>, policy: &Policy) -> u64 {
     let pages = image.segments().map(|segment| segment.pages().count() as u64).sum::<u64>();
     let softuser = if image.machine() == Machine::RiscV32 { SOFTUSER_PAGES } else { 0 };
+    let device = if policy.device.is_some() { DEVICE_PAGES } else { 0 };
     // A table holds 63 frames.
-    pages + pages / 32 + softuser + OVERHEAD_PAGES + policy.own_pages
+    pages + pages / 32 + softuser + device + OVERHEAD_PAGES
 }
 
 impl System {
@@ -86,8 +90,11 @@ impl System {
         role: Role,
         parent: u8,
     ) -> Result<u8, Error> {
-        let pages = pages_of(&find_image(archive, name)?, &role.policy());
-        let number = self.reserve(text(name), role, parent, pages)?;
+        let policy = role.policy();
+        let pages = pages_of(&find_image(archive, name)?, &policy);
+        let mut reserve = |own_pages| self.reserve(text(name), role, parent, pages + own_pages);
+        // With less memory of its own it can do less.
+        let number = reserve(policy.own_pages).or_else(|_| reserve(policy.own_pages / 8))?;
         match self.begin(archive, number) {
             Ok(()) => Ok(number),
             Err(error) => {
@@ -105,8 +112,13 @@ impl System {
         let program = *self.programs.get(number.into())?;
         let mut name = [0; TEXT_BYTES];
         let name = str::from_utf8(program.name.copy_to(&mut name)).map_err(|_| Error::InvalidArgument)?;
-        let loaded = Program::load(&find_image(archive, name)?, memory_of(number.into()), LOADING)?;
+        let image = find_image(archive, name)?;
+        let loaded = Program::load(&image, memory_of(number.into()), LOADING)?;
         let policy = program.role.policy();
+        let spare_pages = self.programs.pages(number)?.saturating_sub(pages_of(&image, &policy));
+        if let own_pages @ 1.. = policy.own_pages.min(spare_pages) {
+            memory_of(number.into()).split(own_pages, loaded.table, slots::MEMORY)?;
+        }
         self.give(&loaded, number, &policy)?;
         self.adopt(&loaded, number, &policy)?;
         loaded.start(self.argument(program.role))?;
@@ -142,9 +154,6 @@ impl System {
         if policy.supervisor {
             table.mint(slots::SUPERVISOR, REQUESTS, CALLERS_RIGHTS, self.identity_word(number)?)?;
         }
-        if policy.own_pages > 0 {
-            memory_of(number.into()).split(policy.own_pages, table, slots::MEMORY)?;
-        }
         if let Some(ports) = &policy.ports {
             let range = u64::from(*ports.start()) | u64::from(*ports.end()) << 16;
             table.mint(slots::PORTS, slots::PORTS, Rights::READ | Rights::WRITE, range)?;
@@ -174,7 +183,8 @@ impl System {
     fn argument(&self, role: Role) -> u64 {
         match role {
             Role::Shell => self.mode as u64 | self.started_ticks << 1,
-            Role::Service(flatmk_system::Service::Keyboard) => self.layout as u64,
+            Role::Service(Service::Keyboard) => self.layout as u64,
+            Role::Service(Service::Power) => self.is_emulated.into(),
             _ => 0,
         }
     }
@@ -188,7 +198,7 @@ impl System {
     /// Whether the ramdisk has a program that may be run from the shell: not the supervisor, nor a service, of which there is one.
     pub(super) fn check_may_run(&self, archive: &TarArchiveRef<'_>, name: &str) -> Done {
         let is_special = name == crate::system::SHELL || name == "root-task" || name == "boot-options";
-        let is_service = flatmk_system::Service::from_name(name).is_some();
+        let is_service = Service::from_name(name).is_some();
         if is_special || is_service {
             return Err(Error::MissingRight);
         }

@@ -63,6 +63,8 @@ struct System {
     started_ticks: u64,
     mode: Mode,
     layout: Layout,
+    /// Whether an emulator waits for the result of the run, which only the kernel can tell it.
+    is_emulated: bool,
     programs: Programs,
     /// What the next program that is run will be told.
     arguments: Arguments,
@@ -76,6 +78,7 @@ static SYSTEM: OneTask<System> = unsafe {
         started_ticks: 0,
         mode: Mode::Scripted,
         layout: Layout::Us,
+        is_emulated: false,
         programs: Programs::new(),
         arguments: Arguments::EMPTY,
     })
@@ -120,17 +123,30 @@ pub(crate) fn start(
             system.mode = Mode::Interactive;
         }
         system.layout = layout(archive);
-        let services = Service::ALL.map(|service| (service.name(), Role::Service(service)));
-        for (name, role) in services.into_iter().filter(|(name, _)| find(archive, name).is_some()) {
-            // Without one service the others do, too.
-            if let Err(error) = system.launch(archive, name, role, SUPERVISOR as u8) {
-                println!("supervisor: {name} cannot be started: {error}");
-            }
+        system.is_emulated = has_option(archive, "exit=qemu") || has_option(archive, "exit=bochs");
+        let (last, first) = (Role::Service(Service::Power), Service::ALL.map(Role::Service));
+        for role in first.into_iter().filter(|&role| role != last) {
+            system.launch_service(archive, role);
         }
-        system.launch(archive, SHELL, Role::Shell, SUPERVISOR as u8).map(|_| ())
+        system.launch(archive, SHELL, Role::Shell, SUPERVISOR as u8)?;
+        // It asks for much memory, and can do with little.
+        system.launch_service(archive, last);
+        Ok(())
     })
 }
 // ANCHOR_END: start
+
+impl System {
+    /// Starts a service, if the ramdisk has it. Without one service the others do, too.
+    fn launch_service(&mut self, archive: &TarArchiveRef<'_>, role: Role) {
+        let Role::Service(service) = role else { return };
+        if find(archive, service.name()).is_some()
+            && let Err(error) = self.launch(archive, service.name(), role, SUPERVISOR as u8)
+        {
+            println!("supervisor: {} cannot be started: {error}", service.name());
+        }
+    }
+}
 
 /// The keyboard's layout, by the boot option.
 fn layout(archive: &TarArchiveRef<'_>) -> Layout {
