@@ -22,7 +22,7 @@ const STAY: &[&str] = &["-action", "shutdown=pause,reboot=reset"];
 #[track_caller]
 fn see_row(running: &mut Running, wanted: impl Fn(&str) -> bool) -> ScreenText {
     let is_there = |screen: &ScreenText| screen.rows.iter().any(|row| wanted(row));
-    wait_until(running, CONSOLE, LIMIT, is_there).unwrap_or_else(|found| panic!("{found}"))
+    wait_until(running, CONSOLE, TIME_LIMIT, is_there).unwrap_or_else(|found| panic!("{found}"))
 }
 
 #[test_case(Keys::Keyboard; "from the keyboard")]
@@ -35,6 +35,8 @@ fn what_is_typed_appears_on_screen_and_serial_line(keys: Keys) {
     assert!(screen.rows.iter().any(|row| row.contains("there is no command nonsense")), "{screen}");
     // A key that is no letter.
     shell.type_keys("heldp");
+    // The two inputs have no order between them.
+    shell.wait_for("heldp", LIMIT);
     shell.running.qmp("send-key", &json!({ "keys": [{ "type": "qcode", "data": "left" }] })).expect("QEMU takes keys");
     wanted = format!("{PROMPT}heldp");
     see_row(&mut shell.running, |row| row == wanted);
