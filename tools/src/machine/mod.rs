@@ -176,6 +176,7 @@ pub struct Machine {
     counting: Counting,
     ramdisk: Ramdisk,
     boot_options: BootOptions,
+    qemu_options: Vec<String>,
 }
 
 impl Machine {
@@ -195,6 +196,7 @@ impl Machine {
             counting: Counting::default(),
             ramdisk: Ramdisk::default(),
             boot_options: BootOptions::new(),
+            qemu_options: Vec::new(),
         }
     }
 
@@ -249,6 +251,12 @@ impl Machine {
     /// How its time passes.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Further options of QEMU. They come last, so they may change those before. Bochs does not see them.
+    pub fn qemu_options(mut self, options: &[&str]) -> Self {
+        self.qemu_options.extend(options.iter().map(|&option| option.to_owned()));
         self
     }
 

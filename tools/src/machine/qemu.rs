@@ -80,6 +80,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         Serial::Present => command.args(["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]),
         Serial::Absent => command.args(["-serial", "none"]),
     };
+    command.args(&machine.qemu_options);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn(&mut command).map_err(start_error(PROGRAM))?;
     let child = process.child();
