@@ -69,6 +69,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     crate::pcid::initialize();
     #[cfg(feature = "chapter10")]
     crate::softuser::initialize();
+    #[cfg(feature = "chapter11")]
+    crate::trace::initialize();
 }
 // ANCHOR_END: initialize
 

@@ -25,7 +25,8 @@
 //! | 8 pipes | none: `userland/pipe`, `userland/sharing` | streams of data between tasks without the kernel |
 //! | 9 PCID | `pcid`, `arch::isolation` | switches of address spaces that keep the TLB; user mode without the kernel in its page tables |
 //! | 10 softuser | `softuser`, `arch::softuser` | RISC-V code of tasks, run by the kernel itself |
-//! | 11, 12 | | to come: userland, hardware |
+//! | 11 userland | `trace`, `arch::trace` | what tasks do, written down event by event |
+//! | 12 | | to come: hardware |
 //!
 //! # The way of a system call
 //!
@@ -106,6 +107,11 @@ pub mod pcid;
     reason = "runs translated code, keeps it in pages, and recovers from its faults; keeps state for the one processor"
 )]
 pub mod softuser;
+
+// Chapter 11: drivers as tasks, and watching what tasks do.
+#[cfg(feature = "chapter11")]
+#[expect(unsafe_code, reason = "writes events into a frame; keeps state for the one processor")]
+pub mod trace;
 
 mod chapter;
 

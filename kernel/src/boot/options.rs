@@ -63,6 +63,8 @@ impl Options {
                 "meltdown=auto" => options.meltdown = Isolation::Auto,
                 "meltdown=on" => options.meltdown = Isolation::On,
                 "meltdown=off" => options.meltdown = Isolation::Off,
+                // The root task reads it.
+                "trace=on" | "trace=off" => {}
                 _ => unknown(line),
             }
         }
