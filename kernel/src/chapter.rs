@@ -70,6 +70,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     #[cfg(feature = "chapter10")]
     crate::softuser::initialize();
     #[cfg(feature = "chapter11")]
+    crate::devices::initialize(information);
+    #[cfg(feature = "chapter11")]
     crate::trace::initialize();
 }
 // ANCHOR_END: initialize

@@ -88,6 +88,19 @@ impl Processor {
         Some(if end.is_none_or(|end| end <= PAGE_SIZE) { parts } else { X87_AND_SSE })
     }
 
+    /// The page attribute table.
+    #[must_use]
+    pub fn has_page_attribute_table(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_pat())
+    }
+
+    /// How many bits a physical address has.
+    #[must_use]
+    pub fn physical_address_bits(&self) -> u8 {
+        // The least that a processor with 64-bit mode has, where it does not say.
+        self.cpuid.get_processor_capacity_feature_info().map_or(36, |info| info.physical_address_bits())
+    }
+
     /// Process-context identifiers.
     #[must_use]
     pub fn has_pcid(&self) -> bool {

@@ -1767,10 +1767,9 @@ static inline struct flatmk_result flatmk_read_clock(uint64_t task)
  * @param task a capability of kind `Task` with the right `MANAGE`
  * @return `status`: 0, or one of these errors; `words[0]`: 0 stopped, 1 ready, 2 running, 3 ready for calls,
  *     4 in a call, 5 waiting for its turn with a callee, 6 waiting for its fault handler, 7 waiting for a
- *     notification, 8 resting; `words[1]`: its priority (bits 0 to 7), and the one lent to it by those who
- *     wait for it (bits 8 to 15), if that is higher; `words[2]`: a number for the task, different from those
- *     of all other objects; `words[3]`: such a number for the task or notification that it waits for; 0 for
- *     none
+ *     notification, 8 resting; `words[1]`: its own priority (bits 0 to 7), and the one at which it runs (bits
+ *     8 to 15); `words[2]`: a number for the task, different from those of all other objects; `words[3]`:
+ *     such a number for the task or notification that it waits for; 0 for none
  * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `task` names no capability
  * @retval FLATMK_ERROR_WRONG_KIND the capability in `task` is of another kind than `Task`
  * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `task` lacks the right `MANAGE`

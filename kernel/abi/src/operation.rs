@@ -492,7 +492,7 @@ operations! {
     takes [];
     gives [
         any "0 stopped, 1 ready, 2 running, 3 ready for calls, 4 in a call, 5 waiting for its turn with a callee, 6 waiting for its fault handler, 7 waiting for a notification, 8 resting",
-        any "its priority (bits 0 to 7), and the one lent to it by those who wait for it (bits 8 to 15), if that is higher",
+        any "its own priority (bits 0 to 7), and the one at which it runs (bits 8 to 15)",
         any "a number for the task, different from those of all other objects",
         any "such a number for the task or notification that it waits for; 0 for none"
     ];

@@ -3,6 +3,8 @@
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("FlatMk runs on x86-64 only");
 
+#[cfg(feature = "chapter11")]
+pub(crate) mod caching;
 #[cfg(feature = "chapter2")]
 pub mod interrupts;
 #[cfg(feature = "chapter9")]

@@ -3,8 +3,9 @@
 use core::ptr;
 
 use flatmk_abi::Kind;
+use flatmk_abi::layout::PAGE_SIZE;
 
-use super::destroy::dying_table;
+use super::destroy::{device_steps, dying_table};
 use super::frame::{mapping_of, size_of_frame};
 use super::memory::region_of;
 use super::slot::Slot;
@@ -46,6 +47,8 @@ pub struct Totals {
     pub used_pages: u64,
     /// Mappings of frames, large ones counted once.
     pub mappings: u64,
+    /// Mapped pages of device memory.
+    pub device_pages: u64,
 }
 
 // ANCHOR: audit
@@ -56,7 +59,7 @@ pub struct Totals {
 /// The first thing that is not in order.
 pub fn audit() -> Result<Totals, Disorder> {
     let mut totals = Totals::default();
-    let (mut mapped, mut free) = (0, 0);
+    let (mut mapped, mut device_pages, mut free) = (0, 0, 0);
     for (page, entry) in pages() {
         match entry.kind() {
             PageKind::Reserved | PageKind::Free => continue,
@@ -64,6 +67,8 @@ pub fn audit() -> Result<Totals, Disorder> {
                 // What the kernel has mapped for the root task at boot is its own.
                 let region = entry_of(mapping.frame).map(PageEntry::region);
                 mapped += u64::from(region.and_then(Slot::owner_of).is_some());
+                let is_device = device_steps().is_some_and(|steps| !(steps.is_memory)(mapping.frame));
+                device_pages += if is_device { mapping.size.bytes() / PAGE_SIZE } else { 0 };
             }),
             _ => {}
         }
@@ -76,10 +81,11 @@ pub fn audit() -> Result<Totals, Disorder> {
     }
     if free != totals.free_pages {
         Err(Disorder::FreePages { counted: totals.free_pages, found: free })
-    } else if mapped == totals.mappings {
-        Ok(totals)
+    } else if (mapped, device_pages) != (totals.mappings, totals.device_pages) {
+        let (said, found) = (totals.mappings + totals.device_pages, mapped + device_pages);
+        Err(Disorder::MappingCount { said, found })
     } else {
-        Err(Disorder::MappingCount { said: totals.mappings, found: mapped })
+        Ok(totals)
     }
 }
 // ANCHOR_END: audit
@@ -131,6 +137,11 @@ fn audit_slot(slot: &Slot, totals: &mut Totals) -> Result<(), Disorder> {
             audit_memory(slot)
         }
         Kind::Frame | Kind::LargeFrame => audit_frame(slot, totals),
+        Kind::DeviceMemory => {
+            let pages = device_steps().and_then(|steps| (steps.audit)(slot));
+            totals.device_pages += pages.ok_or(Disorder::Mapping { slot: here })?;
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use core::cell::Cell;
 
 use super::memory::give_back;
 use super::removal::{self, Progress};
-use super::slot::Slot;
+use super::slot::{DeviceWords, Slot};
 use super::table::Table;
 use crate::memory::{
     AddressSpace, ENTRIES, Frame, LARGE_FRAME_PAGES, PageEntry, PageKind, TOP_LEVEL, UPPER_HALF, entry_of,
@@ -39,12 +39,28 @@ pub struct CallSteps {
     pub binding_goes: fn(&Slot),
 }
 
+/// What chapter 11 does for device memory.
+#[derive(Clone, Copy)]
+pub struct DeviceSteps {
+    /// A capability is about to be emptied: some of its mapping is undone.
+    pub release: fn(&Slot) -> Progress,
+    /// What a copy keeps.
+    pub copy: fn(&Slot) -> DeviceWords,
+    /// What a part keeps, which a context word names; `None` where there is no such part.
+    pub part: fn(&Slot, u64) -> Option<DeviceWords>,
+    /// For the audit: how many pages the capability has mapped; `None` where the page tables do not say so.
+    pub audit: fn(&Slot) -> Option<u64>,
+    /// For the audit: whether a page that is mapped is memory.
+    pub is_memory: fn(Frame) -> bool,
+}
+
 struct State {
     /// The first dying page.
     dying: Cell<Option<Frame>>,
     task_steps: Cell<Option<TaskSteps>>,
     call_steps: Cell<Option<CallSteps>>,
     notification_step: Cell<Option<TaskStep>>,
+    device_steps: Cell<Option<DeviceSteps>>,
 }
 
 struct Shared(State);
@@ -57,6 +73,7 @@ static STATE: Shared = Shared(State {
     task_steps: Cell::new(None),
     call_steps: Cell::new(None),
     notification_step: Cell::new(None),
+    device_steps: Cell::new(None),
 });
 
 /// Registers what is done for tasks.
@@ -72,6 +89,16 @@ pub fn set_call_steps(steps: CallSteps) {
 /// Registers what is done for a notification that is destroyed: those who wait for it are told.
 pub fn set_notification_step(step: TaskStep) {
     STATE.0.notification_step.set(Some(step));
+}
+
+/// Registers what is done for device memory.
+pub fn set_device_steps(steps: DeviceSteps) {
+    STATE.0.device_steps.set(Some(steps));
+}
+
+/// What is done for device memory; there is none before it is registered.
+pub(super) fn device_steps() -> Option<DeviceSteps> {
+    STATE.0.device_steps.get()
 }
 
 /// A slot outside of a table is about to be emptied: whoever has it is told first.

@@ -8,6 +8,8 @@ use flatmk_abi::{Access, Error, Kind, Rights};
 
 use super::memory::{attached_to, give_back, with_region};
 use super::slot::Slot;
+#[cfg(feature = "chapter11")]
+use crate::memory::Region;
 use crate::memory::{AddressSpace, Frame, FrameSize, MapError, PageKind, entry_of};
 
 /// The words of a frame capability that is not mapped.
@@ -126,6 +128,16 @@ impl<'a> MapRequest<'a> {
     }
 }
 // ANCHOR_END: map
+
+/// Lends the memory from which a space takes its page tables.
+#[cfg(feature = "chapter11")]
+pub(crate) fn page_tables_from<R>(
+    space: AddressSpace,
+    use_it: impl FnOnce(&mut Region) -> Result<R, MapError>,
+) -> Result<R, Error> {
+    let memory = attached_to(space.top()).ok_or(Error::OutOfMemory)?;
+    Ok(with_region(memory, use_it)?)
+}
 
 /// The end of a mapping, checked.
 pub struct UnmapRequest<'a> {

@@ -22,12 +22,17 @@ mod table;
 mod transfer;
 
 pub use audit::{Disorder, Totals, audit};
-pub use destroy::{CallSteps, TaskStep, TaskSteps, set_call_steps, set_notification_step, set_task_steps};
+pub use destroy::{
+    CallSteps, DeviceSteps, TaskStep, TaskSteps, set_call_steps, set_device_steps, set_notification_step,
+    set_task_steps,
+};
 pub use flatmk_abi::{Access, Error, Kind, Rights};
+#[cfg(feature = "chapter11")]
+pub(crate) use frame::page_tables_from;
 pub use frame::{MapRequest, ProtectRequest, UnmapRequest};
 pub use memory::{MOST_SPLITS, MakeRequest, Memory, SplitRequest, adopt_page, adopt_region, attach, measure};
 pub use removal::{Extent, Progress, Removal, empty_task_slot, finish_destruction_step, forget};
-pub use slot::{Content, Slot};
+pub use slot::{Content, DeviceWords, Slot};
 pub use table::{SlotRange, Table};
 pub use transfer::{MoveRequest, TransferRequest, insert_below, insert_new};
 

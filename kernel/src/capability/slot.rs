@@ -19,7 +19,7 @@ pub struct Slot {
     rights: Cell<Rights>,
     /// For a memory capability: how many splits lie between it and the memory that the machine began with.
     depth: Cell<u8>,
-    /// For a memory capability: the first page of the memory it was split off, by number; 0 for none.
+    /// For a memory capability: the first page of the memory it was split off, by number; 0 for none. For device memory its own first page.
     parent: Cell<u32>,
     /// The object's page, by its address in the window; 0 for kinds that have none. For a memory capability its first page.
     page: Cell<u64>,
@@ -62,6 +62,15 @@ impl Content {
     pub fn to_device(kind: Kind, rights: Rights) -> Self {
         Self { kind, rights, page_address: 0, words: [0; 3] }
     }
+}
+
+/// What a slot keeps of a range of device memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceWords {
+    /// The first page, by number.
+    pub first_page: u32,
+    /// The words of the kind.
+    pub words: [u64; 3],
 }
 
 impl Slot {
@@ -134,6 +143,18 @@ impl Slot {
     pub(super) fn set_origin(&self, depth: u8, parent: Option<Frame>) {
         self.depth.set(depth);
         self.parent.set(parent.map_or(0, Frame::number));
+    }
+
+    /// For device memory: what it keeps.
+    pub fn device(&self) -> DeviceWords {
+        DeviceWords { first_page: self.parent.get(), words: self.words() }
+    }
+
+    /// Sets that.
+    pub fn set_device(&self, kept: DeviceWords) {
+        debug_assert_eq!(self.kind(), Kind::DeviceMemory);
+        self.parent.set(kept.first_page);
+        self.set_words(kept.words);
     }
 
     /// What it holds. Of an empty slot only the kind means something.

@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 
 use flatmk_abi::{Error, Kind, Rights};
 
-use super::slot::{Content, Slot};
+use super::slot::{Content, DeviceWords, Slot};
 use super::table::Table;
 use super::{destroy, frame, memory, removal};
 use crate::planted::{Bug, planted};
@@ -16,6 +16,8 @@ pub struct TransferRequest<'a> {
     source: &'a Slot,
     rights: Rights,
     words: [u64; 3],
+    /// What device memory keeps.
+    device: Option<DeviceWords>,
 }
 
 impl<'a> TransferRequest<'a> {
@@ -41,10 +43,12 @@ impl<'a> TransferRequest<'a> {
         // A mapping belongs to the capability it was made with.
         let is_frame = matches!(source.kind(), Kind::Frame | Kind::LargeFrame);
         let words = if is_frame { frame::NOT_MAPPED } else { source.words() };
-        Ok(Self { destination, source, rights: source.rights() & rights, words })
+        let is_device = source.kind() == Kind::DeviceMemory;
+        let device = destroy::device_steps().filter(|_| is_device).map(|steps| (steps.copy)(source));
+        Ok(Self { destination, source, rights: source.rights() & rights, words, device })
     }
 
-    /// Checks a mint: a copy of an endpoint with a context word of its own.
+    /// Checks a mint: a copy of an endpoint with a context word of its own, or of lines, ports or device memory of which it has a part.
     ///
     /// # Errors
     ///
@@ -58,7 +62,7 @@ impl<'a> TransferRequest<'a> {
     ) -> Result<Self, Error> {
         let mut request = Self::decode_copy(table, destination, source, rights)?;
         let kind = match source.kind() {
-            kind @ (Kind::Interrupts | Kind::Ports | Kind::SoftuserEndpoint) => kind,
+            kind @ (Kind::Interrupts | Kind::Ports | Kind::SoftuserEndpoint | Kind::DeviceMemory) => kind,
             _ => Kind::Endpoint,
         };
         source.require(kind, Rights::MANAGE)?;
@@ -67,6 +71,11 @@ impl<'a> TransferRequest<'a> {
             Kind::Interrupts if context != 0 && context & !first == 0 => [context, 0, 0],
             Kind::Ports => some_ports(context, first..=second).ok_or(Error::InvalidArgument)?,
             Kind::Interrupts => return Err(Error::InvalidArgument),
+            Kind::DeviceMemory => {
+                let part = destroy::device_steps().and_then(|steps| (steps.part)(source, context));
+                request.device = Some(part.ok_or(Error::InvalidArgument)?);
+                request.words
+            }
             _ => [first, context, 0],
         };
         Ok(request)
@@ -74,8 +83,11 @@ impl<'a> TransferRequest<'a> {
 
     /// Does it.
     pub fn perform(self) {
-        let Self { destination, source, rights, words } = self;
+        let Self { destination, source, rights, words, device } = self;
         destination.fill_below(source, Content { rights, words, ..source.content() });
+        if let Some(device) = device {
+            destination.set_device(device);
+        }
     }
 }
 // ANCHOR_END: copy

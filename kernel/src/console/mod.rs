@@ -8,19 +8,23 @@ mod serial;
 use core::fmt::{self, Write};
 
 use bootloader_api::info::FrameBuffer;
+#[cfg(feature = "chapter11")]
+use bootloader_api::info::FrameBufferInfo;
 
 pub use screen::{Color, Colors, Screen};
 use serial::Serial;
 
 use crate::sync::Exclusive;
 
-static CONSOLE: Exclusive<Console> = Exclusive::new(Console { serial: None, screen: None });
+static CONSOLE: Exclusive<Console> = Exclusive::new(Console { serial: None, screen: None, is_screen_lent: None });
 
 // ANCHOR: console
 /// The console's devices, each where the machine has it.
 pub struct Console {
     serial: Option<Serial>,
     screen: Option<Screen>,
+    /// While a program draws on the screen: tells whether it still does. Chapter 11 sets it.
+    is_screen_lent: Option<fn() -> bool>,
 }
 // ANCHOR_END: console
 
@@ -33,6 +37,13 @@ impl Console {
             self.serial = None;
         }
         if let Some(screen) = &mut self.screen {
+            match self.is_screen_lent {
+                Some(is_lent) if is_lent() => return,
+                // It is the console's again, with whatever was drawn on it.
+                Some(_) => screen.clear(Colors::NORMAL),
+                None => {}
+            }
+            self.is_screen_lent = None;
             screen.put(byte);
         }
     }
@@ -68,6 +79,18 @@ pub(crate) fn initialize(framebuffer: Option<FrameBuffer>) {
 /// Lends the console.
 pub fn with<R>(use_it: impl FnOnce(&mut Console) -> R) -> R {
     CONSOLE.with(use_it)
+}
+
+/// The address of the framebuffer, and what it is like.
+#[cfg(feature = "chapter11")]
+pub(crate) fn framebuffer() -> Option<(u64, FrameBufferInfo)> {
+    with(|console| console.screen.as_ref().map(Screen::framebuffer))
+}
+
+/// A program draws on the screen from now on: what is written goes to the serial line only, as long as `is_lent` says so.
+#[cfg(feature = "chapter11")]
+pub(crate) fn lend_screen(is_lent: fn() -> bool) {
+    with(|console| console.is_screen_lent = Some(is_lent));
 }
 
 /// Writes formatted text; what [`print!`](crate::print) calls.
@@ -108,6 +131,7 @@ pub(crate) unsafe fn seize(colors: Option<Colors>) {
             if let Some(screen) = &mut console.screen {
                 screen.clear(colors);
             }
+            console.is_screen_lent = None;
         });
     }
 }

@@ -76,6 +76,12 @@ impl Screen {
         screen
     }
 
+    /// Where its framebuffer is, and what that is like.
+    #[cfg(feature = "chapter11")]
+    pub(super) fn framebuffer(&self) -> (u64, FrameBufferInfo) {
+        (self.pixels.as_ptr() as u64, self.info)
+    }
+
     /// Empties the screen and continues in these colors at its top.
     pub fn clear(&mut self, colors: Colors) {
         self.colors = colors;

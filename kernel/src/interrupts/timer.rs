@@ -50,10 +50,15 @@ pub fn set_ticks(ticks: u64) {
 /// How long ago the last tick that counts was, in nanoseconds, rounded up. Called with interrupts off; one that waits does not count yet.
 #[cfg(all(feature = "chapter7", target_os = "none"))]
 pub fn since_tick_ns() -> u64 {
+    (counted_since_tick() + 1) * 1_000_000_000 / u64::from(INPUT_HZ)
+}
+
+/// The same as the counter has it.
+#[cfg(all(feature = "chapter7", target_os = "none"))]
+fn counted_since_tick() -> u64 {
     let counted = counted();
     // A tick that came after the count was read may not be taken for one that came before.
-    let counted = if super::requests::is_waiting(Line::TIMER) { u64::from(DIVISOR) + self::counted() } else { counted };
-    (counted + 1) * 1_000_000_000 / u64::from(INPUT_HZ)
+    if super::requests::is_waiting(Line::TIMER) { u64::from(DIVISOR) + self::counted() } else { counted }
 }
 
 /// On the host, where there is no counter, as long as it can be.
@@ -74,6 +79,25 @@ fn counted() -> u64 {
     DIVISOR.saturating_sub(left).into()
 }
 // ANCHOR_END: since_tick
+
+/// The time since boot, in nanoseconds. Called with interrupts off.
+#[cfg(all(feature = "chapter11", target_os = "none"))]
+pub fn now_ns() -> u64 {
+    let counted = u64::from(DIVISOR) * ticks() + counted_since_tick();
+    (u128::from(counted) * 1_000_000_000 / u128::from(INPUT_HZ)) as u64
+}
+
+/// The time on the host, where nothing ticks by itself.
+#[cfg(all(feature = "chapter11", not(target_os = "none")))]
+pub fn now_ns() -> u64 {
+    ticks() * TICK_NS
+}
+
+/// How far the time stamp counter counts in a second; 0 where that is not known.
+#[cfg(feature = "chapter11")]
+pub fn time_stamp_hz() -> u64 {
+    0
+}
 
 // ANCHOR: initialize
 /// Sets the rate and lets the interrupts through.

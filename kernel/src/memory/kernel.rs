@@ -12,7 +12,7 @@ use super::region::take_boot_page;
 use super::space::AddressSpace;
 use super::table::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
 use super::window::Frame;
-use crate::arch::paging;
+use crate::arch::paging::{self, ADDRESS_BITS};
 use crate::interrupts::descriptors::exception_stacks;
 use crate::processor::Processor;
 use crate::stop::{StopCode, stop};
@@ -97,12 +97,13 @@ fn remove_page(address: u64) {
     paging::flush(address);
 }
 
-/// The frame behind an address of the kernel's half.
+/// The frame behind an address of the kernel's half; `None` where nothing is mapped, or nothing below 16 TiB.
 pub fn kernel_frame(address: u64) -> Option<Frame> {
     let mut table = kernel_space().top();
     for level in (1..=TOP_LEVEL).rev() {
         let entry = read(table, index(address, level));
-        let frame = entry.frame()?;
+        // A device may be above 16 TiB, where there are no frames.
+        let frame = Frame::containing(entry.frame().map(|_| entry.0 & ADDRESS_BITS)?)?;
         if level > 1 && !entry.flags().contains(Flags::HUGE_PAGE) {
             table = frame;
             continue;

@@ -7,10 +7,13 @@
 //! - `kernel`: the kernel's own address space: guard pages, protection features, the check that nothing is writable and executable.
 //! - `fault`: what a page fault means, in words.
 //! - `flush`: what the processor may still remember; `root`: what a task keeps of its space; `note`: a number kept with a space.
+//! - `device`: ranges of device memory, from chapter 11 on.
 //! - `later`: where chapter 9 comes in, with `global` and `isolation`: the kernel's pages as user mode's page tables have them.
 //!
 //! The kernel reaches physical memory through a window in which all of it is mapped.
 
+#[cfg(feature = "chapter11")]
+mod device;
 mod fault;
 mod flush;
 #[cfg(feature = "chapter9")]
@@ -34,6 +37,8 @@ use bootloader_api::info::MemoryRegion;
 
 #[cfg(feature = "chapter9")]
 pub(crate) use crate::pcid::SpaceRoot;
+#[cfg(feature = "chapter11")]
+pub(crate) use device::{Caching, DevicePages};
 pub use fault::{Attempt, Cause, Explanation, explain};
 pub use flush::{Flush, Old};
 #[cfg(feature = "chapter9")]

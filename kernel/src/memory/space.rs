@@ -46,7 +46,7 @@ pub enum FrameSize {
 }
 
 impl FrameSize {
-    fn level(self) -> u8 {
+    pub(super) fn level(self) -> u8 {
         match self {
             FrameSize::Small => 1,
             FrameSize::Large => 2,
@@ -86,9 +86,9 @@ pub struct Mapping {
 pub struct AddressSpace(Frame);
 
 /// Where the walk through the tables for an address ended.
-struct Walk {
-    table: Frame,
-    level: u8,
+pub(super) struct Walk {
+    pub(super) table: Frame,
+    pub(super) level: u8,
 }
 
 impl AddressSpace {
@@ -277,7 +277,7 @@ impl AddressSpace {
     }
 
     /// Follows the tables as far as they go, not below a level.
-    fn walk(self, address: u64, lowest: u8) -> Walk {
+    pub(super) fn walk(self, address: u64, lowest: u8) -> Walk {
         let (mut table, mut level) = (self.0, TOP_LEVEL);
         while level > lowest {
             let Some(lower) = read(table, index(address, level)).table() else { break };
@@ -287,7 +287,7 @@ impl AddressSpace {
     }
 
     /// The mapping that covers an address.
-    fn leaf(self, address: u64) -> Result<(Walk, Mapping), MapError> {
+    pub(super) fn leaf(self, address: u64) -> Result<(Walk, Mapping), MapError> {
         check_address(address, FrameSize::Small)?;
         let walk = self.walk(address, FrameSize::Small.level());
         let entry = read(walk.table, index(address, walk.level));

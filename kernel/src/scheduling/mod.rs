@@ -7,12 +7,15 @@
 //! - `priority`: whose priority a task runs at.
 //! - `timer_queue`: the tasks that wait for a time, by that time; `clock`: ticks, time slices, sleeping.
 //! - `notification`: words of bits that tasks signal and wait for; `fast_path`: the same, faster where nothing special is to be done.
+//! - `inspect`: what a task is doing, and the time, from chapter 11 on.
 //! - `host`: what the tests on the host need to look into the queues.
 
 mod clock;
 mod fast_path;
 #[cfg(not(target_os = "none"))]
 pub mod host;
+#[cfg(feature = "chapter11")]
+mod inspect;
 mod notification;
 mod priority;
 mod run_queue;
@@ -26,6 +29,8 @@ use flatmk_abi::{Error, Kind, Operation, Rights};
 pub(crate) use clock::rest;
 pub(crate) use clock::{fill_slice, is_timer_running, keep_slice, tick, use_slice};
 pub(crate) use fast_path::further_fast_entry;
+#[cfg(feature = "chapter11")]
+pub(crate) use inspect::{inspect, read_clock};
 pub(crate) use notification::poll;
 pub(crate) use priority::{inherit_priority, lend, lend_to_busy, lend_to_next, reset_priority};
 pub(crate) use run_queue::RunQueue;

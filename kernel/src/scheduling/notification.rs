@@ -29,6 +29,12 @@ impl NotificationRef {
         NonNull::new(address as *mut Notification).map(Self)
     }
 
+    /// Its page.
+    #[cfg(feature = "chapter11")]
+    pub(super) fn page(self) -> Option<Frame> {
+        Frame::from_window_address(self.0.as_ptr() as u64)
+    }
+
     /// The notification that a capability leads to.
     #[inline(always)]
     pub(super) fn of(slot: &Slot) -> Result<Self, Error> {

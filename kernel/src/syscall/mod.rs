@@ -3,6 +3,7 @@
 //! Every operation is two functions: *decode* reads and checks, without side effect, and *perform* acts. They live with the
 //! objects; this module finds the capabilities and puts the two together.
 
+mod later;
 mod operations;
 mod removal;
 mod user_memory;
@@ -190,7 +191,12 @@ fn yield_now(task: TaskRef, pointer: u64) -> Result<TaskRef, Error> {
 ///
 /// Those of [`Slot::require`], and [`Error::InvalidState`] for another task.
 pub(crate) fn require_self(task: TaskRef, pointer: u64) -> Result<(), Error> {
-    if task_to_manage(lookup(&task, pointer)?)? == task { Ok(()) } else { Err(Error::InvalidState) }
+    require_is(task, lookup(&task, pointer)?)
+}
+
+/// The same of a capability that was found.
+fn require_is(task: TaskRef, slot: &Slot) -> Result<(), Error> {
+    if task_to_manage(slot)? == task { Ok(()) } else { Err(Error::InvalidState) }
 }
 
 /// Whether a pointer names the caller's own reply slot.

@@ -3,7 +3,7 @@
 use flatmk_abi::{Error, Kind, Operation, Rights, Words};
 
 use super::user_memory::UserRange;
-use super::{Request, lookup, removal};
+use super::{Request, later, lookup, removal};
 use crate::capability::{
     MakeRequest, MapRequest, Memory, MoveRequest, ProtectRequest, Slot, SlotRange, SplitRequest, Table,
     TransferRequest, UnmapRequest, measure,
@@ -59,10 +59,20 @@ pub(super) fn perform(
         }
         Operation::Map => {
             let space = AddressSpace::from_capability(slot)?;
-            MapRequest::decode(space, lookup(&task, a)?, b, c)?.perform()?;
+            let frame = lookup(&task, a)?;
+            match MapRequest::decode(space, frame, b, c) {
+                Err(Error::WrongKind) => later::map(space, frame, b, c)?,
+                request => request?.perform()?,
+            }
         }
-        Operation::Unmap => UnmapRequest::decode(slot)?.perform()?,
-        Operation::Protect => ProtectRequest::decode(slot, a)?.perform()?,
+        Operation::Unmap => match UnmapRequest::decode(slot) {
+            Err(Error::WrongKind) => later::unmap(slot)?,
+            request => request?.perform()?,
+        },
+        Operation::Protect => match ProtectRequest::decode(slot, a) {
+            Err(Error::WrongKind) => later::protect(slot, a)?,
+            request => request?.perform()?,
+        },
         Operation::Configure => {
             let configured = task_to_manage(slot)?;
             ConfigureRequest::decode(configured, lookup(&task, a)?, lookup(&task, b)?, c)?.perform();
@@ -98,6 +108,15 @@ pub(super) fn perform(
         Operation::WritePort => crate::ipc::write_port(slot, a, b, c)?,
         #[cfg(feature = "chapter7")]
         Operation::Poll => *results = crate::scheduling::poll(slot)?,
+        #[cfg(feature = "chapter11")]
+        Operation::Describe => *results = crate::devices::describe(slot)?,
+        #[cfg(feature = "chapter11")]
+        Operation::ReadClock => {
+            super::require_is(task, slot)?;
+            *results = crate::scheduling::read_clock();
+        }
+        #[cfg(feature = "chapter11")]
+        Operation::Inspect => *results = crate::scheduling::inspect(task_to_manage(slot)?),
         #[cfg(feature = "chapter10")]
         Operation::SetSoftuser => {
             crate::softuser::SetRequest::decode(task_to_manage(slot)?, a, b, c, |pointer| lookup(&task, pointer))?

@@ -5,6 +5,7 @@ use core::ops::Range;
 use flatmk_abi::Error;
 use flatmk_abi::layout::{PAGE_SIZE, USER_END, USER_START};
 
+use super::later::is_memory;
 use crate::memory::{AddressSpace, read_frame};
 
 // ANCHOR: claim
@@ -33,11 +34,15 @@ impl UserRange {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidAddress`] where part of it is not mapped.
+    /// [`Error::InvalidAddress`] where part of it is not mapped, or is not memory.
     pub fn read(self, space: AddressSpace, mut bytes: &mut [u8]) -> Result<(), Error> {
         let Range { mut start, end } = self.0;
         while start < end {
             let frame = space.translate(start).ok_or(Error::InvalidAddress)?.frame;
+            // The window does not reach all device memory, and reading that may do things.
+            if !is_memory(frame) {
+                return Err(Error::InvalidAddress);
+            }
             let in_page = (PAGE_SIZE - start % PAGE_SIZE).min(end - start);
             let length = usize::try_from(in_page).map_err(|_| Error::InvalidAddress)?;
             let (part, rest) = bytes.split_at_mut_checked(length).ok_or(Error::InvalidArgument)?;

@@ -86,6 +86,7 @@ fn build(image: &Image<'_>) -> Result<(), BuildError> {
     insert_new(table.free_slot(slots::CONSOLE)?, Content::to_device(Kind::Console, Rights::all()));
     insert_new(table.free_slot(slots::POWER)?, Content::to_device(Kind::Power, Rights::all()));
     give_devices(table)?;
+    give_device_memory(table)?;
     let task = TaskRef::on(task_page).ok_or(Error::InvalidCapability)?;
     ConfigureRequest::decode(task, table.lookup(slots::TABLE)?, space_slot, ROOT_STACK_TOP)?.perform();
     StartRequest::decode(task, image.entry(), ramdisk().len() as u64)?.perform();
@@ -105,6 +106,14 @@ fn give_devices(table: &Table) -> Result<(), BuildError> {
     crate::ipc::give_devices(table.free_slot(slots::INTERRUPTS)?, table.free_slot(slots::PORTS)?);
     #[cfg(feature = "chapter11")]
     crate::trace::give(table.free_slot(slots::TRACE)?);
+    let _ = table;
+    Ok(())
+}
+
+/// The capabilities with which drivers reach the memory of devices. They come with chapter 11.
+fn give_device_memory(table: &Table) -> Result<(), BuildError> {
+    #[cfg(feature = "chapter11")]
+    crate::devices::give(table)?;
     let _ = table;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use flatmk_abi::EventKind::{Call, Failure, Return, Switch, SystemCall, Wait};
 use flatmk_abi::{Error, FLAG_NO_WAIT, Operation, Words, slots};
-use flatmk_runtime::object::{Notification, Reply};
+use flatmk_runtime::object::{Notification, OWN_TASK, Reply, Task};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::{service, tests};
 
@@ -31,7 +31,8 @@ fn a_call_and_its_answer_are_six_events() {
     on_stage(|| {
         serve(0, 20, answer_entry, 0xc0);
         let (root, server) = numbers(near(0));
-        assert_ne!(root, server);
+        let number = |task: Task| task.inspect().map(|[_, _, number, _]| number);
+        assert_eq!([number(OWN_TASK), number(task(0))], [Ok(root.into()), Ok(server.into())]);
         // One that the fast path would take, and one that it would not.
         for endpoint in [near(0), far(0)] {
             let events = trace(|| {
