@@ -497,7 +497,6 @@ operations! {
         any "such a number for the task or notification that it waits for; 0 for none"
     ];
     fails {}
-    // ANCHOR: trace
     /// Begins to trace, into a frame: from now on each event is written there, the latest in place of the oldest. Or ends it: then the events
     /// can be read still. While it traces the kernel takes no fast path. The frame is the kernel's, too, until it is revoked.
     SetTrace = 40 on [Kind::Trace], Rights::MANAGE;
@@ -518,5 +517,4 @@ operations! {
         any "second word"
     ];
     fails {}
-    // ANCHOR_END: trace
 }

@@ -65,8 +65,6 @@ pub struct Event {
     /// Another one.
     pub second: u64,
 }
-
-// ANCHOR: words
 impl Event {
     /// The event in four words, as it lies in the frame.
     #[must_use]
@@ -82,7 +80,6 @@ impl Event {
         Some(Self { time, kind, detail: (what as u32) >> 8, task: (what >> 32) as u32, first, second })
     }
 }
-// ANCHOR_END: words
 
 impl Event {
     /// The operation of a [`SystemCall`](EventKind::SystemCall), if there is one with this number.

@@ -79,7 +79,7 @@ impl Writer<'_> {
         match event.kind {
             EventKind::Lost => {
                 let text = format!("{} events are lost", event.first);
-                self.push("i", PROCESSOR, self.start, &text, &json!({ "s": "p" }));
+                self.push("i", PROCESSOR, event.time, &text, &json!({ "s": "p" }));
             }
             EventKind::SystemCall => self.instant(event, &operation_name(event)),
             EventKind::Failure => {
