@@ -71,6 +71,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     crate::softuser::initialize();
     #[cfg(feature = "chapter11")]
     crate::devices::initialize(information);
+    #[cfg(feature = "chapter11")]
+    crate::trace::initialize();
 }
 // ANCHOR_END: initialize
 

@@ -64,7 +64,7 @@ impl Options {
                 "meltdown=on" => options.meltdown = Isolation::On,
                 "meltdown=off" => options.meltdown = Isolation::Off,
                 // These are the root task's.
-                "demonstration=yes" | "demonstration=no" => {}
+                "demonstration=yes" | "demonstration=no" | "trace=on" | "trace=off" => {}
                 _ if line.starts_with("layout=") => {}
                 _ => unknown(line),
             }

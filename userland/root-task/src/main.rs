@@ -8,6 +8,7 @@ mod demonstration;
 mod servers;
 mod softuser;
 mod system;
+mod trace;
 
 use core::slice;
 
@@ -17,6 +18,7 @@ use flatmk_image::Image;
 use flatmk_runtime::object::{Console, Endpoint, Memory, OWN_TASK, Power, identify};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::{print, println};
+use servers::Servers;
 use tar_no_std::TarArchiveRef;
 
 flatmk_runtime::entry!(main);
@@ -60,6 +62,10 @@ fn run(ramdisk: &'static [u8], archive: &TarArchiveRef<'_>, memory: Memory, memo
     if !calls_are_there() {
         println!("root task: this kernel has no calls between tasks yet, so there is nobody else to start");
         return OWN_TASK.yield_now().map(|()| Next::SwitchOff);
+    }
+    if has_option(archive, "trace=on") {
+        let servers = Servers::start(archive, memory)?;
+        return trace::run(archive, memory, &servers).map(|()| Next::SwitchOff);
     }
     if !system::is_there(archive) {
         return demonstration::run(archive, memory).map(|()| Next::SwitchOff);
