@@ -32,7 +32,8 @@ const LIFE: u64 = FIRST_FREE;
 const TABLE: u64 = FIRST_FREE + 1;
 const TASK: u64 = FIRST_FREE + 2;
 
-// Slots of the thread's table.
+// Slots of the thread's table, which has no capability to its own space.
+const DEVICE: u64 = slots::SPACE;
 const INNER: u64 = 9;
 const TASK_WITH_ENDPOINT: u64 = 10;
 const PART: u64 = 14;
@@ -58,7 +59,7 @@ const OBJECTS: [(Kind, u64); 13] = [
 ];
 
 /// All that it has at first.
-const OTHERS: [(Kind, u64); 9] = [
+const OTHERS: [(Kind, u64); 10] = [
     (Kind::Task, slots::SELF),
     (Kind::Table, slots::TABLE),
     (Kind::Console, slots::CONSOLE),
@@ -68,6 +69,7 @@ const OTHERS: [(Kind, u64); 9] = [
     (Kind::Memory, PART),
     (Kind::Memory, MEMORY_SLOT),
     (Kind::Endpoint, ENDPOINT),
+    (Kind::DeviceMemory, DEVICE),
 ];
 
 /// The slots from here on are empty at first.
@@ -78,6 +80,9 @@ const EMPTY: u64 = 20;
 const UNUSED_LINE: u64 = 5;
 /// No device has this I/O port.
 const UNUSED_PORT: u64 = 0xffff;
+
+/// No device has memory there: 32 pages from 64 GiB on.
+const UNUSED_PAGES: u64 = (64 << 30) / 4096 | 32 << 32;
 
 /// How many pages the thread has: enough for a large frame now and then.
 const PAGES: u64 = 2048;
@@ -292,6 +297,9 @@ fn live(seed: u64) {
         table.mint(slots::INTERRUPTS, slots::INTERRUPTS, Rights::all(), 1 << UNUSED_LINE).expect("a free slot");
         let port = UNUSED_PORT | UNUSED_PORT << 16;
         table.mint(slots::PORTS, slots::PORTS, Rights::all(), port).expect("a free slot");
+    }
+    if kernel_knows(Operation::Describe) {
+        table.mint(DEVICE, slots::DEVICES, Rights::all(), UNUSED_PAGES).expect("a free slot");
     }
     task.configure(table, OWN_SPACE, prepare_stack(0, misbehave, seed)).expect("a new task");
     task.start(thread_entry as *const () as u64, 0).expect("a configured task");
