@@ -22,8 +22,8 @@ const HOST_TESTS: [&str; 5] = ["flatmk-abi", "flatmk-counter", "flatmk-image", H
 const HOST_PIPES: &str = "flatmk-pipes";
 
 /// User programs whose decisions are made in libraries, with tests that run on this machine. The programs themselves do not.
-const LIBRARIES: [&str; 8] =
-    ["clock", "flatmk-system", "forth", "key-decoder", "keyboard", "packet-filter", "screen", "serial"];
+const LIBRARIES: [&str; 9] =
+    ["clock", "flatmk-system", "forth", "key-decoder", "keyboard", "packet-filter", "power", "screen", "serial"];
 
 /// The crate of this program.
 const HOST_PROGRAM: &str = "flatmk-tools";

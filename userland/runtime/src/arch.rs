@@ -75,7 +75,7 @@ pub fn time_stamp() -> u64 {
 }
 
 /// Executes an instruction that does not exist, at which the kernel stops the program.
-pub(crate) fn stop() -> ! {
+pub fn stop() -> ! {
     // SAFETY: raises an exception, and does nothing else.
     unsafe { asm!("ud2", options(noreturn)) }
 }

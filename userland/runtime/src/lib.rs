@@ -25,7 +25,7 @@ pub mod sharing;
 mod syscall;
 pub mod testing;
 
-pub use arch::time_stamp;
+pub use arch::{stop, time_stamp};
 pub use console::write_line;
 pub use entry::{finish_start, panic, stop_faulting_caller};
 pub use object::answer_with_window;
