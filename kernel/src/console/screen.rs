@@ -117,6 +117,17 @@ impl Screen {
         }
     }
 
+    /// Shows two hexadecimal digits in the upper right corner.
+    #[cfg(feature = "chapter12")]
+    pub(super) fn mark(&mut self, number: u8) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for (digit, place) in [(number >> 4, 2), (number % 16, 1)] {
+            if let Some(column) = self.columns.checked_sub(place).filter(|_| self.rows > 0) {
+                self.draw(0, column, DIGITS.get(usize::from(digit)).copied().unwrap_or(b'?'));
+            }
+        }
+    }
+
     /// The character at a place, as it stands on the screen.
     #[must_use]
     pub fn character_at(&self, row: usize, column: usize) -> Option<u8> {
