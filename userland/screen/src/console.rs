@@ -20,11 +20,11 @@ impl<'a, S: Surface> Console<'a, S> {
     /// Clears the screen. The grids are blank.
     pub fn new(surface: S, format: Format, grids: &'a mut Grids) -> Self {
         let (rows, columns) = text_size(format);
-        let Grids { wanted, shown } = grids;
+        let Grids { wanted, shown, mixes } = grids;
         let mut console = Self {
             parser: Parser::new_with_size(),
             editor: Editor::new(wanted, rows, columns),
-            painter: Painter::new(surface, format, shown),
+            painter: Painter::new(surface, format, shown, mixes),
         };
         console.painter.paint(&mut console.editor);
         console
@@ -37,15 +37,16 @@ impl<'a, S: Surface> Console<'a, S> {
     }
 
     // ANCHOR: write
-    /// Writes bytes, which may end within a character or an escape sequence: what follows completes it. All of it is on the screen afterwards. The time,
-    /// in nanoseconds since any moment, decides how far the screen scrolls.
-    pub fn write(&mut self, bytes: &[u8], now_ns: u64) {
+    /// Writes bytes, which may end within a character or an escape sequence: what follows completes it. All of it is on the screen afterwards. The clock,
+    /// which tells nanoseconds since any moment, decides how far the screen scrolls.
+    pub fn write(&mut self, bytes: &[u8], clock: impl Fn() -> u64) {
         if self.size().0 == 0 || self.size().1 == 0 {
             return;
         }
-        self.editor.pace().set_time(now_ns);
+        self.editor.pace().set_time(clock());
         self.parser.advance(&mut self.editor, bytes);
         self.painter.paint(&mut self.editor);
+        self.editor.pace().set_end(clock());
     }
     // ANCHOR_END: write
 

@@ -16,6 +16,7 @@ mod cursor;
 mod editor;
 mod escape;
 mod grid;
+mod mixes;
 mod pace;
 mod painter;
 mod pixels;

@@ -78,6 +78,10 @@ fn open() -> Option<Console<'static, Framebuffer>> {
     Some(Console::new(Framebuffer { size_bytes, bytes_per_pixel }, format, GRIDS.take()))
 }
 
+fn now_ns() -> u64 {
+    OWN_TASK.read_clock().map_or(0, |(now_ns, ..)| now_ns)
+}
+
 fn serve(_context: u64, message: &mut Words) {
     let result = CONSOLE.with(|console| match console {
         Some(console) => perform(console, *message),
@@ -90,7 +94,6 @@ fn perform(console: &mut Console<'static, Framebuffer>, message: Words) -> Resul
     let (request, text) = Text::parse(message)?;
     match request {
         Some(TextRequest::Write) => {
-            let (now_ns, ..) = OWN_TASK.read_clock()?;
             console.write(text.copy_to(&mut [0; TEXT_BYTES]), now_ns);
         }
         Some(TextRequest::Clear) => console.clear(),

@@ -11,9 +11,16 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Tells the time.
+    /// Tells the time at which text comes.
     pub(crate) fn set_time(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
+    }
+
+    /// Tells the time at which it is on the screen. Scrolling takes time, which is not to count as the text's.
+    pub(crate) fn set_end(&mut self, now_ns: u64) {
+        if self.last_ns == Some(self.now_ns) {
+            self.last_ns = Some(now_ns);
+        }
     }
 
     /// By how many of so many rows to scroll: at least one, at most all.
@@ -36,5 +43,15 @@ mod tests {
             pace.step(25)
         };
         assert_eq!([step_at(0), step_at(1000), step_at(FAST_NS), step_at(3 * FAST_NS)], [1, 13, 13, 1]);
+    }
+
+    #[test]
+    fn the_time_that_scrolling_takes_is_not_the_texts() {
+        let mut pace = Pace::default();
+        pace.set_time(0);
+        assert_eq!(pace.step(25), 1);
+        pace.set_end(5 * FAST_NS);
+        pace.set_time(5 * FAST_NS + 1000);
+        assert_eq!(pace.step(25), 13);
     }
 }

@@ -6,6 +6,7 @@ use crate::color::{BLACK, LIGHT_GRAY, Pen};
 use crate::cursor::Place;
 use crate::editor::Editor;
 use crate::grid::{Cell, Grid, MOST_COLUMNS, MOST_ROWS};
+use crate::mixes::Mixes;
 use crate::pixels::{Format, Surface};
 
 const HEIGHT: usize = RasterHeight::Size16.val();
@@ -26,21 +27,16 @@ pub(crate) fn text_size(format: Format) -> (usize, usize) {
     ((format.height() / HEIGHT).min(MOST_ROWS), (format.width() / WIDTH).min(MOST_COLUMNS))
 }
 
-/// The cells as they are to be, and as they are on the screen.
+/// The cells as they are to be, and as they are on the screen, and how their pixels are mixed.
 pub struct Grids {
     pub(crate) wanted: Grid,
     pub(crate) shown: Grid,
+    pub(crate) mixes: Mixes,
 }
 
 impl Grids {
-    /// Two grids of empty cells.
-    pub const BLANK: Grids = Grids { wanted: Grid::BLANK, shown: Grid::BLANK };
-}
-
-/// The pixels of a letter in two colours, by how far the letter covers them.
-struct Mixed {
-    pen: Pen,
-    pixels: [u32; 256],
+    /// Grids of empty cells.
+    pub const BLANK: Grids = Grids { wanted: Grid::BLANK, shown: Grid::BLANK, mixes: Mixes::EMPTY };
 }
 
 /// The screen, and what is on it.
@@ -48,16 +44,15 @@ pub(crate) struct Painter<'a, S> {
     surface: S,
     format: Format,
     shown: &'a mut Grid,
+    mixes: &'a mut Mixes,
     cursor: Option<Place>,
-    mixed: Mixed,
 }
 
 impl<'a, S: Surface> Painter<'a, S> {
     /// Clears the screen. Nothing is on it then, whatever was.
-    pub(crate) fn new(mut surface: S, format: Format, shown: &'a mut Grid) -> Self {
+    pub(crate) fn new(mut surface: S, format: Format, shown: &'a mut Grid, mixes: &'a mut Mixes) -> Self {
         surface.clear();
-        let pen = Pen { text: LIGHT_GRAY, background: BLACK };
-        Self { surface, format, shown, cursor: None, mixed: Mixed { pen, pixels: Self::mix(format, pen) } }
+        Self { surface, format, shown, mixes, cursor: None }
     }
 
     pub(crate) fn surface(&self) -> &S {
@@ -93,43 +88,36 @@ impl<'a, S: Surface> Painter<'a, S> {
 
     /// Writes the pixels in which two cells differ.
     fn draw(&mut self, row: usize, column: usize, old: Cell, new: Cell) {
-        if self.mixed.pen != new.pen {
-            self.mixed = Mixed { pen: new.pen, pixels: Self::mix(self.format, new.pen) };
-        }
+        // The pixels of old ones are mostly at hand still.
+        self.mixes.prepare(self.format, old.pen);
+        self.mixes.prepare(self.format, new.pen);
+        let (old_pixels, Some(new_pixels)) = (self.mixes.get(old.pen), self.mixes.get(new.pen)) else { return };
         let (Some(old_glyph), Some(new_glyph)) = (glyph_of(old), glyph_of(new)) else { return };
-        let bytes_per_pixel = self.format.bytes_per_pixel();
-        let mut line_start = row * HEIGHT * self.format.line_bytes() + column * WIDTH * bytes_per_pixel;
+        let format = self.format;
+        let old_pixel = |coverage: u8| match old_pixels {
+            Some(pixels) => pixel_of(pixels, coverage),
+            None => format.encode(old.pen.mix(coverage)),
+        };
+        let bytes_per_pixel = format.bytes_per_pixel();
+        let mut line_start = row * HEIGHT * format.line_bytes() + column * WIDTH * bytes_per_pixel;
         for (old_line, new_line) in old_glyph.rows().zip(new_glyph.rows()) {
             let mut offset_bytes = line_start;
             for (&old_coverage, &new_coverage) in old_line.iter().zip(new_line) {
-                let pixel = self.mixed.pixels.get(usize::from(new_coverage)).copied().unwrap_or_default();
-                let differs = if old.pen == new.pen {
-                    old_coverage != new_coverage && pixel != self.mixed_pixel(old_coverage)
-                } else {
-                    pixel != self.format.encode(old.pen.mix(old_coverage))
-                };
-                if differs {
+                let pixel = pixel_of(new_pixels, new_coverage);
+                if pixel != old_pixel(old_coverage) {
                     self.surface.write(offset_bytes, pixel);
                 }
                 offset_bytes += bytes_per_pixel;
             }
-            line_start += self.format.line_bytes();
+            line_start += format.line_bytes();
         }
     }
     // ANCHOR_END: paint
+}
 
-    fn mixed_pixel(&self, coverage: u8) -> u32 {
-        self.mixed.pixels.get(usize::from(coverage)).copied().unwrap_or_default()
-    }
-
-    fn mix(format: Format, pen: Pen) -> [u32; 256] {
-        let mut coverage = 0;
-        [(); 256].map(|()| {
-            let pixel = format.encode(pen.mix(coverage));
-            coverage = coverage.wrapping_add(1);
-            pixel
-        })
-    }
+/// The pixel of a letter at a place that it covers so far.
+fn pixel_of(pixels: &[u32; 256], coverage: u8) -> u32 {
+    pixels.get(usize::from(coverage)).copied().unwrap_or_default()
 }
 
 /// The glyph of a cell; that of an empty one is a blank.

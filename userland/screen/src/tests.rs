@@ -65,7 +65,7 @@ fn rows(console: &mut Console<'static, Counting>) -> Vec<String> {
 #[track_caller]
 fn assert_shows(text: &str, expected: [&str; 4]) {
     let mut console = small(10, 4);
-    console.write(text.as_bytes(), 0);
+    console.write(text.as_bytes(), || 0);
     assert_eq!(rows(&mut console), expected, "{text:?}");
 }
 
@@ -113,16 +113,16 @@ fn letters_beyond_ascii_are_shown_and_others_are_marked() {
 #[test]
 fn a_letter_may_come_in_two_parts() {
     let mut console = small(10, 4);
-    console.write(b"\xc3", 0);
-    console.write(b"\xa4\x1b[", 0);
-    console.write(b"2Cx", 0);
+    console.write(b"\xc3", || 0);
+    console.write(b"\xa4\x1b[", || 0);
+    console.write(b"2Cx", || 0);
     assert_eq!(rows(&mut console)[0], "ä  x");
 }
 
 #[test]
 fn colours_are_seen_in_pixels() {
     let mut console = small(10, 4);
-    console.write(b"\x1b[44m \x1b[0m\x1b[41m\x1b[K", 0);
+    console.write(b"\x1b[44m \x1b[0m\x1b[41m\x1b[K", || 0);
     let pixel = |x: usize, y: usize| {
         let offset = (y * 70 + x) * 4;
         let [blue, green, red] = console.surface().bytes[offset..offset + 3].try_into().expect("a pixel");
@@ -138,19 +138,19 @@ fn colours_are_seen_in_pixels() {
 #[test]
 fn writing_the_same_again_writes_no_pixel() {
     let mut console = small(40, 10);
-    console.write(b"\x1b[?25lThe quick brown fox\r", 0);
+    console.write(b"\x1b[?25lThe quick brown fox\r", || 0);
     let written = console.surface().written();
     assert!(written > 0);
-    console.write(b"The quick brown fox\r", 0);
+    console.write(b"The quick brown fox\r", || 0);
     assert_eq!(console.surface().written(), written);
 }
 
 #[test]
 fn clearing_forgets_half_a_sequence() {
     let mut console = small(10, 4);
-    console.write(b"abc\x1b[31;4", 0);
+    console.write(b"abc\x1b[31;4", || 0);
     console.clear();
-    console.write(b"2m", 0);
+    console.write(b"2m", || 0);
     assert_eq!(rows(&mut console), ["2m", "", "", ""]);
 }
 
@@ -160,7 +160,7 @@ fn the_largest_and_the_smallest_screens_work() {
         let size_bytes = width * height * 4;
         let format = Format::new([width, height], width, 4, Order::Rgb, size_bytes).expect("it fits");
         let mut console = console(format, size_bytes);
-        console.write("text\n".repeat(300).as_bytes(), 0);
+        console.write("text\n".repeat(300).as_bytes(), || 0);
         assert!(console.size().0 <= MOST_ROWS && console.size().1 <= MOST_COLUMNS);
     }
 }
@@ -206,13 +206,13 @@ proptest! {
         let format = Format::new([width, height], stride, bytes_per_pixel, order, size_bytes).expect("it fits");
         let mut many = console(format, size_bytes);
         for (index, text) in (0..).zip(&texts) {
-            many.write(text, index * period_ns);
+            many.write(text, || index * period_ns);
         }
         prop_assert_eq!(many.surface().in_vain.load(Ordering::Relaxed), 0, "pixels were written that did not change");
         // Everything at once is drawn once, from an empty screen. The same time makes it scroll alike.
         if period_ns == 0 {
             let mut once = console(format, size_bytes);
-            once.write(&texts.concat(), 0);
+            once.write(&texts.concat(), || 0);
             prop_assert!(once.surface().bytes == many.surface().bytes, "the screens differ");
             prop_assert!(once.surface().written() <= width * height + 7 * 16);
         }
