@@ -4,7 +4,7 @@
 
 use x86_64::registers::model_specific::Msr;
 
-use crate::interrupts::{Line, set_handler};
+use crate::interrupts::Line;
 use crate::memory::{Frame, kernel_frame};
 use crate::processor::Processor;
 
@@ -161,7 +161,12 @@ impl LocalApic {
 
     /// Whether an interrupt at a vector has come and is not taken yet.
     pub(super) fn is_waiting(&self, vector: u8) -> bool {
-        self.read_set(Register::Requests, u32::from(vector) / 32) & 1 << (vector % 32) != 0
+        self.has(Register::Requests, vector)
+    }
+
+    /// Whether a vector is in one of the sets.
+    fn has(&self, set: Register, vector: u8) -> bool {
+        self.read_set(set, u32::from(vector) / 32) & 1 << (vector % 32) != 0
     }
 
     /// The interrupt that is being served is.
@@ -232,16 +237,14 @@ impl LocalApic {
 }
 
 // ANCHOR: strays
-/// Interrupts that nobody has asked for are acknowledged, and forgotten: what the firmware's devices have sent before the kernel took over.
-pub(super) fn handle_strays() {
-    for vector in Line::END_OF_VECTORS..SPURIOUS_VECTOR {
-        set_handler(
-            vector,
-            Some(|_| {
-                LocalApic::find_enabled().inspect(LocalApic::acknowledge);
-            }),
-        );
-    }
-    set_handler(SPURIOUS_VECTOR, Some(|_| {}));
+/// An interrupt that nobody has asked for is acknowledged, and forgotten: what the firmware's devices send still. Tells whether it was one.
+pub(crate) fn forget_stray(vector: u8) -> bool {
+    LocalApic::find_enabled().is_some_and(|apic| {
+        let is_in_service = apic.has(Register::InService, vector);
+        if is_in_service {
+            apic.acknowledge();
+        }
+        is_in_service || vector == SPURIOUS_VECTOR
+    })
 }
 // ANCHOR_END: strays

@@ -18,6 +18,7 @@ mod tick;
 
 use bootloader_api::BootInfo;
 
+pub(crate) use apic::forget_stray;
 pub use stages::Stage;
 pub(crate) use stages::reach;
 pub(crate) use tick::{acknowledge_timer, is_timer_local, now_ns, since_tick_ns, tick_ns, time_stamp_hz};
@@ -28,7 +29,6 @@ use apic::LocalApic;
 
 /// Silences what the firmware has left on in the local APIC. Before interrupts are switched on.
 pub(crate) fn silence_local_apic() {
-    apic::handle_strays();
     if let Some(apic) = LocalApic::find_enabled() {
         apic.mask_local_lines();
     }

@@ -74,7 +74,7 @@ pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
         && let Some(handler) = exception.get()
     {
         handler(frame);
-    } else if !call_handler(vector, frame) {
+    } else if !call_handler(vector, frame) && !time::forget_stray(vector) {
         exceptions::stop_unhandled(frame);
     }
 }

@@ -51,10 +51,6 @@ impl Line {
             .map(|bits| Line(bits.trailing_zeros() as u8))
     }
 
-    /// The first vector after those of the lines.
-    #[cfg(feature = "chapter12")]
-    pub(crate) const END_OF_VECTORS: u8 = EXCEPTIONS + LINES;
-
     /// The line's number.
     #[must_use]
     pub fn index(self) -> usize {
