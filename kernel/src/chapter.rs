@@ -3,6 +3,8 @@
 use bootloader_api::BootInfo;
 
 use crate::boot;
+#[cfg(feature = "chapter12")]
+use crate::hardware::{Stage, reach};
 use crate::processor::Processor;
 
 macro_rules! chapters {
@@ -53,12 +55,23 @@ pub const CHAPTER: &str = chapter!();
 // ANCHOR: initialize
 /// Brings up what the kernel has, chapter by chapter.
 pub fn initialize_chapters(information: &'static mut BootInfo) {
+    #[cfg(feature = "chapter12")]
+    reach(Stage::Console);
     boot::initialize(information);
     Processor::identify().require();
+    #[cfg(feature = "chapter12")]
+    {
+        reach(Stage::Interrupts);
+        crate::hardware::silence_local_apic();
+    }
     #[cfg(feature = "chapter2")]
     crate::interrupts::initialize();
+    #[cfg(feature = "chapter12")]
+    reach(Stage::Memory);
     #[cfg(feature = "chapter3")]
     crate::memory::initialize(information);
+    #[cfg(feature = "chapter12")]
+    reach(Stage::Tasks);
     #[cfg(feature = "chapter5")]
     crate::task::initialize();
     #[cfg(feature = "chapter6")]
@@ -69,10 +82,17 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     crate::pcid::initialize();
     #[cfg(feature = "chapter10")]
     crate::softuser::initialize();
+    #[cfg(feature = "chapter12")]
+    reach(Stage::Devices);
     #[cfg(feature = "chapter11")]
     crate::devices::initialize(information);
     #[cfg(feature = "chapter11")]
     crate::trace::initialize();
+    #[cfg(feature = "chapter12")]
+    {
+        crate::hardware::initialize(information);
+        reach(Stage::RootTask);
+    }
 }
 // ANCHOR_END: initialize
 

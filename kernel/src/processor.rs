@@ -88,6 +88,43 @@ impl Processor {
         Some(if end.is_none_or(|end| end <= PAGE_SIZE) { parts } else { X87_AND_SSE })
     }
 
+    /// A local interrupt controller.
+    #[must_use]
+    pub fn has_local_apic(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_apic())
+    }
+
+    /// The newer way to its registers.
+    #[must_use]
+    pub fn has_x2apic(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_x2apic())
+    }
+
+    /// Deadlines for its timer, by the time stamp counter.
+    #[must_use]
+    pub fn has_deadlines(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_tsc_deadline())
+    }
+
+    /// How often in a second the time stamp counter counts, and the crystal from which it is made, where the processor says it. Where it is silent on
+    /// the crystal, that follows from its base frequency (Intel SDM vol. 3B, 18.7.3).
+    #[must_use]
+    pub fn frequencies_hz(&self) -> Option<(u64, u64)> {
+        let ratio = self.cpuid.get_tsc_info()?;
+        let (numerator, denominator) = (u64::from(ratio.numerator()), u64::from(ratio.denominator()));
+        if numerator == 0 || denominator == 0 {
+            return None;
+        }
+        let crystal_hz = match u64::from(ratio.nominal_frequency()) {
+            0 => {
+                let base_mhz = self.cpuid.get_processor_frequency_info()?.processor_base_frequency();
+                u64::from(base_mhz) * 1_000_000 * denominator / numerator
+            }
+            hz => hz,
+        };
+        Some((crystal_hz * numerator / denominator, crystal_hz)).filter(|&(_, crystal_hz)| crystal_hz > 0)
+    }
+
     /// The page attribute table.
     #[must_use]
     pub fn has_page_attribute_table(&self) -> bool {

@@ -31,6 +31,15 @@ pub enum Isolation {
     Off,
 }
 
+/// Which timer ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Timer {
+    /// The local APIC's where there is one that can be used, else the 8254.
+    Auto,
+    /// The 8254.
+    Pit,
+}
+
 /// What the kernel is told.
 #[derive(Debug, Clone, Args)]
 pub struct KernelOptions {
@@ -41,6 +50,9 @@ pub struct KernelOptions {
     /// executes nothing in advance; else auto, as the processor needs it]
     #[arg(long, env = "FLATMK_MELTDOWN", hide_env_values = true)]
     pub meltdown: Option<Isolation>,
+    /// Which timer ticks, from chapter 12 on
+    #[arg(long, env = "FLATMK_TIMER", hide_env_values = true)]
+    pub timer: Option<Timer>,
 }
 
 impl KernelOptions {
@@ -49,7 +61,8 @@ impl KernelOptions {
     pub fn boot_options(&self) -> BootOptions {
         let pcid = self.pcid.map(|switch| ("pcid", name_of(&switch)));
         let meltdown = self.meltdown.map(|isolation| ("meltdown", name_of(&isolation)));
-        pcid.into_iter().chain(meltdown).map(|(key, value)| (key.to_owned(), value)).collect()
+        let timer = self.timer.map(|timer| ("timer", name_of(&timer)));
+        pcid.into_iter().chain(meltdown).chain(timer).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
@@ -184,6 +197,14 @@ mod tests {
             assert_eq!(boot_options(&["--pcid", value]).get("pcid").map(String::as_str), Some(value));
         }
         assert_eq!(boot_options(&[]).get("pcid"), None);
+    }
+
+    #[test]
+    fn the_kernel_is_told_what_the_command_line_says_of_the_timer() {
+        for value in ["auto", "pit"] {
+            assert_eq!(boot_options(&["--timer", value]).get("timer").map(String::as_str), Some(value));
+        }
+        assert_eq!(boot_options(&[]).get("timer"), None);
     }
 
     #[test]

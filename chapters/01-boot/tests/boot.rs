@@ -9,7 +9,7 @@
 use core::fmt::Write;
 
 use bootloader_api::info::{FrameBuffer, FrameBufferInfo, PixelFormat};
-use kernel::boot::{Exit, Isolation, Options, options, ramdisk};
+use kernel::boot::{Exit, Isolation, Options, Timer, options, ramdisk};
 use kernel::console::{self, Color, Colors, Screen};
 use kernel::processor::Processor;
 use kernel::sync::Exclusive;
@@ -32,10 +32,16 @@ fn the_boot_options_come_from_the_ramdisk() {
 #[test_case]
 fn options_are_read_line_by_line_and_unknown_ones_reported() {
     let mut unknown = None;
-    let text = "exit=bochs\n\n  interactive=yes  \nfast_path=off\npcid=off\nmeltdown=on\ndemonstration=no\nlayout=de\ncolour=red\n";
+    let text = "exit=bochs\n\n  interactive=yes  \nfast_path=off\npcid=off\nmeltdown=on\ntimer=pit\ndemonstration=no\nlayout=de\ncolour=red\n";
     let options = Options::parse(text, |line| unknown = Some(line));
-    let expected =
-        Options { exit: Exit::Bochs, interactive: true, fast_path: false, pcid: false, meltdown: Isolation::On };
+    let expected = Options {
+        exit: Exit::Bochs,
+        interactive: true,
+        fast_path: false,
+        pcid: false,
+        meltdown: Isolation::On,
+        timer: Timer::Pit,
+    };
     assert_eq!(options, expected);
     assert_eq!(unknown, Some("colour=red"));
     let meltdown = |value| Options::parse(value, |line| panic!("unknown option {line}")).meltdown;
@@ -45,8 +51,14 @@ fn options_are_read_line_by_line_and_unknown_ones_reported() {
 #[test_case]
 fn an_empty_option_text_gives_the_defaults_of_a_real_machine() {
     let options = Options::parse("", |line| panic!("unknown option {line}"));
-    let expected =
-        Options { exit: Exit::Halt, interactive: false, fast_path: true, pcid: true, meltdown: Isolation::Auto };
+    let expected = Options {
+        exit: Exit::Halt,
+        interactive: false,
+        fast_path: true,
+        pcid: true,
+        meltdown: Isolation::Auto,
+        timer: Timer::Auto,
+    };
     assert_eq!(options, expected);
 }
 

@@ -7,7 +7,7 @@ mod options;
 
 use bootloader_api::{BootInfo, BootloaderConfig, config::Mapping};
 
-pub use options::{Exit, Isolation, Options, options};
+pub use options::{Exit, Isolation, Options, Timer, options};
 
 use crate::{console, println, processor::Processor, sync::Exclusive};
 

@@ -26,6 +26,15 @@ pub enum Isolation {
     Off,
 }
 
+/// Which timer ticks, from chapter 12 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The local APIC's, where there is one; else the 8254.
+    Auto,
+    /// The 8254.
+    Pit,
+}
+
 /// The options, with their defaults for a real machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -39,11 +48,19 @@ pub struct Options {
     pub pcid: bool,
     /// `meltdown=auto|on|off`: whether user mode runs without the kernel in its page tables.
     pub meltdown: Isolation,
+    /// `timer=auto|pit`: which timer ticks.
+    pub timer: Timer,
 }
 
 impl Options {
-    const DEFAULT: Options =
-        Options { exit: Exit::Halt, interactive: false, fast_path: true, pcid: true, meltdown: Isolation::Auto };
+    const DEFAULT: Options = Options {
+        exit: Exit::Halt,
+        interactive: false,
+        fast_path: true,
+        pcid: true,
+        meltdown: Isolation::Auto,
+        timer: Timer::Auto,
+    };
 
     // ANCHOR: parse
     /// The options in this text. What is unknown is passed to `unknown` and changes nothing.
@@ -63,6 +80,8 @@ impl Options {
                 "meltdown=auto" => options.meltdown = Isolation::Auto,
                 "meltdown=on" => options.meltdown = Isolation::On,
                 "meltdown=off" => options.meltdown = Isolation::Off,
+                "timer=auto" => options.timer = Timer::Auto,
+                "timer=pit" => options.timer = Timer::Pit,
                 // These are the root task's.
                 "demonstration=yes" | "demonstration=no" | "trace=on" | "trace=off" => {}
                 _ if line.starts_with("layout=") => {}

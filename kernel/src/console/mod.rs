@@ -87,6 +87,15 @@ pub(crate) fn framebuffer() -> Option<(u64, FrameBufferInfo)> {
     with(|console| console.screen.as_ref().map(Screen::framebuffer))
 }
 
+/// Shows two hexadecimal digits in the upper right corner of the screen, where there is one and the console has it.
+#[cfg(feature = "chapter12")]
+pub(crate) fn mark(number: u8) {
+    with(|console| {
+        let screen = console.screen.as_mut().filter(|_| console.is_screen_lent.is_none());
+        screen.into_iter().for_each(|screen| screen.mark(number));
+    });
+}
+
 /// A program draws on the screen from now on: what is written goes to the serial line only, as long as `is_lent` says so.
 #[cfg(feature = "chapter11")]
 pub(crate) fn lend_screen(is_lent: fn() -> bool) {

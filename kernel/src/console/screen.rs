@@ -85,11 +85,7 @@ impl Screen {
     /// Empties the screen and continues in these colors at its top.
     pub fn clear(&mut self, colors: Colors) {
         self.colors = colors;
-        for y in 0..self.info.height {
-            for x in 0..self.info.width {
-                self.set_pixel(x, y, colors.background);
-            }
-        }
+        self.fill(colors.background);
         self.grid.cells = [[b' '; MOST_COLUMNS]; MOST_ROWS];
         (self.row, self.column) = (0, 0);
     }
@@ -113,6 +109,17 @@ impl Screen {
                 let shown = if matches!(byte, b' '..=b'~') { byte } else { b'?' };
                 self.draw(self.row, self.column, shown);
                 self.column += 1;
+            }
+        }
+    }
+
+    /// Shows two hexadecimal digits in the upper right corner.
+    #[cfg(feature = "chapter12")]
+    pub(super) fn mark(&mut self, number: u8) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for (digit, place) in [(number >> 4, 2), (number % 16, 1)] {
+            if let Some(column) = self.columns.checked_sub(place).filter(|_| self.rows > 0) {
+                self.draw(0, column, DIGITS.get(usize::from(digit)).copied().unwrap_or(b'?'));
             }
         }
     }
@@ -157,16 +164,34 @@ impl Screen {
     }
     // ANCHOR_END: draw
 
-    fn set_pixel(&mut self, x: usize, y: usize, Color { red, green, blue }: Color) {
+    /// Fills all of the framebuffer, many pixels at a time and without reading it.
+    fn fill(&mut self, color: Color) {
+        // Whole pixels of 1, 2, 3 or 4 bytes.
+        let mut pattern = [0; 192];
+        for pixel in pattern.chunks_exact_mut(self.info.bytes_per_pixel.max(1)) {
+            put_color(self.info.pixel_format, pixel, color);
+        }
+        for part in self.pixels.chunks_mut(pattern.len()) {
+            part.iter_mut().zip(&pattern).for_each(|(to, from)| *to = *from);
+        }
+    }
+
+    fn set_pixel(&mut self, x: usize, y: usize, color: Color) {
         let bytes_per_pixel = self.info.bytes_per_pixel;
         let start = (y * self.info.stride + x) * bytes_per_pixel;
-        let Some(pixel) = self.pixels.get_mut(start..start + bytes_per_pixel) else { return };
-        match (self.info.pixel_format, pixel) {
-            (PixelFormat::Rgb, [r, g, b, ..]) => (*r, *g, *b) = (red, green, blue),
-            (PixelFormat::Bgr, [b, g, r, ..]) => (*r, *g, *b) = (red, green, blue),
-            // A gray-scale screen, or one with a layout of its own: the brightest channel is legible on both.
-            (_, pixel) => pixel.fill(red.max(green).max(blue)),
+        if let Some(pixel) = self.pixels.get_mut(start..start + bytes_per_pixel) {
+            put_color(self.info.pixel_format, pixel, color);
         }
+    }
+}
+
+/// Writes the bytes of a pixel.
+fn put_color(format: PixelFormat, pixel: &mut [u8], Color { red, green, blue }: Color) {
+    match (format, pixel) {
+        (PixelFormat::Rgb, [r, g, b, ..]) => (*r, *g, *b) = (red, green, blue),
+        (PixelFormat::Bgr, [b, g, r, ..]) => (*r, *g, *b) = (red, green, blue),
+        // A gray-scale screen, or one with a layout of its own: the brightest channel is legible on both.
+        (_, pixel) => pixel.fill(red.max(green).max(blue)),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod exceptions;
 mod gates;
 pub mod keyboard;
 mod requests;
+pub(crate) mod time;
 pub mod timer;
 
 use core::cell::Cell;
@@ -15,6 +16,8 @@ use core::cell::Cell;
 pub use gates::gate_address;
 #[cfg(feature = "chapter9")]
 pub(crate) use gates::{OWN_STACKS, lead_to, table};
+#[cfg(feature = "chapter12")]
+pub(crate) use requests::give_up_timer_line;
 pub use requests::{Line, claim, claimed, hand_back, take_arrived, unmask};
 
 use crate::arch::{self, interrupts::TrapFrame};
@@ -79,7 +82,7 @@ pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
         && let Some(handler) = exception.get()
     {
         handler(frame);
-    } else if !call_handler(vector, frame) {
+    } else if !call_handler(vector, frame) && !time::forget_stray(vector) {
         exceptions::stop_unhandled(frame);
     }
 }

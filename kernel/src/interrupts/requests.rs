@@ -6,6 +6,7 @@ use pic8259::ChainedPics;
 use x86_64::instructions::port::Port;
 
 use super::exceptions::EXCEPTIONS;
+use super::time;
 use crate::arch::interrupts::TrapFrame;
 use crate::sync::Exclusive;
 
@@ -136,6 +137,10 @@ pub fn hand_back(line: Line) {
 // ANCHOR: unmask
 /// Lets requests of a line through.
 pub fn unmask(line: Line) {
+    // Where the ticks come another way, the line stays masked.
+    if line == Line::TIMER && time::is_timer_local() {
+        return;
+    }
     change_masks(|masks| masks & !line.bit());
 }
 
@@ -176,9 +181,17 @@ pub(super) fn serve(line: Line, handler: impl FnOnce(&mut TrapFrame) -> bool, fr
         // A line without a handler is masked; a request that was already on its way is acknowledged all the same.
         handler(frame);
     }
-    acknowledge(line.0);
+    if line != Line::TIMER || !time::acknowledge_timer() {
+        acknowledge(line.0);
+    }
 }
 // ANCHOR_END: serve
+
+/// The timer's ticks come another way from now on.
+#[cfg(feature = "chapter12")]
+pub(crate) fn give_up_timer_line() {
+    mask(Line::TIMER);
+}
 
 /// Whether a controller says that a request of the line is being served (Intel 8259A data sheet, "Operation Command Word 3").
 fn is_in_service(line: Line) -> bool {

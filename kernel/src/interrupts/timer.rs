@@ -8,7 +8,7 @@ use x86_64::instructions::port::Port;
 use super::{Line, set_handler, unmask};
 
 /// The frequency of the timer's input clock, in hertz, by the convention of the PC.
-const INPUT_HZ: u32 = 1_193_182;
+pub(crate) const INPUT_HZ: u32 = 1_193_182;
 
 /// How often the timer interrupts, to the nearest whole number.
 #[cfg(not(feature = "chapter7"))]
@@ -18,7 +18,7 @@ pub const TICKS_PER_SECOND: u32 = 100;
 pub const TICKS_PER_SECOND: u32 = 1000;
 
 /// What the counter starts from: the input divided by the rate, rounded to the nearest.
-const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;
+pub(crate) const DIVISOR: u16 = ((INPUT_HZ + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND) as u16;
 
 /// From one tick to the next, in nanoseconds, rounded down. The counter starts from a whole number, so this is not quite what the rate says.
 pub const TICK_NS: u64 = DIVISOR as u64 * 1_000_000_000 / INPUT_HZ as u64;
@@ -40,8 +40,8 @@ pub fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
-/// Sets the time, on the host, where nothing ticks.
-#[cfg(not(target_os = "none"))]
+/// Sets the time, where something else ticks: the local APIC, or on the host a test.
+#[cfg(any(feature = "chapter12", not(target_os = "none")))]
 pub fn set_ticks(ticks: u64) {
     TICKS.store(ticks, Ordering::Relaxed);
 }
@@ -69,7 +69,7 @@ pub fn since_tick_ns() -> u64 {
 
 /// How far the counter has counted since it last was at its start.
 #[cfg(all(feature = "chapter7", target_os = "none"))]
-fn counted() -> u64 {
+pub(crate) fn counted() -> u64 {
     let mut channel = Port::<u8>::new(CHANNEL_0_PORT);
     // SAFETY: the command keeps the count for the two reads that follow, and changes nothing else.
     let left = unsafe {
@@ -91,12 +91,6 @@ pub fn now_ns() -> u64 {
 #[cfg(all(feature = "chapter11", not(target_os = "none")))]
 pub fn now_ns() -> u64 {
     ticks() * TICK_NS
-}
-
-/// How far the time stamp counter counts in a second; 0 where that is not known.
-#[cfg(feature = "chapter11")]
-pub fn time_stamp_hz() -> u64 {
-    0
 }
 
 // ANCHOR: initialize

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 #[cfg(feature = "chapter9")]
 use flatmk_abi::layout::PAGE_SIZE;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
@@ -13,6 +14,7 @@ use super::space::AddressSpace;
 use super::table::{ENTRIES, Entry, TOP_LEVEL, UPPER_HALF, index, read, write};
 use super::window::Frame;
 use crate::arch::paging::{self, ADDRESS_BITS};
+use crate::boot::{PHYSICAL_WINDOW, STACK_BOTTOM};
 use crate::interrupts::descriptors::exception_stacks;
 use crate::processor::Processor;
 use crate::stop::{StopCode, stop};
@@ -27,7 +29,7 @@ pub fn kernel_space() -> AddressSpace {
 // ANCHOR: initialize
 /// Leaves the bootloader's tables for the kernel's own top level, puts guard pages below the exception stacks, and switches the
 /// processor's protections on.
-pub(super) fn initialize() {
+pub(super) fn initialize(map: &[MemoryRegion]) {
     let Some(mut top) = take_boot_page(PageKind::AddressSpace) else {
         stop(StopCode::TooLittleMemory, format_args!("no page for the kernel's address space"));
     };
@@ -38,6 +40,7 @@ pub(super) fn initialize() {
             bytes.copy_from_slice(&read(old, index).0.to_le_bytes());
         }
     }
+    shorten_window(top.frame(), map);
     use_kernel_space(top.frame());
     for stack in exception_stacks() {
         remove_page(stack.guard_address());
@@ -45,6 +48,25 @@ pub(super) fn initialize() {
     switch_protections_on();
 }
 // ANCHOR_END: initialize
+
+// ANCHOR: window
+/// Ends the window with the memory, or at 4 GiB, below which the registers of devices are. The bootloader maps whatever the firmware mentions, up to a
+/// terabyte of nothing; to look through that many page tables takes time.
+fn shorten_window(top: Frame, map: &[MemoryRegion]) {
+    const PER_ENTRY: u64 = 1 << 30;
+    const PER_TABLE: u64 = ENTRIES * PER_ENTRY;
+    let is_memory =
+        |region: &&MemoryRegion| matches!(region.kind, MemoryRegionKind::Usable | MemoryRegionKind::Bootloader);
+    let end = map.iter().filter(is_memory).map(|region| region.end).max().unwrap_or(0).max(4 * PER_ENTRY);
+    for start in (0..STACK_BOTTOM - PHYSICAL_WINDOW).step_by(PER_TABLE as usize) {
+        let Some(table) = read(top, index(PHYSICAL_WINDOW + start, TOP_LEVEL)).table() else { break };
+        for number in (0..ENTRIES).filter(|number| start + number * PER_ENTRY >= end) {
+            // SAFETY: an entry of the window, for what is not memory: the kernel has no use for it.
+            unsafe { write(table, number, Entry::EMPTY) };
+        }
+    }
+}
+// ANCHOR_END: window
 
 /// Makes this top-level table that of the kernel's own space, and uses it.
 pub(super) fn use_kernel_space(top: Frame) {

@@ -66,7 +66,7 @@ use crate::{interrupts, println};
 /// Builds the page table of pages, makes the kernel's own address space, and reports page faults from now on.
 pub(crate) fn initialize(information: &BootInfo) {
     initialize_pages(&information.memory_regions);
-    kernel::initialize();
+    kernel::initialize(&information.memory_regions);
     interrupts::set_handler(interrupts::exceptions::PAGE_FAULT, Some(fault::stop_on_fault));
     interrupts::set_handler(interrupts::exceptions::DOUBLE_FAULT, Some(fault::stop_on_double_fault));
 }

@@ -13,7 +13,7 @@ use super::window::{Frame, LARGE_FRAME_PAGES, OwnedLargeFrame, OwnedPage};
 use crate::planted::{Bug, planted};
 use crate::sync::Exclusive;
 
-/// The most regions of memory that are used; further ones stay reserved.
+/// The most regions of memory that are used, the largest; further ones stay reserved.
 pub(super) const MOST_REGIONS: usize = 32;
 
 /// The regions of a machine's memory.
@@ -258,8 +258,19 @@ pub(super) fn usable(map: &[MemoryRegion]) -> Regions {
             let end = u32::try_from(region.end / page).ok()?;
             (start < end).then(|| Region::new(start, end))
         })
-        .take(MOST_REGIONS)
-        .collect()
+        .fold(Regions::new(), keep_largest)
+}
+
+/// Adds a region; where there are too many, the smallest is left out.
+fn keep_largest(mut regions: Regions, region: Region) -> Regions {
+    if let Err(full) = regions.try_push(region) {
+        let region = full.element();
+        let smallest = regions.iter_mut().min_by_key(|other| other.pages());
+        if let Some(smallest) = smallest.filter(|smallest| smallest.pages() < region.pages()) {
+            *smallest = region;
+        }
+    }
+    regions
 }
 
 /// The memory that nobody owns yet. From chapter 5 on the root task gets it, as memory capabilities.

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use flatmk_abi::Error;
 
 use super::{notification, timer_queue};
-use crate::interrupts::{self, timer};
+use crate::interrupts::{self, time, timer};
 use crate::planted::{Bug, planted};
 use crate::task::{State, TaskRef, scheduler};
 
@@ -102,7 +102,7 @@ pub(crate) fn rest(task: TaskRef) -> TaskRef {
 
 /// Lets the timer wake a task, with the first tick when this time is over.
 pub(super) fn wake_after(task: TaskRef, time_ns: u64) {
-    let ticks = time_ns.saturating_add(timer::since_tick_ns()).div_ceil(timer::TICK_NS);
+    let ticks = time_ns.saturating_add(time::since_tick_ns()).div_ceil(time::tick_ns());
     let ticks = ticks - u64::from(planted(Bug::WakesEarly));
     timer_queue::insert(task, timer::ticks().saturating_add(ticks));
 }

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use flatmk_abi::Words;
 
-use crate::interrupts::timer;
+use crate::interrupts::{time, timer};
 use crate::task::{State, TaskRef};
 
 // ANCHOR: inspect
@@ -43,7 +43,7 @@ static LATEST: Latest = Latest(Cell::new(0));
 /// The time in nanoseconds, the frequency of the time stamp counter, the ticks. A reading that falls into the moment of a tick may be a little
 /// off; the time never goes back all the same.
 pub(crate) fn read_clock() -> Words {
-    let now = timer::now_ns().max(LATEST.0.get());
+    let now = time::now_ns().max(LATEST.0.get());
     LATEST.0.set(now);
-    [now, timer::time_stamp_hz(), timer::ticks(), 0]
+    [now, time::time_stamp_hz(), timer::ticks(), 0]
 }
