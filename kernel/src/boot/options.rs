@@ -63,6 +63,8 @@ impl Options {
                 "meltdown=auto" => options.meltdown = Isolation::Auto,
                 "meltdown=on" => options.meltdown = Isolation::On,
                 "meltdown=off" => options.meltdown = Isolation::Off,
+                // For the benchmark program, to which the root task passes it.
+                "units=instructions" | "units=cycles" => {}
                 _ => unknown(line),
             }
         }

@@ -71,7 +71,7 @@ fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
         OWN_TASK.yield_now()
     };
     let outcome = outcome.map_err(|error| println!("root task: failed: {error}"));
-    if is_interactive(&archive) {
+    if has_option(&archive, "interactive=yes") {
         wait_for_key();
     }
     let refused = Power(slots::POWER).off(outcome);
@@ -115,7 +115,8 @@ fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers)
     }
     benchmark.start(0)?;
     wait_for_service(benchmark)?;
-    Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
+    let instructions = has_option(archive, "units=instructions").into();
+    Endpoint(benchmark.slot(SERVICE)).call([instructions, 0, 0, 0])?;
     println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
     Ok(())
 }
@@ -166,9 +167,10 @@ fn wait_for_service(program: Program) -> Result<(), Error> {
     Err(Error::InvalidState)
 }
 
-fn is_interactive(archive: &TarArchiveRef<'_>) -> bool {
+/// Whether a line of the boot options is this one.
+fn has_option(archive: &TarArchiveRef<'_>, option: &str) -> bool {
     let text = find(archive, "boot-options").and_then(|file| core::str::from_utf8(file).ok()).unwrap_or("");
-    text.lines().any(|line| line.trim() == "interactive=yes")
+    text.lines().any(|line| line.trim() == option)
 }
 
 fn wait_for_key() {
