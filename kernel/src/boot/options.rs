@@ -84,6 +84,7 @@ impl Options {
                 "timer=pit" => options.timer = Timer::Pit,
                 // These are the root task's.
                 "demonstration=yes" | "demonstration=no" | "trace=on" | "trace=off" => {}
+                "units=instructions" | "units=cycles" => {}
                 _ if line.starts_with("layout=") => {}
                 _ => unknown(line),
             }

@@ -8,7 +8,7 @@ use flatmk_runtime::program::{Program, SERVICE};
 use tar_no_std::TarArchiveRef;
 
 use crate::servers::{BYTE_PIPE, ITEM_PIPE, Servers};
-use crate::{FIRST_FREE_SLOT, chain, load, softuser, wait_for_service};
+use crate::{FIRST_FREE_SLOT, chain, has_option, load, softuser, wait_for_service};
 
 /// The program that is started, and the one it calls; see the benchmark for the slots they share.
 pub(crate) const BENCHMARK: &str = "benchmark";
@@ -55,11 +55,16 @@ pub(crate) fn run(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Err
 /// Loads the benchmark program, lets that call the servers, and waits until it is done.
 fn run_benchmark(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers) -> Result<(), Error> {
     let benchmark = load_benchmark(archive, memory, servers)?;
-    benchmark.start(0)?;
+    benchmark.start(benchmark_units(archive))?;
     wait_for_service(benchmark)?;
     Endpoint(benchmark.slot(SERVICE)).call([0; 4])?;
     println!("root task: {BENCHMARK} is done, {} pages free", memory.measure()?.0);
     Ok(())
+}
+
+/// What the benchmark is started with: 1 where a tick of the time stamp counter is an instruction.
+pub(crate) fn benchmark_units(archive: &TarArchiveRef<'_>) -> u64 {
+    has_option(archive, "units=instructions").into()
 }
 
 /// Loads the benchmark program, with all that it calls.

@@ -44,7 +44,7 @@ impl System {
             benchmark.table.delete(slots::CONSOLE)?;
             benchmark.table.copy(slots::CONSOLE, terminal, Rights::CALL)?;
         }
-        benchmark.start(0)?;
+        benchmark.start(demonstration::benchmark_units(archive))?;
         wait_for_service(benchmark)?;
         self.adopt(&benchmark, number, &policy)
     }
