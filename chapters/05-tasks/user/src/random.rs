@@ -84,7 +84,7 @@ const UNUSED_LINE: u64 = 5;
 const UNUSED_PORT: u64 = 0xffff;
 
 /// No device has memory there: 32 pages from 64 GiB on.
-const UNUSED_PAGES: u64 = (64 << 30) / 4096 | 32 << 32;
+const UNUSED_PAGES: u64 = ((64 << 30) / 4096) | (32 << 32);
 
 /// How many pages the thread has: enough for a large frame now and then.
 const PAGES: u64 = 2048;
