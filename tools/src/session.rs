@@ -136,9 +136,8 @@ impl MachineOptions {
     /// Whether it is the machine that is meant where nothing is said, in whichever emulator.
     #[must_use]
     pub fn is_usual(&self) -> bool {
-        let KernelOptions { pcid, meltdown } = &self.kernel;
-        let has_options = self.cpu.is_some() || pcid.is_some() || meltdown.is_some();
-        !has_options
+        let is_as_usual = self.cpu.is_none() && self.kernel.boot_options().is_empty();
+        is_as_usual
             && self.machine_type == MachineType::default()
             && self.firmware == Firmware::Bios
             && self.memory == USUAL_MEMORY_MIB
