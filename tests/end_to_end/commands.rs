@@ -86,7 +86,7 @@ fn where_time_is_the_hosts_the_unit_is_cycles() {
     let report = folder.path().join("report");
     let run = flatmk(&["bench", "--from", &serial, "--json", &json, "--report", &report.display().to_string()]);
     run.assert_code(0);
-    run.assert_printed("\ncycles, of 200 samples\n");
+    run.assert_printed("cycles, of 200 samples\n");
     run.assert_printed("1116/1112");
     let text = fs::read_to_string(json).expect("the file was written");
     let json: Value = serde_json::from_str(&text).expect("it is JSON");
