@@ -132,7 +132,9 @@ pub fn watch(machine: &Machine, limits: Limits) -> Result<Outcome, MachineError>
 ///
 /// If it does not start.
 pub fn converse(machine: Machine) -> Result<Outcome, MachineError> {
-    let running = machine.clock(Clock::Interactive).boot_option("interactive", "yes").start()?;
+    let machine = machine.clock(Clock::Interactive).boot_option("interactive", "yes");
+    // Whoever waits at a prompt has seen the demonstration.
+    let running = machine.boot_option("demonstration", "no").start()?;
     let _console = Console::open(running.serial_input()).map_err(MachineError::Terminal)?;
     Ok(running.watch(Limits::None, show))
 }

@@ -63,8 +63,10 @@ impl Options {
                 "meltdown=auto" => options.meltdown = Isolation::Auto,
                 "meltdown=on" => options.meltdown = Isolation::On,
                 "meltdown=off" => options.meltdown = Isolation::Off,
-                // The root task reads it.
+                // These are the root task's.
+                "demonstration=yes" | "demonstration=no" => {}
                 "trace=on" | "trace=off" => {}
+                _ if line.starts_with("layout=") => {}
                 _ => unknown(line),
             }
         }
