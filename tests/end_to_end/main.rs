@@ -13,6 +13,7 @@ mod keyboard;
 mod pipes;
 mod reports;
 mod screen;
+mod shell;
 mod softuser;
 mod stopped;
 mod texts;
