@@ -38,15 +38,16 @@ impl Console {
         }
     }
 
-    /// Takes what was typed. What is too much is lost.
+    /// Takes what was typed, as much as there is room for. The rest stays with the drivers.
     fn fetch(&mut self) -> Result<(), Error> {
-        loop {
+        while self.input.remaining_capacity() >= TEXT_BYTES {
             let text = Text::from_answer(TERMINAL.call([TextRequest::Read as u64, 0, 0, 0])?)?;
             if text.is_empty() {
                 return Ok(());
             }
-            self.input.extend(text.bytes().take(self.input.remaining_capacity()));
+            self.input.extend(text.bytes());
         }
+        Ok(())
     }
 
     // ANCHOR: read
@@ -74,6 +75,9 @@ impl Console {
         let place = self.input.iter().position(|&byte| byte == INTERRUPT);
         if let Some(place) = place {
             self.input.drain(..=place);
+        } else if self.input.remaining_capacity() < TEXT_BYTES {
+            // Behind what is typed ahead may be the interrupt.
+            self.input.clear();
         }
         place.is_some()
     }

@@ -71,7 +71,6 @@ const NOTHING: Policy = Policy {
 const DRIVERS: u8 = 48;
 const TERMINAL: u8 = 40;
 const SHELL: u8 = 32;
-const BACKGROUND: u8 = 24;
 const PROGRAMS: u8 = 16;
 
 impl Role {
@@ -89,9 +88,8 @@ impl Role {
                 Policy { ports: Some(0x60..=0x64), line: Some(1), signals_input: true, ..driver }
             }
             Role::Service(Clock) => Policy { ports: Some(0x70..=0x71), ..driver },
-            // What the firmware's tables name can be anywhere. It has time until somebody asks it.
+            // What the firmware's tables name can be anywhere.
             Role::Service(Power) => Policy {
-                priority: BACKGROUND,
                 ports: Some(0..=u16::MAX),
                 device: Some(Device::Firmware),
                 power: true,
