@@ -204,7 +204,7 @@ fn a_missing_capability_is_a_fault_for_those_who_ask() {
 }
 
 extern "C" fn use_missing_argument(_: u64) {
-    let result = system_call(slots::TABLE, Operation::Copy as u64, [43, 42, 0, 0]);
+    let result = system_call(slots::TABLE, Operation::Copy as u64, [59, 58, 0, 0]);
     outcome_of(0).store(result.map_or_else(status, |[word, ..]| word), Relaxed);
     let result = system_call(slots::TABLE, 200, [0; 4]);
     outcome_of(1).store(result.map_or_else(status, |[word, ..]| word), Relaxed);
