@@ -86,6 +86,8 @@ pub fn initialize_chapters(information: &'static mut BootInfo) {
     reach(Stage::Devices);
     #[cfg(feature = "chapter11")]
     crate::devices::initialize(information);
+    #[cfg(feature = "chapter11")]
+    crate::trace::initialize();
     #[cfg(feature = "chapter12")]
     {
         crate::hardware::initialize(information);

@@ -25,7 +25,7 @@
 //! | 8 pipes | none: `userland/pipe`, `userland/sharing` | streams of data between tasks without the kernel |
 //! | 9 PCID | `pcid`, `arch::isolation` | switches of address spaces that keep the TLB; user mode without the kernel in its page tables |
 //! | 10 softuser | `softuser`, `arch::softuser` | RISC-V code of tasks, run by the kernel itself |
-//! | 11 userland | `devices`, `arch::caching` | the screen, and other memory of devices, for the programs that drive them; the clock; what a task is doing |
+//! | 11 userland | `devices`, `trace`, `arch::caching`, `arch::trace` | the screen, and other memory of devices, for the programs that drive them; the clock; what a task is doing, and what all do, written down event by event |
 //! | 12 hardware | `hardware` | the local APIC and its timer, counters to measure it with, boot stages for machines that hang |
 //!
 //! # The way of a system call
@@ -112,6 +112,9 @@ pub mod softuser;
 #[cfg(feature = "chapter11")]
 #[expect(unsafe_code, reason = "keeps state for the one processor")]
 pub mod devices;
+#[cfg(feature = "chapter11")]
+#[expect(unsafe_code, reason = "writes events into a frame; keeps state for the one processor")]
+pub mod trace;
 
 // Chapter 12: physical machines.
 #[cfg(feature = "chapter12")]

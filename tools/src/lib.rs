@@ -28,6 +28,7 @@ pub mod softuser;
 mod strip;
 pub mod symbols;
 pub mod terminal;
+pub mod trace;
 pub mod workspace;
 
 use std::ops::RangeInclusive;

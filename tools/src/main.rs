@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{bench, book, boot, image, pipes, run, softuser, test};
+use commands::{bench, book, boot, image, pipes, run, softuser, test, trace};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -28,6 +28,7 @@ enum Command {
     #[command(name = pipes::RECEIVER, hide = true)]
     Receiver(pipes::Receiver),
     Softuser(softuser::Arguments),
+    Trace(trace::Arguments),
     Boot(boot::Arguments),
 }
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Pipes(arguments) => pipes::pipes(&arguments),
         Command::Receiver(pipes::Receiver) => pipes::receive(),
         Command::Softuser(arguments) => softuser::softuser(&arguments),
+        Command::Trace(arguments) => trace::trace(&arguments),
         Command::Boot(arguments) => boot::boot(&arguments),
     };
     result.unwrap_or_else(|error| {

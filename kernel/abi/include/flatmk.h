@@ -157,6 +157,11 @@
 #define FLATMK_DEVICES 42
 
 /**
+ * The kernel's trace. Present in the root task from chapter 11 on.
+ */
+#define FLATMK_TRACE 43
+
+/**
  * The first slot of the window, whose capabilities a call can move to the callee; see `FLAGS_WINDOW`.
  */
 #define FLATMK_WINDOW 60
@@ -165,6 +170,11 @@
  * How many slots the window has.
  */
 #define FLATMK_WINDOW_SLOTS 4
+
+/**
+ * The size of an event.
+ */
+#define FLATMK_EVENT_BYTES 32
 
 /**
  * All rights: a copy has those of its source.
@@ -359,6 +369,15 @@ enum flatmk_operation
      * Tells what a task is doing.
      */
     FLATMK_OPERATION_INSPECT = 39,
+    /**
+     * Begins to trace, into a frame: from now on each event is written there, the latest in place of the oldest. Or ends it: then the events
+     * can be read still. While it traces the kernel takes no fast path. The frame is the kernel's, too, until it is revoked.
+     */
+    FLATMK_OPERATION_SET_TRACE = 40,
+    /**
+     * Takes the oldest event that nobody has read. An event says how many were lost before it.
+     */
+    FLATMK_OPERATION_READ_TRACE = 41,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -541,6 +560,10 @@ enum flatmk_kind
      * A range of physical pages that are not memory for programs: the screen's, or registers and tables of devices and firmware.
      */
     FLATMK_KIND_DEVICE_MEMORY = 17,
+    /**
+     * The kernel's trace: what it notes of what tasks do.
+     */
+    FLATMK_KIND_TRACE = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1754,6 +1777,43 @@ static inline struct flatmk_result flatmk_read_clock(uint64_t task)
 static inline struct flatmk_result flatmk_inspect(uint64_t task)
 {
     return flatmk_invoke(task, FLATMK_OPERATION_INSPECT, 0, 0, 0, 0);
+}
+
+/**
+ * Begins to trace, into a frame: from now on each event is written there, the latest in place of the oldest.
+ * Or ends it: then the events can be read still. While it traces the kernel takes no fast path. The frame is
+ * the kernel's, too, until it is revoked.
+ *
+ * @param trace a capability of kind `Trace` with the right `MANAGE`
+ * @param frame frame capability pointer; 0 to end
+ * @return 0, or one of these errors
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `trace` names no capability; the frame pointer names
+ *     no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `trace` is of another kind than `Trace`; the frame
+ *     pointer names something else
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `trace` lacks the right `MANAGE`; the frame has no
+ *     read or no write right
+ * @retval FLATMK_ERROR_ALREADY_BOUND the kernel has another frame for its trace, and that is there still
+ */
+static inline int64_t flatmk_set_trace(uint64_t trace, uint64_t frame)
+{
+    return flatmk_invoke(trace, FLATMK_OPERATION_SET_TRACE, frame, 0, 0, 0).status;
+}
+
+/**
+ * Takes the oldest event that nobody has read. An event says how many were lost before it.
+ *
+ * @param trace a capability of kind `Trace` with the right `READ`
+ * @return `status`: 0, or one of these errors; `words[0]`: time stamp; `words[1]`: kind of event (bits 0 to
+ *     7), 0 where there is none; detail (bits 8 to 31); number of the task (bits 32 to 63); `words[2]`: first
+ *     word; `words[3]`: second word
+ * @retval FLATMK_ERROR_INVALID_CAPABILITY the pointer in `trace` names no capability
+ * @retval FLATMK_ERROR_WRONG_KIND the capability in `trace` is of another kind than `Trace`
+ * @retval FLATMK_ERROR_MISSING_RIGHT the capability in `trace` lacks the right `READ`
+ */
+static inline struct flatmk_result flatmk_read_trace(uint64_t trace)
+{
+    return flatmk_invoke(trace, FLATMK_OPERATION_READ_TRACE, 0, 0, 0, 0);
 }
 
 #endif /* FLATMK_H */

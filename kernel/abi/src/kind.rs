@@ -62,6 +62,8 @@ kinds! {
     SoftuserEndpoint = 16,
     /// A range of physical pages that are not memory for programs: the screen's, or registers and tables of devices and firmware.
     DeviceMemory = 17,
+    /// The kernel's trace: what it notes of what tasks do.
+    Trace = 18,
 }
 // ANCHOR_END: kinds
 

@@ -44,6 +44,7 @@ pub mod marks;
 mod operation;
 mod rights;
 pub mod slots;
+mod trace;
 
 pub use access::Access;
 pub use error::Error;
@@ -52,6 +53,7 @@ pub use information::{Argument, ArgumentSort, OperationInfo, OperationResult, Re
 pub use kind::Kind;
 pub use operation::{OPERATIONS, Operation};
 pub use rights::Rights;
+pub use trace::{EVENT_BYTES, Event, EventKind};
 
 /// How many message words a call carries each way.
 pub const MESSAGE_WORDS: usize = 4;

@@ -58,7 +58,11 @@ macro_rules! operations {
                     | Operation::Poll
                     | Operation::Sleep => 7,
                     Operation::SetSoftuser => 10,
-                    Operation::Describe | Operation::ReadClock | Operation::Inspect => 11,
+                    Operation::Describe
+                    | Operation::ReadClock
+                    | Operation::Inspect
+                    | Operation::SetTrace
+                    | Operation::ReadTrace => 11,
                     _ => 5,
                 }
             }
@@ -491,6 +495,26 @@ operations! {
         any "its own priority (bits 0 to 7), and the one at which it runs (bits 8 to 15)",
         any "a number for the task, different from those of all other objects",
         any "such a number for the task or notification that it waits for; 0 for none"
+    ];
+    fails {}
+    /// Begins to trace, into a frame: from now on each event is written there, the latest in place of the oldest. Or ends it: then the events
+    /// can be read still. While it traces the kernel takes no fast path. The frame is the kernel's, too, until it is revoked.
+    SetTrace = 40 on [Kind::Trace], Rights::MANAGE;
+    takes [optional(Frame | LargeFrame) "frame capability pointer; 0 to end"]; gives [];
+    fails {
+        InvalidCapability: "the frame pointer names no capability",
+        WrongKind: "the frame pointer names something else",
+        MissingRight: "the frame has no read or no write right",
+        AlreadyBound: "the kernel has another frame for its trace, and that is there still",
+    }
+    /// Takes the oldest event that nobody has read. An event says how many were lost before it.
+    ReadTrace = 41 on [Kind::Trace], Rights::READ;
+    takes [];
+    gives [
+        any "time stamp",
+        any "kind of event (bits 0 to 7), 0 where there is none; detail (bits 8 to 31); number of the task (bits 32 to 63)",
+        any "first word",
+        any "second word"
     ];
     fails {}
 }

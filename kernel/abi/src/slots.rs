@@ -32,6 +32,8 @@ pub const MEMORY: u64 = 8;
 pub const FRAMEBUFFER: u64 = 41;
 /// All device memory but that. Present in the root task from chapter 11 on.
 pub const DEVICES: u64 = 42;
+/// The kernel's trace. Present in the root task from chapter 11 on.
+pub const TRACE: u64 = 43;
 /// The first slot of the window, whose capabilities a call can move to the callee; see [`FLAGS_WINDOW`](crate::FLAGS_WINDOW).
 pub const WINDOW: u64 = 60;
 /// How many slots the window has.

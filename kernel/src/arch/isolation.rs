@@ -103,6 +103,11 @@ isolated_fast_entry:
     load_kernel_tables
     jmp {fast_entry}
 
+    .global isolated_traced_entry
+isolated_traced_entry:
+    load_kernel_tables
+    jmp {traced_entry}
+
     # On the stack: vector, error code, rip, cs, rflags, rsp, ss; above them the top of the stack to which they go.
 isolated_interrupt:
     test byte ptr [rsp + 24], 3
@@ -169,6 +174,7 @@ isolated_end:
     own_stacks = const OWN_STACKS,
     entry = sym super::syscall::syscall_entry,
     fast_entry = sym crate::ipc::fast_path::fast_entry,
+    traced_entry = sym traced_entry,
     shared = sym SHARED,
     kernel = const offset_of!(Shared, kernel),
     next = const offset_of!(Shared, next),
@@ -178,11 +184,22 @@ isolated_end:
 );
 // ANCHOR_END: stubs
 
+#[cfg(feature = "chapter11")]
+use super::trace::traced_entry;
+// No system call is traced.
+#[cfg(not(feature = "chapter11"))]
+unsafe extern "C" {
+    #[link_name = "syscall_entry"]
+    fn traced_entry();
+}
+
 unsafe extern "C" {
     static isolated_stubs: u8;
     static isolated_end: u8;
     fn isolated_entry();
     fn isolated_fast_entry();
+    #[cfg(feature = "chapter11")]
+    fn isolated_traced_entry();
 }
 
 /// The addresses of the code, in whole pages.
@@ -198,6 +215,12 @@ pub(crate) fn data() -> u64 {
 /// Where system calls enter: what cannot take the fast path, and what can.
 pub(crate) fn entries() -> [u64; 2] {
     [isolated_entry as *const () as u64, isolated_fast_entry as *const () as u64]
+}
+
+/// Where they enter while the kernel traces.
+#[cfg(feature = "chapter11")]
+pub(crate) fn entry_for_tracing() -> u64 {
+    isolated_traced_entry as *const () as u64
 }
 
 /// The address of the stub of a vector.

@@ -15,6 +15,8 @@ pub mod paging;
 pub(crate) mod softuser;
 #[cfg(feature = "chapter5")]
 pub mod syscall;
+#[cfg(feature = "chapter11")]
+pub(crate) mod trace;
 #[cfg(feature = "chapter2")]
 pub(crate) mod ways_out;
 

@@ -82,6 +82,8 @@ impl Options {
                 "meltdown=off" => options.meltdown = Isolation::Off,
                 "timer=auto" => options.timer = Timer::Auto,
                 "timer=pit" => options.timer = Timer::Pit,
+                // The root task reads it.
+                "trace=on" | "trace=off" => {}
                 _ => unknown(line),
             }
         }

@@ -58,6 +58,14 @@ pub(crate) fn set_kernel_handler(after_interrupt: Handler) {
     third.set(Some(after_interrupt));
 }
 
+/// Puts these in the place of the three handlers above. Returns those.
+#[cfg(feature = "chapter11")]
+pub(crate) fn exchange_handlers(handlers: [Option<Handler>; 3]) -> [Option<Handler>; 3] {
+    let [first, second, third] = &USER_HANDLERS.0;
+    let [exception, after_in_user_mode, after_in_kernel] = handlers;
+    [first.replace(exception), second.replace(after_in_user_mode), third.replace(after_in_kernel)]
+}
+
 // ANCHOR: dispatch
 /// Called by the stubs, with interrupts off.
 pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {

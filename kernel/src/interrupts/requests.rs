@@ -31,7 +31,7 @@ impl Line {
     pub const KEYBOARD: Line = Line(1);
 
     /// The line that is delivered at a vector, if one is. The controllers are told to use the vectors after the exceptions.
-    pub(super) fn from_vector(vector: u8) -> Option<Line> {
+    pub fn from_vector(vector: u8) -> Option<Line> {
         vector.checked_sub(EXCEPTIONS).filter(|&line| line < LINES).map(Line)
     }
 

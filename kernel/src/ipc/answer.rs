@@ -2,8 +2,8 @@
 
 use flatmk_abi::{Error, FaultAnswer, Words};
 
-use super::end;
 use super::window::Window;
+use super::{end, later};
 use crate::task::later::check_way;
 use crate::task::{TaskRef, scheduler};
 
@@ -88,6 +88,7 @@ impl Answer {
     pub(super) fn perform(self) -> Option<TaskRef> {
         let Self { caller, from, outcome, window } = self;
         caller.calls.callee.set(None);
+        later::note_return(from, caller);
         window.transfer(from, caller);
         match outcome {
             Outcome::Words(words) => {
@@ -112,6 +113,7 @@ impl TaskRef {
         if self.calls.fault.get().is_some() {
             end::stop_soon(self);
         } else {
+            later::note_failure(self, error);
             self.context.set_result(Err(error));
             scheduler::make_ready(self);
         }

@@ -55,6 +55,7 @@ pub(super) fn enter_or_wait(caller: TaskRef, callee: TaskRef, endpoint: &Slot) -
         caller.state.set(State::Waiting);
         callee.calls.waiters.push(caller);
         callee.calls.has_more.set(true);
+        later::note_wait(caller, callee);
         later::lend_to_busy(caller, callee);
         scheduler::next(caller)
     }
@@ -76,6 +77,7 @@ fn begin(caller: TaskRef, callee: TaskRef) {
     window.transfer(caller, callee);
     callee.context.rsi.set(window.bits());
     later::lend(caller, callee);
+    later::note_call(caller, callee);
 }
 
 /// Checks that the callee does not wait, directly or through those it called, for the caller.

@@ -117,6 +117,7 @@ fn begin(handler: TaskRef, endpoint: &Slot, line: Line) {
     let message = [line.index() as u64, 0, 0, 0];
     handler.context.enter(endpoint.word::<0>(), handler.stack.get(), endpoint.word::<1>(), message);
     later::reset_priority(handler);
+    later::note_handler(handler, line);
 }
 
 /// An interrupt that has waited for this task begins. Tells whether there was one.

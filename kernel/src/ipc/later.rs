@@ -6,8 +6,10 @@ pub(super) use crate::arch::softuser::call_otherwise;
 pub(super) use crate::scheduling::{further_fast_entry, lend, lend_to_busy, lend_to_next, reset_priority};
 #[cfg(feature = "chapter10")]
 pub(super) use crate::softuser::{calling, endpoint_kind, enter, leave};
-#[cfg(not(all(feature = "chapter7", feature = "chapter10")))]
+#[cfg(not(feature = "chapter11"))]
 use crate::task::TaskRef;
+#[cfg(feature = "chapter11")]
+pub(super) use crate::trace::{note_call, note_failure, note_handler, note_return, note_wait};
 #[cfg(not(feature = "chapter10"))]
 use crate::{capability::Slot, syscall::Request, task::State};
 
@@ -71,3 +73,26 @@ pub(super) fn enter(_: TaskRef, _: &Slot, _: &Request) -> Option<TaskRef> {
 pub(super) fn leave(_: TaskRef, _: &Request) -> Result<Option<TaskRef>, flatmk_abi::Error> {
     Ok(None)
 }
+
+/// The caller's call begins in the callee; or its fault handler does.
+#[cfg(not(feature = "chapter11"))]
+#[inline(always)]
+pub(super) fn note_call(_: TaskRef, _: TaskRef) {}
+
+/// The caller's call waits.
+#[cfg(not(feature = "chapter11"))]
+pub(super) fn note_wait(_: TaskRef, _: TaskRef) {}
+
+/// The first task has answered the second.
+#[cfg(not(feature = "chapter11"))]
+#[inline(always)]
+pub(super) fn note_return(_: TaskRef, _: TaskRef) {}
+
+/// The task's call has failed.
+#[cfg(not(feature = "chapter11"))]
+pub(super) fn note_failure(_: TaskRef, _: flatmk_abi::Error) {}
+
+/// The task begins to handle an interrupt.
+#[cfg(not(feature = "chapter11"))]
+#[inline(always)]
+pub(super) fn note_handler(_: TaskRef, _: crate::interrupts::Line) {}

@@ -110,6 +110,12 @@ impl Calls {
         self.fault.get().is_some()
     }
 
+    /// Why it has faulted, if it has; and the context word of the endpoint that it calls, or that is called for that.
+    #[cfg(feature = "chapter11")]
+    pub(crate) fn fault_and_context(&self) -> (Option<Fault>, u64) {
+        (self.fault.get(), self.context.get())
+    }
+
     /// Whether it wants a fault where a system call names no capability.
     pub(crate) fn reports_missing(&self) -> bool {
         self.reports_missing.get()

@@ -36,6 +36,8 @@ pub enum PageKind {
     Softuser,
     /// What is bound to the interrupt lines.
     Bindings,
+    /// The kernel's capability to the frame into which it traces.
+    Trace,
     /// Gone as an object; waits to be taken apart and given back.
     Dying,
 }

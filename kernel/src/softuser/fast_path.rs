@@ -9,6 +9,7 @@ use flatmk_softuser::engine::Hart;
 use super::part::Hardware;
 use super::registers::{begin, words};
 use super::run::{TRAP_FLAG, go_on};
+use super::system_call::system_call;
 use super::way::forget_way;
 use crate::arch;
 use crate::scheduling::lend;
@@ -52,7 +53,8 @@ pub(crate) extern "C" fn call(pointer: u64, _operation: u64, a: u64, b: u64, c: 
     let hardware: &mut Hardware = unsafe { hardware.as_mut() };
     begin(hardware, endpoint.word::<1>(), [a, b, c, d], 0);
     hardware.hart.set_pc((endpoint.word::<0>() & !SOFTUSER_ENTRY) as u32);
-    arch::syscall::resume(go_on(callee, hardware))
+    // While the kernel traces nobody comes here, and nobody begins to trace until the code stops.
+    arch::syscall::resume(go_on(callee, hardware, system_call))
 }
 // ANCHOR_END: call
 

@@ -10,10 +10,12 @@
 //! - `way`: how such a task goes on, and at which addresses; `registers`: its registers, for those who look at it.
 //! - `code`: where its instructions come from.
 //! - `interrupted`: what comes between while it runs: page faults and interrupts.
+//! - `later`: where later chapters come in.
 
 mod code;
 pub(crate) mod fast_path;
 mod interrupted;
+mod later;
 mod part;
 mod registers;
 mod run;

@@ -3,14 +3,15 @@
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use flatmk_softuser::engine::Stop;
+use flatmk_softuser::engine::{Hart, Stop};
 use x86_64::instructions::interrupts;
 
 use super::code::with_memory_of;
 use super::interrupted::{last_fault, set_running};
+use super::later;
 use super::part::Hardware;
 use super::registers::take_over;
-use super::system_call::system_call;
+use super::system_call::later_system_call;
 use crate::interrupts::exceptions::{ALIGNMENT_CHECK, BREAKPOINT, DEBUG, INVALID_OPCODE, PAGE_FAULT};
 use crate::scheduling;
 use crate::task::{Fault, Task, TaskRef, raise, scheduler};
@@ -34,7 +35,11 @@ fn resume(task: TaskRef) -> TaskRef {
     let hardware = unsafe { hardware.as_mut() };
     take_over(&task.context, hardware);
     hardware.hart.set_pc(task.context.rip.get() as u32);
-    if task.context.rflags.get() & TRAP_FLAG != 0 { step(task, hardware) } else { go_on(task, hardware) }
+    if task.context.rflags.get() & TRAP_FLAG != 0 {
+        step(task, hardware)
+    } else {
+        go_on(task, hardware, later_system_call)
+    }
 }
 
 /// The flag with which whoever mends a fault asks for a single step (Intel SDM vol. 1, 3.4.3.3). The processor sees it in native code only.
@@ -57,16 +62,18 @@ fn step(task: TaskRef, hardware: &mut Hardware) -> TaskRef {
             task.context.rip.set(hart.pc().into());
             raise(task, fault(task, DEBUG))
         }
-        Some(Stop::Ecall) => system_call(task, hart),
-        Some(stop) => handle(task, hardware, stop),
+        Some(Stop::Ecall) => later_system_call(task, hart),
+        Some(stop) => after_stop(task, hardware, stop),
     };
-    if is_interrupted { scheduler::catch_up(next) } else { next }
+    let last = if is_interrupted { scheduler::catch_up(next) } else { next };
+    later::note_switch(task, last);
+    last
 }
 
 // ANCHOR: go_on
-/// The current task goes on with its code until that stops, which may be at once. Returns the task to go on with.
+/// The current task goes on with its code until that stops, which may be at once, for a system call perhaps. Returns the task to go on with.
 #[inline(always)]
-pub(super) fn go_on(task: TaskRef, hardware: &mut Hardware) -> TaskRef {
+pub(super) fn go_on(task: TaskRef, hardware: &mut Hardware, system_call: fn(TaskRef, &mut Hart) -> TaskRef) -> TaskRef {
     let stop =
         if hardware.quick == hardware.guest.code_changes() { run_hart(hardware) } else { prepare_and_run(hardware) };
     // What interrupts have brought comes first. Nothing of the instruction has happened: if it was to do something it is asked again.
@@ -102,6 +109,13 @@ fn prepare_and_run(hardware: &mut Hardware) -> Stop {
 /// The hart has stopped, and it was no system call; or an interrupt has come.
 #[inline(never)]
 fn handle(task: TaskRef, hardware: &mut Hardware, stop: Stop) -> TaskRef {
+    let next = after_stop(task, hardware, stop);
+    later::note_switch(task, next);
+    next
+}
+
+#[inline(always)]
+fn after_stop(task: TaskRef, hardware: &mut Hardware, stop: Stop) -> TaskRef {
     const WFI_LENGTH: u32 = 4;
     let Hardware { hart, guest, .. } = hardware;
     task.context.rip.set(hart.pc().into());

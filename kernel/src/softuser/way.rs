@@ -3,6 +3,7 @@
 use flatmk_abi::layout::{SOFTUSER_END, USER_START};
 use flatmk_abi::{Error, Kind, Operation, SOFTUSER_ENTRY};
 
+use super::later;
 use crate::capability::Slot;
 use crate::syscall::Request;
 use crate::task::{Context, State, TaskRef, Way, check_code_address};
@@ -100,6 +101,7 @@ pub(crate) fn enter(task: TaskRef, endpoint: &Slot, request: &Request) -> Option
     if !is_own || context.is_softuser() || request.operation != Operation::Call as u64 {
         return None;
     }
+    later::note_enter(task, endpoint.word::<1>());
     context.entered_from.set(context.rip.get());
     context.rip.set(endpoint.word::<0>() & !SOFTUSER_ENTRY);
     context.way.set(Way::SoftuserEntry);
@@ -119,6 +121,7 @@ pub(crate) fn leave(task: TaskRef, request: &Request) -> Result<Option<TaskRef>,
     if request.operation != Operation::Return as u64 {
         return Err(Error::InvalidState);
     }
+    later::note_return(task, task);
     context.entered_from.set(0);
     context.rip.set(at);
     context.way.set(Way::Returned);

@@ -122,6 +122,10 @@ pub(super) fn perform(
             crate::softuser::SetRequest::decode(task_to_manage(slot)?, a, b, c, |pointer| lookup(&task, pointer))?
                 .perform();
         }
+        #[cfg(feature = "chapter11")]
+        Operation::SetTrace => crate::trace::SetRequest::decode(slot, optional(&task, a)?)?.perform(),
+        #[cfg(feature = "chapter11")]
+        Operation::ReadTrace => *results = crate::trace::read(slot)?,
         _ => return Err(Error::UnknownOperation),
     }
     Ok(())

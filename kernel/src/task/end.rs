@@ -20,6 +20,7 @@ pub(crate) fn stop_faulting(task: TaskRef, fault: Fault) {
 
 /// Tells the console about a task that has faulted.
 pub(crate) fn report(task: TaskRef, fault: Fault) {
+    later::note_stop(task, fault);
     print!("task at {:#x} stopped: ", task.page().map_or(0, Frame::address));
     println!("{fault}");
     if !later::show(task) {

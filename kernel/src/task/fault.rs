@@ -48,15 +48,23 @@ impl fmt::Display for Fault {
 /// The handler of exceptions in user mode: the task's fault handler is called. Without one the report goes to the console, the task stops, and
 /// the others go on.
 pub(super) fn handle_exception(frame: &mut TrapFrame) {
+    if let Some(next) = take_exception(frame) {
+        arch::syscall::resume(next)
+    }
+}
+
+/// What it does. Returns the task to go on with; `None` where the interrupted one goes on as it was.
+#[inline(always)]
+pub(crate) fn take_exception(frame: &mut TrapFrame) -> Option<TaskRef> {
     let task = scheduler::current();
     if frame.vector() == DEVICE_NOT_AVAILABLE && floating_point::bring_out(task) {
-        return;
+        return None;
     }
     let is_page_fault = frame.vector() == PAGE_FAULT;
     let address = if is_page_fault { Cr2::read_raw() } else { frame.rip };
     arch::syscall::save(frame, &task.context);
     let fault = Fault { reason: frame.vector().into(), address, error: frame.error };
-    arch::syscall::resume(raise(task, fault))
+    Some(raise(task, fault))
 }
 
 /// The current task, whose registers are saved, has done wrong. Returns the task to go on with.
@@ -73,12 +81,21 @@ pub(crate) fn raise(task: TaskRef, fault: Fault) -> TaskRef {
 
 /// Interrupts have come while a task ran: perhaps another one is to go on.
 pub(super) fn handle_interrupt(frame: &mut TrapFrame) {
-    let task = scheduler::current();
-    let next = scheduler::catch_up(task);
-    if next != task {
-        arch::syscall::save(frame, &task.context);
+    if let Some(next) = take_interrupt(frame) {
         arch::syscall::resume(next)
     }
+}
+
+/// What it does. Returns the task to go on with; `None` where the interrupted one goes on as it was.
+#[inline(always)]
+pub(crate) fn take_interrupt(frame: &mut TrapFrame) -> Option<TaskRef> {
+    let task = scheduler::current();
+    let next = scheduler::catch_up(task);
+    if next == task {
+        return None;
+    }
+    arch::syscall::save(frame, &task.context);
+    Some(next)
 }
 
 // ANCHOR: step

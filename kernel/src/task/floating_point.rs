@@ -134,6 +134,12 @@ pub(super) fn bring_out(task: TaskRef) -> bool {
     true
 }
 
+/// Whether there is any state in the registers.
+#[cfg(feature = "chapter11")]
+pub(crate) fn is_open() -> bool {
+    UNIT.open.get() != 0
+}
+
 /// Another task is about to run: the state goes back to its page.
 #[inline(always)]
 pub(crate) fn put_away() {

@@ -8,6 +8,16 @@ pub(super) use crate::scheduling::{forget_waiting, inherit_priority, reset_prior
 pub(crate) use crate::softuser::{check_entry, check_way, forget_way, set_entry, step_back, step_over};
 #[cfg(feature = "chapter10")]
 pub(super) use crate::softuser::{check_start, is_register, lose_space, read_register, settle, show, write_register};
+#[cfg(feature = "chapter11")]
+pub(super) use crate::trace::{note_start, note_stop};
+
+/// A task has faulted, and nobody mends that.
+#[cfg(not(feature = "chapter11"))]
+pub(super) fn note_stop(_: super::TaskRef, _: super::Fault) {}
+
+/// A task goes on, whatever ran before.
+#[cfg(not(feature = "chapter11"))]
+pub(super) fn note_start(_: super::TaskRef) {}
 
 /// Tells those who wait for the task that it will not answer.
 #[cfg(not(feature = "chapter6"))]

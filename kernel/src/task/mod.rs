@@ -29,6 +29,8 @@ pub(crate) use configure::{resume, stop};
 pub(crate) use end::report;
 pub use fault::Fault;
 pub(crate) use fault::raise;
+#[cfg(feature = "chapter11")]
+pub(crate) use fault::{take_exception, take_interrupt};
 pub use object::{Context, State, Task, TaskRef, Way};
 #[cfg(feature = "chapter6")]
 pub(crate) use object::{Queue, USER_FLAGS};

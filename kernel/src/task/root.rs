@@ -104,6 +104,8 @@ fn build(image: &Image<'_>) -> Result<(), BuildError> {
 fn give_devices(table: &Table) -> Result<(), BuildError> {
     #[cfg(feature = "chapter6")]
     crate::ipc::give_devices(table.free_slot(slots::INTERRUPTS)?, table.free_slot(slots::PORTS)?);
+    #[cfg(feature = "chapter11")]
+    crate::trace::give(table.free_slot(slots::TRACE)?);
     let _ = table;
     Ok(())
 }

@@ -231,6 +231,7 @@ fn pop() -> TaskRef {
 /// Goes on with the next task that is ready, whatever ran before, and leaves the kernel's stack behind.
 pub(crate) fn leave() -> ! {
     let task = pop();
+    later::note_start(task);
     task.space.load();
     arch::syscall::resume(run(task, task))
 }

@@ -6,8 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use flatmk_abi::{
-    Access, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, MissingCapability, NO_TIMEOUT,
-    SOFTUSER_ENTRY, WINDOW_SHIFT, WRITE_LIMIT_BYTES, layout, slots,
+    Access, EVENT_BYTES, FLAG_NO_WAIT, FLAGS_WINDOW, FaultAnswer, MAX_PRIORITY, MESSAGE_WORDS, MissingCapability,
+    NO_TIMEOUT, SOFTUSER_ENTRY, WINDOW_SHIFT, WRITE_LIMIT_BYTES, layout, slots,
 };
 
 use super::functions::function;
@@ -65,6 +65,10 @@ fn constants() -> Vec<(&'static str, u64)> {
         slots::WINDOW,
         slots::WINDOW_SLOTS,
         slots::MEMORY,
+        slots::FRAMEBUFFER,
+        slots::DEVICES,
+        slots::TRACE,
+        EVENT_BYTES,
     ];
     constants.map(|(path, value)| (path.rsplit(':').next().unwrap_or(path).trim(), value)).to_vec()
 }

@@ -8,6 +8,7 @@ pub(crate) mod pipes;
 pub(crate) mod run;
 pub(crate) mod softuser;
 pub(crate) mod test;
+pub(crate) mod trace;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -108,7 +108,7 @@ pub(crate) fn receive() -> Result<ExitCode> {
 }
 
 /// Finds out whether a file can be written, and leaves everything as it is.
-fn check_writable(path: &Path) -> io::Result<()> {
+pub(super) fn check_writable(path: &Path) -> io::Result<()> {
     let is_new = !path.exists();
     OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     if is_new { fs::remove_file(path) } else { Ok(()) }

@@ -22,6 +22,7 @@ pub(super) fn object_of(kinds: &[Kind]) -> Option<&'static str> {
         Kind::Softuser => Some("Softuser"),
         Kind::Interrupts => Some("Interrupts"),
         Kind::Ports => Some("Ports"),
+        Kind::Trace => Some("Trace"),
     };
     let (first, others) = kinds.split_first()?;
     object(first).filter(|_| others.iter().all(|kind| object(kind) == object(first)))

@@ -5,6 +5,7 @@
 mod chain;
 mod servers;
 mod softuser;
+mod trace;
 
 use core::slice;
 
@@ -71,7 +72,7 @@ fn main(ramdisk_bytes: u64, [memory_count, ..]: [u64; 4]) {
         OWN_TASK.yield_now()
     };
     let outcome = outcome.map_err(|error| println!("root task: failed: {error}"));
-    if is_interactive(&archive) {
+    if is_set(&archive, "interactive=yes") {
         wait_for_key();
     }
     let refused = Power(slots::POWER).off(outcome);
@@ -86,6 +87,9 @@ fn calls_are_there() -> bool {
 /// Starts the servers, and runs one program after the other.
 fn run_programs(archive: &TarArchiveRef<'_>, memory: Memory) -> Result<(), Error> {
     let servers = Servers::start(archive, memory)?;
+    if is_set(archive, "trace=on") {
+        return trace::run(archive, memory, &servers);
+    }
     run_benchmark(archive, memory, &servers)?;
     run_hello(archive, memory)?;
     chain::run(archive, memory, &servers)?;
@@ -166,9 +170,10 @@ fn wait_for_service(program: Program) -> Result<(), Error> {
     Err(Error::InvalidState)
 }
 
-fn is_interactive(archive: &TarArchiveRef<'_>) -> bool {
+/// Whether this is among the boot options.
+fn is_set(archive: &TarArchiveRef<'_>, option: &str) -> bool {
     let text = find(archive, "boot-options").and_then(|file| core::str::from_utf8(file).ok()).unwrap_or("");
-    text.lines().any(|line| line.trim() == "interactive=yes")
+    text.lines().any(|line| line.trim() == option)
 }
 
 fn wait_for_key() {

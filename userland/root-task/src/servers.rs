@@ -33,7 +33,7 @@ pub(crate) const FIRST_CHAIN_PIPE: u64 = 2;
 /// The servers that are there in every chapter with calls.
 pub(crate) struct Servers {
     pub(crate) echo: Program,
-    sharing: Program,
+    pub(crate) sharing: Program,
     /// Those that are there from chapter 8 on.
     pub(crate) pipes: Option<PipePrograms>,
 }

@@ -45,6 +45,8 @@ objects! {
     Interrupts
     /// I/O ports.
     Ports
+    /// The kernel's trace.
+    Trace
 }
 
 /// The program's own table.

@@ -7,7 +7,7 @@ use flatmk_abi::{Access, Error, Kind, MissingCapability, Operation, Rights, Word
 
 use crate::object::{
     AddressSpace, Console, Done, Endpoint, FloatingPoint, Frame, Interrupts, Memory, Notification, Ports, Power, Reply,
-    Softuser, Table, Task,
+    Softuser, Table, Task, Trace,
 };
 use crate::syscall::{invoke, invoke_with_flags};
 
@@ -821,5 +821,41 @@ impl Task {
     /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`
     pub fn inspect(self) -> Result<Words, Error> {
         invoke(self.0, Operation::Inspect, [0; 4])
+    }
+}
+
+impl Trace {
+    /// Begins to trace, into a frame: from now on each event is written there, the latest in place of the oldest. Or
+    /// ends it: then the events can be read still. While it traces the kernel takes no fast path. The frame is the
+    /// kernel's, too, until it is revoked.
+    ///
+    /// On a capability of kind `Trace` with the right `MANAGE`; from chapter 11 on.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidCapability`]: `self` names no capability; the frame pointer names no capability
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Trace`; the frame pointer names something else
+    /// - [`Error::MissingRight`]: `self` lacks the right `MANAGE`; the frame has no read or no write right
+    /// - [`Error::AlreadyBound`]: the kernel has another frame for its trace, and that is there still
+    pub fn set_trace(self, frame: Option<Frame>) -> Done {
+        let frame = frame.map_or(0, |Frame(pointer)| pointer);
+        invoke(self.0, Operation::SetTrace, [frame, 0, 0, 0])?;
+        Ok(())
+    }
+
+    /// Takes the oldest event that nobody has read. An event says how many were lost before it.
+    ///
+    /// On a capability of kind `Trace` with the right `READ`; from chapter 11 on.
+    ///
+    /// Returns: time stamp; kind of event (bits 0 to 7), 0 where there is none; detail (bits 8 to 31); number of the
+    /// task (bits 32 to 63); first word; second word.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidCapability`]: `self` names no capability
+    /// - [`Error::WrongKind`]: `self` is of another kind than `Trace`
+    /// - [`Error::MissingRight`]: `self` lacks the right `READ`
+    pub fn read_trace(self) -> Result<Words, Error> {
+        invoke(self.0, Operation::ReadTrace, [0; 4])
     }
 }

@@ -28,12 +28,12 @@ fn no_operation_leaves_kernel_data_in_a_register() {
         let pointers = [0, slots::SELF, slots::TABLE, slots::SPACE, slots::MEMORY, slots::CONSOLE, u64::MAX];
         for operation in OPERATIONS.iter().map(|information| information.operation).filter(|&o| is_harmless(o)) {
             for pointer in pointers.into_iter().chain((1..=4).map(at)) {
-                // Any outcome will do. Slot 43 is empty before; a copy of this program's task is in it afterwards.
-                system_call(pointer, operation as u64, [43, 1, 2, 3]).map(|_| ()).unwrap_or_default();
+                // Any outcome will do. Slot 40 is empty before; a copy of this program's task is in it afterwards.
+                system_call(pointer, operation as u64, [40, 1, 2, 3]).map(|_| ()).unwrap_or_default();
             }
         }
         for operation in [Operation::Revoke, Operation::Delete] {
-            system_call(slots::TABLE, operation as u64, [43, 0, 0, 0]).expect("a copy is there");
+            system_call(slots::TABLE, operation as u64, [40, 0, 0, 0]).expect("a copy is there");
         }
         system_call(slots::POWER, Operation::PowerOff as u64, [2, 0, 0, 0]).expect_err("2 is no result");
     });

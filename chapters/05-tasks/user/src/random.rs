@@ -39,6 +39,7 @@ const TASK_WITH_ENDPOINT: u64 = 10;
 const PART: u64 = 14;
 const MEMORY_SLOT: u64 = 16;
 const ENDPOINT: u64 = 23;
+const TRACE: u64 = 24;
 
 /// What the thread is given, beside itself and its table: the objects that are made for it, and their slots.
 const OBJECTS: [(Kind, u64); 13] = [
@@ -59,7 +60,7 @@ const OBJECTS: [(Kind, u64); 13] = [
 ];
 
 /// All that it has at first.
-const OTHERS: [(Kind, u64); 10] = [
+const OTHERS: [(Kind, u64); 11] = [
     (Kind::Task, slots::SELF),
     (Kind::Table, slots::TABLE),
     (Kind::Console, slots::CONSOLE),
@@ -70,10 +71,11 @@ const OTHERS: [(Kind, u64); 10] = [
     (Kind::Memory, MEMORY_SLOT),
     (Kind::Endpoint, ENDPOINT),
     (Kind::DeviceMemory, DEVICE),
+    (Kind::Trace, TRACE),
 ];
 
 /// The slots from here on are empty at first.
-const FIRST_EMPTY: u64 = 24;
+const FIRST_EMPTY: u64 = 25;
 const EMPTY: u64 = 20;
 
 /// No device has this interrupt line.
@@ -82,7 +84,7 @@ const UNUSED_LINE: u64 = 5;
 const UNUSED_PORT: u64 = 0xffff;
 
 /// No device has memory there: 32 pages from 64 GiB on.
-const UNUSED_PAGES: u64 = (64 << 30) / 4096 | 32 << 32;
+const UNUSED_PAGES: u64 = ((64 << 30) / 4096) | (32 << 32);
 
 /// How many pages the thread has: enough for a large frame now and then.
 const PAGES: u64 = 2048;
@@ -300,6 +302,7 @@ fn live(seed: u64) {
     }
     if kernel_knows(Operation::Describe) {
         table.mint(DEVICE, slots::DEVICES, Rights::all(), UNUSED_PAGES).expect("a free slot");
+        table.copy(TRACE, slots::TRACE, Rights::all()).expect("a free slot");
     }
     task.configure(table, OWN_SPACE, prepare_stack(0, misbehave, seed)).expect("a new task");
     task.start(thread_entry as *const () as u64, 0).expect("a configured task");

@@ -62,12 +62,12 @@ fn a_call_reaches_another_space() {
         let echo = load("echo", first);
         echo.start(0).expect("a loaded program can be started");
         yield_once();
-        OWN_TABLE.copy(43, echo.slot(SERVICE), Rights::CALL).expect("it offers its service");
+        OWN_TABLE.copy(40, echo.slot(SERVICE), Rights::CALL).expect("it offers its service");
         for message in [[1, 2, 3, 4], [u64::MAX; 4], [0; 4]] {
-            assert_eq!(system_call(43, CALL, message), Ok(message));
+            assert_eq!(system_call(40, CALL, message), Ok(message));
             assert_eq!(system_call(echo.slot(SERVICE), CALL, message), Ok(message));
         }
-        OWN_TABLE.delete(43).expect("the copy is there");
+        OWN_TABLE.delete(40).expect("the copy is there");
         end_program(echo, first);
     });
 }
@@ -186,19 +186,19 @@ fn calls_nest_as_deep_as_there_are_tasks() {
 fn a_minted_endpoint_has_a_context_of_its_own() {
     with_scratch(|| {
         let mixer = start_server(0, mix_entry, CONTEXT);
-        OWN_TABLE.mint(43, mixer.near(), Rights::CALL, 0xabc).expect("a free slot");
-        SCRATCH.copy(1, 43, Rights::CALL).expect_err("no grant right");
+        OWN_TABLE.mint(40, mixer.near(), Rights::CALL, 0xabc).expect("a free slot");
+        SCRATCH.copy(1, 40, Rights::CALL).expect_err("no grant right");
         SCRATCH.mint(1, mixer.far(), Rights::CALL | Rights::GRANT, 0xdef).expect("a free slot");
         SCRATCH.copy(2, at(1), Rights::CALL | Rights::GRANT).expect("a free slot");
         assert_eq!(SCRATCH.mint(3, at(1), Rights::CALL, 0), Err(Error::MissingRight), "no manage right");
         SCRATCH.move_here(3, at(2)).expect("a free slot");
-        for (pointer, context) in [(43, 0xabc), (at(1), 0xdef), (at(3), 0xdef), (mixer.near(), CONTEXT)] {
+        for (pointer, context) in [(40, 0xabc), (at(1), 0xdef), (at(3), 0xdef), (mixer.near(), CONTEXT)] {
             assert_eq!(system_call(pointer, CALL, [0; 4]), Ok([context, 0, 0, !0]));
         }
         // The last capability to a task may be an endpoint.
         mixer.end();
-        assert_eq!(system_call(43, CALL, [0; 4]), Ok([0xabc, 0, 0, !0]));
-        OWN_TABLE.delete(43).expect("it is there");
+        assert_eq!(system_call(40, CALL, [0; 4]), Ok([0xabc, 0, 0, !0]));
+        OWN_TABLE.delete(40).expect("it is there");
     });
 }
 
@@ -207,12 +207,12 @@ fn an_endpoint_without_the_right_is_not_called() {
         let mixer = start_server(0, mix_entry, CONTEXT);
         for rights in [Rights::empty(), Rights::all().difference(Rights::CALL)] {
             SCRATCH.copy(1, mixer.near(), rights).expect("a free slot");
-            OWN_TABLE.copy(43, mixer.near(), rights).expect("a free slot");
-            assert_eq!([at(1), 43].map(|pointer| system_call(pointer, CALL, [0; 4])), [Err(Error::MissingRight); 2]);
-            OWN_TABLE.delete(43).expect("it is there");
+            OWN_TABLE.copy(40, mixer.near(), rights).expect("a free slot");
+            assert_eq!([at(1), 40].map(|pointer| system_call(pointer, CALL, [0; 4])), [Err(Error::MissingRight); 2]);
+            OWN_TABLE.delete(40).expect("it is there");
             SCRATCH.delete(1).expect("it is there");
         }
-        assert_eq!(system_call(43, CALL, [0; 4]), Err(Error::InvalidCapability));
+        assert_eq!(system_call(40, CALL, [0; 4]), Err(Error::InvalidCapability));
         for pointer in [slots::SELF, slots::TABLE, slots::SPACE, slots::MEMORY, slots::CONSOLE, mixer.task.0] {
             assert_eq!(system_call(pointer, CALL, [0; 4]), Err(Error::WrongKind));
         }
@@ -227,9 +227,9 @@ fn a_task_that_never_started_is_not_called() {
     with_scratch(|| {
         // Made, and not configured.
         let task = Task(make(Kind::Task, 1));
-        task.make_endpoint(mix_entry, 0, OWN_TABLE, 43).expect("a free slot");
-        assert_eq!(system_call(43, CALL, [0; 4]), Err(Error::InvalidState));
-        OWN_TABLE.delete(43).expect("it is there");
+        task.make_endpoint(mix_entry, 0, OWN_TABLE, 40).expect("a free slot");
+        assert_eq!(system_call(40, CALL, [0; 4]), Err(Error::InvalidState));
+        OWN_TABLE.delete(40).expect("it is there");
         // Configured, and not started.
         let mixer = make_server(0, mix_entry, CONTEXT);
         assert_eq!(mixer.call([0; 4]), Err(Error::InvalidState));

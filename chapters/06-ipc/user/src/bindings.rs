@@ -134,7 +134,7 @@ fn a_binding_is_checked() {
         for line in [16, 64, 1 << 32, u64::MAX] {
             assert_eq!(bind(slots::INTERRUPTS, line, handler.near()), Err(Error::InvalidArgument));
         }
-        assert_eq!(bind(slots::INTERRUPTS, KEYBOARD, 43), Err(Error::InvalidCapability));
+        assert_eq!(bind(slots::INTERRUPTS, KEYBOARD, 40), Err(Error::InvalidCapability));
         assert_eq!(bind(slots::INTERRUPTS, KEYBOARD, slots::SELF), Err(Error::WrongKind));
         assert_eq!(bind(slots::INTERRUPTS, KEYBOARD, at(1)), Err(Error::MissingRight));
         assert_eq!(bind(at(2), KEYBOARD, handler.near()), Err(Error::MissingRight));

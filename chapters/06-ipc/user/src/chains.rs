@@ -43,7 +43,7 @@ fn endpoint(link: u64) -> u64 {
 
 /// Starts a link, which calls another endpoint. It lives by its own endpoint.
 fn start_link(link: u64, callee: u64) {
-    let ((table, slot), task) = (place(link), Task(43));
+    let ((table, slot), task) = (place(link), Task(40));
     if slot == 1 {
         MEMORY.make(Kind::Table, 1, SCRATCH, table).expect("a free slot");
     }

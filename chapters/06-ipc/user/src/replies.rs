@@ -130,7 +130,7 @@ fn a_reply_capability_is_never_copied() {
     with_clients(&[1], |_| {
         let source = at(FIRST + 1);
         for operation in [Operation::Copy, Operation::Mint] {
-            let arguments = [43, source, Rights::all().bits().into(), 0];
+            let arguments = [40, source, Rights::all().bits().into(), 0];
             assert_eq!(system_call(slots::TABLE, operation as u64, arguments), Err(Error::WrongKind));
         }
         assert_eq!(system_call(slots::SELF, Operation::Reply as u64, [0; 4]), Err(Error::WrongKind));
@@ -218,9 +218,9 @@ fn a_reply_slot_is_not_moved_into_a_slot_that_is_occupied() {
 
 fn an_empty_reply_slot_cannot_be_moved() {
     // This program serves nobody.
-    let arguments = [43, slots::REPLY, 0, 0];
+    let arguments = [40, slots::REPLY, 0, 0];
     assert_eq!(system_call(slots::TABLE, Operation::Move as u64, arguments), Err(Error::InvalidCapability));
-    assert_eq!(OWN_TABLE.delete(43), Err(Error::InvalidCapability));
+    assert_eq!(OWN_TABLE.delete(40), Err(Error::InvalidCapability));
 }
 
 fn a_return_after_the_reply_capability_was_moved_answers_nobody() {

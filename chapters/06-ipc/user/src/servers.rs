@@ -131,10 +131,10 @@ static RAMDISK_LENGTH: AtomicU64 = AtomicU64::new(0);
 /// Lets the kernel make the page tables that stay.
 pub(crate) fn prepare(ramdisk_bytes: u64) {
     RAMDISK_LENGTH.store(ramdisk_bytes, Relaxed);
-    MEMORY.make(Kind::Frame, 1, OWN_TABLE, 43).expect("a free slot");
+    MEMORY.make(Kind::Frame, 1, OWN_TABLE, 40).expect("a free slot");
     // Where the loader of programs maps its frames.
-    OWN_SPACE.map(Frame(43), 0x7000_0000, Access::Read).expect("a free address");
-    OWN_TABLE.delete(43).expect("the frame is there");
+    OWN_SPACE.map(Frame(40), 0x7000_0000, Access::Read).expect("a free address");
+    OWN_TABLE.delete(40).expect("the frame is there");
 }
 
 /// Loads a program from the ramdisk.

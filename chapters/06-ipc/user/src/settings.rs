@@ -95,10 +95,10 @@ fn a_task_keeps_a_copy_of_its_handlers_endpoint() {
     with_scratch(|| {
         let handler = start_handler();
         set_answer(FaultAnswer::Stop, 0);
-        OWN_TABLE.mint(43, handler.near(), Rights::CALL, CONTEXT).expect("a free slot");
+        OWN_TABLE.mint(40, handler.near(), Rights::CALL, CONTEXT).expect("a free slot");
         let task = make_thread(VICTIM, stack_top(VICTIM));
-        task.set_fault_handler(Some(Endpoint(43)), MissingCapability::IsError).expect("an endpoint");
-        OWN_TABLE.delete(43).expect("it is there");
+        task.set_fault_handler(Some(Endpoint(40)), MissingCapability::IsError).expect("an endpoint");
+        OWN_TABLE.delete(40).expect("it is there");
         task.start(address(undefined, 0), 0).expect("a configured task");
         yield_once();
         assert_eq!(faults(), 1);
@@ -163,11 +163,11 @@ fn outcome_of(index: usize) -> &'static AtomicU64 {
     OUTCOMES.get(index).expect("there are two")
 }
 
-/// A system call of each kind on slot 43: one after which another task may go on, and one after which this one does.
+/// A system call of each kind on slot 40: one after which another task may go on, and one after which this one does.
 extern "C" fn use_slot_43(_: u64) {
     for (index, operation) in [Operation::Yield, Operation::Identify].into_iter().enumerate() {
-        let result = system_call(43, operation as u64, [11, 12, 13, 14]);
-        OWN_TABLE.delete(43).unwrap_or_default();
+        let result = system_call(40, operation as u64, [11, 12, 13, 14]);
+        OWN_TABLE.delete(40).unwrap_or_default();
         outcome_of(index).store(result.map_or_else(status, |[word, ..]| word), Relaxed);
     }
     idle(Task(VICTIM_TASK))
@@ -191,7 +191,7 @@ fn a_missing_capability_is_a_fault_for_those_who_ask() {
                 assert_eq!(outcomes, [status(Error::InvalidState), Kind::Task as u64]);
                 for index in 0..2 {
                     let [reason, pointer, code, rip] = fault(index);
-                    assert_eq!([reason, pointer, code], [FaultReason::MissingCapability as u64, 43, 0]);
+                    assert_eq!([reason, pointer, code], [FaultReason::MissingCapability as u64, 40, 0]);
                     assert_ne!(rip, 0);
                 }
             } else {
@@ -204,7 +204,7 @@ fn a_missing_capability_is_a_fault_for_those_who_ask() {
 }
 
 extern "C" fn use_missing_argument(_: u64) {
-    let result = system_call(slots::TABLE, Operation::Copy as u64, [59, 58, 0, 0]);
+    let result = system_call(slots::TABLE, Operation::Copy as u64, [40, 39, 0, 0]);
     outcome_of(0).store(result.map_or_else(status, |[word, ..]| word), Relaxed);
     let result = system_call(slots::TABLE, 200, [0; 4]);
     outcome_of(1).store(result.map_or_else(status, |[word, ..]| word), Relaxed);
@@ -234,14 +234,14 @@ fn the_settings_of_a_fault_handler_are_checked() {
         let set = |handler, missing| {
             system_call(OWN_TASK.0, Operation::SetFaultHandler as u64, [handler, missing, 0, 0]).map(|_| ())
         };
-        assert_eq!(set(43, 0), Err(Error::InvalidCapability));
+        assert_eq!(set(40, 0), Err(Error::InvalidCapability));
         assert_eq!(set(slots::SELF, 0), Err(Error::WrongKind));
         assert_eq!(set(at(1), 0), Err(Error::MissingRight));
         assert_eq!(set(handler.near(), 2), Err(Error::InvalidArgument));
         assert_eq!(set(0, 1), Err(Error::InvalidArgument));
         assert_eq!(set(0, 0), Ok(()));
         // Of this program nothing has changed: a pointer that names nothing is an error still.
-        assert_eq!(system_call(43, CALL, [0; 4]), Err(Error::InvalidCapability));
+        assert_eq!(system_call(40, CALL, [0; 4]), Err(Error::InvalidCapability));
         assert_eq!(server(0).task, handler.task);
         handler.end();
     });

@@ -259,6 +259,6 @@ fn a_task_whose_time_slice_is_over_keeps_all_its_registers() {
             assert!(pattern.times_right() > 1000);
         }
         (1..=3).for_each(end_thread);
-        assert_eq!(system_call(43, CALL, [0; 4]), Err(Error::InvalidCapability));
+        assert_eq!(system_call(40, CALL, [0; 4]), Err(Error::InvalidCapability));
     });
 }

@@ -89,11 +89,11 @@ fn slots_that_are_not_named_stay() {
 fn a_window_needs_the_transfer_right() {
     with_scratch(|| {
         let porter = start_porter();
-        OWN_TABLE.copy(43, porter.near(), Rights::all().difference(Rights::TRANSFER)).expect("a free slot");
+        OWN_TABLE.copy(40, porter.near(), Rights::all().difference(Rights::TRANSFER)).expect("a free slot");
         fill_window(0b0001, slots::SELF);
-        assert_eq!(porter.call_through(43, 0b0001, Job::default()), Err(Error::MissingRight));
+        assert_eq!(porter.call_through(40, 0b0001, Job::default()), Err(Error::MissingRight));
         assert_eq!(kinds_in_window(), TASK_KIND);
-        let report = porter.call_through(43, 0, Job { fill: 0b0010, give: 0b0010, ..Job::default() });
+        let report = porter.call_through(40, 0, Job { fill: 0b0010, give: 0b0010, ..Job::default() });
         assert_eq!(report.map(|report| report.back), Ok(0b0010), "the answer needs no such right");
         // A task capability without the right gives an endpoint without it.
         SCRATCH.copy(1, porter.task.0, Rights::all().difference(Rights::TRANSFER)).expect("a free slot");
@@ -101,7 +101,7 @@ fn a_window_needs_the_transfer_right() {
         let expected = Rights::CALL | Rights::GRANT | Rights::MANAGE;
         assert_eq!(identify(at(2)), Ok((Kind::Endpoint, expected)));
         empty_window(0b0011);
-        OWN_TABLE.delete(43).expect("it is there");
+        OWN_TABLE.delete(40).expect("it is there");
         porter.end();
     });
 }

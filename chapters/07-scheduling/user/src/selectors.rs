@@ -98,7 +98,7 @@ const FORGED: u64 = 0x00cf_f310_0000_ffff;
 
 /// The processor begins with a local table of 64 KiB at address 0 (Intel SDM vol. 3A, 10.1.1), where programs have pages.
 fn a_program_makes_no_segment_of_its_own() {
-    const FRAME: u64 = 43;
+    const FRAME: u64 = 40;
     MEMORY.make(Kind::Frame, 1, OWN_TABLE, FRAME).expect("a free slot");
     OWN_SPACE.map(Frame(FRAME), USER_START, Access::ReadWrite).expect("a free address");
     let table = core::ptr::with_exposed_provenance_mut::<[u64; 512]>(USER_START as usize);
