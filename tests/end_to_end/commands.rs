@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use flatmk_tests::machines::Seat;
+use flatmk_tests::machines::{Seat, assert_says, assert_status, boot_for};
 use flatmk_tests::program::{Finished, Program};
 use flatmk_tests::{built, figures};
+use flatmk_tools::machine::{Clock, Machine};
 use serde_json::Value;
 use test_case::test_case;
 
@@ -40,13 +41,14 @@ fn the_tests_of_a_chapter_and_its_demonstration_run_in_bochs_alone() {
     assert!(!run.output().contains("processor: QEMU"), "{run}");
 }
 
-/// The names of rows and kinds are those that other kernels' results are compared by.
+/// The names of rows and kinds are those that other kernels' results are compared by. By `--check` no row may cost anything but what is
+/// committed in `tools/benchmarks`.
 #[test_case("qemu", "max")]
 #[test_case("bochs", "corei7_skylake_x")]
-fn bench_measures_every_row(emulator: &str, cpu: &str) {
+fn bench_measures_every_row_and_each_is_as_committed(emulator: &str, cpu: &str) {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     let file = folder.path().join("rows.json");
-    let run = flatmk(&["bench", "--emulator", emulator, "--json", &file.display().to_string()]);
+    let run = flatmk(&["bench", "--check", "--emulator", emulator, "--json", &file.display().to_string()]);
     run.assert_code(0);
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}\n{run}"));
     let json: Value = serde_json::from_str(&text).expect("it is JSON");
@@ -54,7 +56,7 @@ fn bench_measures_every_row(emulator: &str, cpu: &str) {
     assert_eq!((machine("emulator"), machine("cpu")), (Some(&emulator.into()), Some(&cpu.into())));
     let rows = json.pointer("/rows").and_then(Value::as_array).expect("there are rows");
     let workloads = figures::WORKLOADS.iter().map(|name| (name, "instructions per 100 guest instructions"));
-    let comparisons = figures::COMPARISONS.iter().map(|(name, unit)| (name, unit.in_instructions()));
+    let comparisons = figures::COMPARISONS.iter().map(|(name, unit)| (name, unit.name()));
     let counted = figures::ROWS.iter().chain(figures::OPERATIONS).map(|name| (name, "instructions"));
     for (&name, unit) in counted.chain(workloads).chain(comparisons) {
         let found: Vec<&Value> = rows.iter().filter(|row| row.get("id").is_some_and(|id| id == name)).collect();
@@ -69,6 +71,31 @@ fn bench_measures_every_row(emulator: &str, cpu: &str) {
     if emulator == "bochs" {
         run.assert_printed("  not counted\n");
     }
+}
+
+/// As on a real machine, where nobody says that a tick is an instruction. What it prints can be read back.
+#[test]
+fn where_time_is_the_hosts_the_unit_is_cycles() {
+    let outcome = boot_for(&Machine::new(built::chapter(12)).clock(Clock::Host), LIMIT);
+    assert_status(&outcome, 0);
+    assert_says(&outcome, "\ncycles of the time stamp counter of QEMU TCG CPU");
+    assert_says(&outcome, " batches were measured anew, as the timer ticked in them\n");
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let [serial, json] = ["serial", "json"].map(|name| folder.path().join(name).display().to_string());
+    fs::write(&serial, outcome.serial()).expect("temporary files can be written");
+    let report = folder.path().join("report");
+    let run = flatmk(&["bench", "--from", &serial, "--json", &json, "--report", &report.display().to_string()]);
+    run.assert_code(0);
+    run.assert_printed("cycles, of 200 samples\n");
+    run.assert_printed("1116/1112");
+    let text = fs::read_to_string(json).expect("the file was written");
+    let json: Value = serde_json::from_str(&text).expect("it is JSON");
+    let rows = json.pointer("/rows").and_then(Value::as_array).expect("there are rows");
+    let call =
+        rows.iter().find(|row| row.get("id").is_some_and(|id| id == "call_same_space")).expect("calls are measured");
+    assert_eq!((call.get("unit"), call.get("samples")), (Some(&"cycles".into()), Some(&200.into())));
+    let page = fs::read_to_string(report.join("index.html")).expect("the report was written");
+    assert!(page.contains("<svg ") && page.contains("call_same_space"), "{page}");
 }
 
 /// Without identifiers first. With them only where there are any.

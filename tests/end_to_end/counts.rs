@@ -6,7 +6,7 @@ use flatmk_tests::built;
 use flatmk_tests::figures;
 use flatmk_tests::machines::{assert_status, boot};
 use flatmk_tools::counts::{self, Batch, Row};
-use flatmk_tools::figures::Unit;
+use flatmk_tools::figures::{Tick, Unit};
 use flatmk_tools::machine::{Counting, Emulator, Machine, MachineError};
 use test_case::{test_case, test_matrix};
 
@@ -66,7 +66,7 @@ fn what_is_counted_is_what_the_benchmark_prints() {
     let Counted { rows, serial } = benchmark();
     let printed = figures::read(serial).expect("the tables are whole");
     // Of RISC-V code, what is printed is no count of what was measured, so that is not marked.
-    for (name, row) in printed.into_iter().filter(|(_, row)| row.unit == Unit::Ticks) {
+    for (name, row) in printed.into_iter().filter(|(_, row)| row.unit == Unit::Ticks(Tick::Instruction)) {
         let counted = rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} was not counted"));
         let samples = counted.samples();
         let ends = [samples.first(), samples.last()].map(Option::<&u64>::copied);

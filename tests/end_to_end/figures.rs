@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use flatmk_tests::built;
 use flatmk_tests::figures::{self, COMPARISONS, OPERATIONS, ROWS, Table, WORKLOADS};
 use flatmk_tests::machines::{assert_status, boot};
-use flatmk_tools::figures::{Row, Unit};
+use flatmk_tools::figures::{Row, Tick, Unit};
 use flatmk_tools::machine::{Emulator, Machine};
 use flatmk_tools::workspace;
 use test_case::test_case;
@@ -95,7 +95,7 @@ fn the_table_says_what_comparisons_count() {
 fn both_emulators_run_guest_code_alike() {
     for name in WORKLOADS {
         let [qemu, bochs] = [Emulator::Qemu, Emulator::Bochs].map(|emulator| row(table(emulator), name));
-        assert_eq!([qemu, bochs].map(|row| row.unit), [Unit::TicksForHundred; 2], "{name}");
+        assert_eq!([qemu, bochs].map(|row| row.unit), [Unit::TicksForHundred(Tick::Instruction); 2], "{name}");
         let [qemu, bochs] = [qemu, bochs].map(|row| row.minimum);
         assert!(qemu.abs_diff(bochs) <= qemu / 50, "{name}: {qemu} in QEMU, {bochs} in Bochs");
     }

@@ -114,6 +114,21 @@ fn an_emulator_that_is_not_known_is_named(command: &str) {
     run.assert_one_sentence("invalid value 'vmware' for '--emulator <EMULATOR>' [possible values: qemu, bochs]");
 }
 
+/// FlatMk needs PCI, where the screen is; so do the firmware's tables, of which such a machine has none.
+#[test_case("run")]
+#[test_case("bench")]
+fn a_machine_without_pci_is_refused(command: &str) {
+    let run = flatmk(&[command, "--machine", "isapc"]);
+    run.assert_one_sentence("invalid value 'isapc' for '--machine <pc|q35>' [possible values: pc, q35]");
+}
+
+#[test]
+fn a_disk_of_this_system_is_not_written() {
+    for (device, words) in [("/dev/null", "/dev/null is not a block device"), ("/dev/none", "there is no /dev/none")] {
+        flatmk(&["image", "--write", device, "--yes-erase", "none"]).assert_one_sentence(words);
+    }
+}
+
 #[test_case("run")]
 #[test_case("bench")]
 fn a_switch_is_on_or_off(command: &str) {

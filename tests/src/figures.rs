@@ -97,7 +97,7 @@ mod tests {
         let tables = [("operation", OPERATIONS), ("row", ROWS), ("workload", WORKLOADS)];
         let table = |(head, rows): (&str, &[&str])| {
             let rows: String = rows.iter().map(|name| format!("{name:<24} 98 99 120\n")).collect();
-            format!("{head} min median max ticks, 21 samples\n{rows}")
+            format!("{head} min median max instructions, 21 samples\n{rows}")
         };
         let comparisons = "comparison min median max times, 21 samples
 pipe_kernel_per_pipe 12 12 13

@@ -5,3 +5,4 @@ pub mod figures;
 pub mod machines;
 pub mod program;
 pub mod screen_text;
+pub mod shell;

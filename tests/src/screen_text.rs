@@ -109,9 +109,11 @@ fn cell(picture: &RgbImage, row: u32, column: u32) -> Cell {
     pixels.map(|(x, y)| picture.get_pixel(x, y).0).collect()
 }
 
-/// What each character looks like.
+/// What each character looks like, also under the cursor, where its colours are the other way round.
 fn glyphs(colors: Colors) -> HashMap<Cell, char> {
-    (' '..='~').map(|character| (glyph(character, colors), character)).collect()
+    let swapped = Colors { text: colors.background, background: colors.text };
+    let in_colors = |colors: Colors| (' '..='~').map(move |character| (glyph(character, colors), character));
+    in_colors(swapped).chain(in_colors(colors)).collect()
 }
 
 fn glyph(character: char, colors: Colors) -> Cell {
@@ -164,6 +166,22 @@ mod tests {
         assert!(ScreenText::read(&picture, CONSOLE).is_readable());
         picture.put_pixel(WIDTH + 2, 3, image::Rgb([1, 2, 3]));
         assert_eq!(ScreenText::read(&picture, CONSOLE).rows, [format!("a{UNREADABLE}c")]);
+    }
+
+    #[test]
+    fn the_character_under_the_cursor_is_read() {
+        let mut picture = picture(&["a b"], CONSOLE);
+        for (index, [pixel, ..]) in glyph('b', CONSOLE).into_iter().enumerate() {
+            let (x, y) = (index as u32 % WIDTH, index as u32 / WIDTH);
+            picture.put_pixel(2 * WIDTH + x, y, image::Rgb([0xd8 - pixel; 3]));
+        }
+        for (x, y) in (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (WIDTH + x, y))) {
+            picture.put_pixel(x, y, image::Rgb([0xd8; 3]));
+        }
+        assert_eq!(
+            ScreenText::read(&picture, CONSOLE).rows.first().map(|row| row.replace(UNREADABLE, "?")),
+            Some("a b".to_owned())
+        );
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn find_program(target: &Path) -> Option<PathBuf> {
 fn loader_key() -> Result<String, CacheError> {
     let mut hash = Sha256::new();
     let folder = workspace::root().join("tools/loader");
-    for name in ["Cargo.toml", "Cargo.lock", "src/main.rs"] {
+    for name in ["Cargo.toml", "Cargo.lock", "src/main.rs", "src/hybrid.rs"] {
         let path = folder.join(name);
         hash.update(fs::read(&path).map_err(file_error("read", &path))?);
     }

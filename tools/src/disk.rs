@@ -13,10 +13,10 @@ use crate::strip;
 /// The firmware that starts a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Firmware {
-    /// A classic BIOS, reading a master boot record.
+    /// A classic BIOS, reading the first sector of a disk.
     #[default]
     Bios,
-    /// UEFI, reading a GUID partition table.
+    /// UEFI, reading a file system.
     Uefi,
 }
 
@@ -60,27 +60,17 @@ impl ImageError {
 /// The granularity that both emulators accept for a disk: Bochs counts in cylinders of 16 heads and 63 sectors.
 pub(crate) const CYLINDER_BYTES: u64 = 16 * 63 * 512;
 
-/// Makes a disk image.
+/// Makes a disk image, which either firmware starts.
 ///
 /// # Errors
 ///
 /// If the loader cannot be built, or refuses, or there is no room.
-pub fn make(
-    kernel: &Path,
-    ramdisk: Option<&Path>,
-    firmware: Firmware,
-    log: LoaderLog,
-    output: &Path,
-) -> Result<(), ImageError> {
+pub fn make(kernel: &Path, ramdisk: Option<&Path>, log: LoaderLog, output: &Path) -> Result<(), ImageError> {
     let loader = cache::loader()?;
     let folder = output.parent().unwrap_or(Path::new("."));
     let small = folder.join("kernel");
     let mut command = Command::new(&loader);
     command.arg("--output").arg(output).arg("--kernel").arg(shrink(kernel, &small)?);
-    command.arg("--firmware").arg(match firmware {
-        Firmware::Bios => "bios",
-        Firmware::Uefi => "uefi",
-    });
     if let Some(ramdisk) = ramdisk {
         command.arg("--ramdisk").arg(ramdisk);
     }

@@ -25,6 +25,7 @@ pub mod report;
 pub mod rust_wrappers;
 pub mod session;
 pub mod softuser;
+pub mod stick;
 mod strip;
 pub mod symbols;
 pub mod terminal;

@@ -7,9 +7,12 @@ use clap::{Args, ValueEnum};
 
 use crate::disk::Firmware;
 use crate::kernel_file::{KernelFile, Kind};
-use crate::machine::{Clock, Emulator, ExitReason, Limits, Machine, MachineError, Outcome};
+use crate::machine::{Clock, Emulator, ExitReason, Limits, Machine, MachineError, MachineType, Outcome};
 use crate::ramdisk::BootOptions;
 use crate::terminal::{self, Console};
+
+/// The memory of a machine for which none was chosen.
+const USUAL_MEMORY_MIB: u32 = 512;
 
 /// A switch on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,8 +97,18 @@ pub struct MachineOptions {
     /// The processor, in the emulator's words [default: one with every feature]
     #[arg(long, env = "FLATMK_CPU", value_name = "MODEL", hide_env_values = true)]
     pub cpu: Option<String>,
+    /// The chip set
+    #[arg(
+        long = "machine",
+        value_name = "pc|q35",
+        hide_possible_values = true,
+        env = "FLATMK_MACHINE",
+        default_value = "pc",
+        hide_env_values = true
+    )]
+    pub machine_type: MachineType,
     /// The memory in MiB
-    #[arg(long, env = "FLATMK_MEMORY", value_name = "MIB", default_value_t = 512, hide_env_values = true)]
+    #[arg(long, env = "FLATMK_MEMORY", value_name = "MIB", default_value_t = USUAL_MEMORY_MIB, hide_env_values = true)]
     pub memory: u32,
     #[expect(missing_docs, reason = "the help would show it in place of the command's own")]
     #[command(flatten)]
@@ -110,6 +123,7 @@ impl MachineOptions {
     pub fn machine(&self, kernel: &KernelFile) -> Machine {
         let mut machine =
             Machine::new(&kernel.path).firmware(self.firmware).emulator(self.emulator).memory_mib(self.memory);
+        machine = machine.machine_type(self.machine_type);
         if let Some(model) = &self.cpu {
             machine = machine.cpu(model);
         }
@@ -117,6 +131,16 @@ impl MachineOptions {
             machine = machine.boot_option(key, value);
         }
         machine
+    }
+
+    /// Whether it is the machine that is meant where nothing is said, in whichever emulator.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        let is_as_usual = self.cpu.is_none() && self.kernel.boot_options().is_empty();
+        is_as_usual
+            && self.machine_type == MachineType::default()
+            && self.firmware == Firmware::Bios
+            && self.memory == USUAL_MEMORY_MIB
     }
 
     /// For how long a machine that nobody watches may run.
@@ -145,7 +169,9 @@ pub fn watch(machine: &Machine, limits: Limits) -> Result<Outcome, MachineError>
 ///
 /// If it does not start.
 pub fn converse(machine: Machine) -> Result<Outcome, MachineError> {
-    let running = machine.clock(Clock::Interactive).boot_option("interactive", "yes").start()?;
+    let machine = machine.clock(Clock::Interactive).boot_option("interactive", "yes");
+    // Whoever waits at a prompt has seen the demonstration.
+    let running = machine.boot_option("demonstration", "no").start()?;
     let _console = Console::open(running.serial_input()).map_err(MachineError::Terminal)?;
     Ok(running.watch(Limits::None, show))
 }

@@ -32,7 +32,7 @@ fn the_boot_options_come_from_the_ramdisk() {
 #[test_case]
 fn options_are_read_line_by_line_and_unknown_ones_reported() {
     let mut unknown = None;
-    let text = "exit=bochs\n\n  interactive=yes  \nfast_path=off\npcid=off\nmeltdown=on\ntimer=pit\ncolour=red\n";
+    let text = "exit=bochs\n\n  interactive=yes  \nfast_path=off\npcid=off\nmeltdown=on\ntimer=pit\ndemonstration=no\nlayout=de\ncolour=red\n";
     let options = Options::parse(text, |line| unknown = Some(line));
     let expected = Options {
         exit: Exit::Bochs,

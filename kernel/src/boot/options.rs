@@ -82,8 +82,10 @@ impl Options {
                 "meltdown=off" => options.meltdown = Isolation::Off,
                 "timer=auto" => options.timer = Timer::Auto,
                 "timer=pit" => options.timer = Timer::Pit,
-                // The root task reads it.
-                "trace=on" | "trace=off" => {}
+                // These are the root task's.
+                "demonstration=yes" | "demonstration=no" | "trace=on" | "trace=off" => {}
+                "units=instructions" | "units=cycles" => {}
+                _ if line.starts_with("layout=") => {}
                 _ => unknown(line),
             }
         }

@@ -1,12 +1,14 @@
-//! Makes a disk image that boots a kernel, with the `bootloader` crate.
+//! Makes a disk image that boots a kernel, with the `bootloader` crate: one image for a classic BIOS and for UEFI firmware.
+
+mod hybrid;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{io, panic};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bootloader::{BootConfig, DiskImageBuilder};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 /// Make a disk image that boots a kernel.
 #[derive(Parser)]
@@ -18,21 +20,12 @@ struct Arguments {
     /// The file handed to the kernel as its ramdisk
     #[arg(long, value_name = "TAR")]
     ramdisk: Option<PathBuf>,
-    /// The firmware that will start the image
-    #[arg(long)]
-    firmware: Firmware,
     /// Where to write the image
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Let the boot loader log to the screen and to the first serial port
     #[arg(long)]
     log: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Firmware {
-    Bios,
-    Uefi,
 }
 
 fn main() -> ExitCode {
@@ -72,9 +65,5 @@ fn make_image(arguments: &Arguments) -> Result<()> {
     config.frame_buffer_logging = arguments.log;
     config.serial_logging = arguments.log;
     builder.set_boot_config(&config);
-    match arguments.firmware {
-        Firmware::Bios => builder.create_bios_image(&arguments.output),
-        Firmware::Uefi => builder.create_uefi_image(&arguments.output),
-    }
-    .with_context(|| format!("cannot make {}", arguments.output.display()))
+    hybrid::create(&mut builder, &arguments.output)
 }

@@ -22,8 +22,20 @@ const HOST_TESTS: [&str; 5] = ["flatmk-abi", "flatmk-counter", "flatmk-image", H
 const HOST_PIPES: &str = "flatmk-pipes";
 
 /// User programs whose decisions are made in libraries, with tests that run on this machine. The programs themselves do not.
-const LIBRARIES: [&str; 9] =
-    ["clock", "flatmk-system", "forth", "key-decoder", "keyboard", "packet-filter", "power", "screen", "serial"];
+const LIBRARIES: [&str; 12] = [
+    "clock",
+    "flatmk-supervisor",
+    "flatmk-system",
+    "forth",
+    "key-decoder",
+    "keyboard",
+    "packet-filter",
+    "power",
+    "screen",
+    "serial",
+    "shell",
+    "small-programs",
+];
 
 /// The crate of this program.
 const HOST_PROGRAM: &str = "flatmk-tools";

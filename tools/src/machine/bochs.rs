@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::process::{Process, Tail};
 use super::running::{Running, State, Wires, start_error};
-use super::{Counting, Display, Machine, MachineError, MachineType, Serial, need_program};
+use super::{Counting, Devices, Disk, Display, Machine, MachineError, MachineType, Serial, need_program};
 use crate::cleanup::TemporaryFolder;
 use crate::disk::{CYLINDER_BYTES, Firmware, ImageError};
 use crate::kernel_file::KernelFile;
@@ -91,6 +91,9 @@ pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError
     }
     if machine.machine_type == MachineType::Q35 {
         return Err(MachineError::Unsupported("Bochs has no machine with the Q35 chip set: take QEMU"));
+    }
+    if machine.disk != Disk::BuiltIn || machine.devices != Devices::Usual {
+        return Err(MachineError::Unsupported("Bochs has always the same devices: take QEMU"));
     }
     if machine.counting == Counting::On {
         return Err(MachineError::Unsupported("Bochs does not count instructions by their kinds: take QEMU"));

@@ -15,6 +15,9 @@ pub enum Emulator {
 }
 
 impl Emulator {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Qemu, Self::Bochs];
+
     /// Its name on the command line and in the kernel's boot options.
     #[must_use]
     pub fn name(self) -> &'static str {

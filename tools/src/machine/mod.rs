@@ -23,6 +23,8 @@ mod running;
 use std::fs::File;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use crate::cleanup::TemporaryFolder;
 use crate::disk::{self, Firmware, ImageError, LoaderLog};
 use crate::kernel_file::{KernelFile, KernelFileError};
@@ -37,14 +39,34 @@ pub use running::{Limits, Outcome, Running, WaitError};
 /// The least memory that a machine can be given. Below it there is no room for the boot loader.
 pub const MINIMUM_MEMORY_MIB: u32 = 16;
 
-/// The chip set of QEMU's machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The chip set of QEMU's machine. There is none for the ISA bus alone: what that has is no PCI and no ACPI, and FlatMk's screen is a PCI device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MachineType {
     /// i440FX, of 1996.
     #[default]
     Pc,
     /// Q35, with PCI Express.
     Q35,
+}
+
+/// What the machine starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Disk {
+    /// A built-in disk.
+    #[default]
+    BuiltIn,
+    /// A stick on a USB bus.
+    UsbStick,
+}
+
+/// What else is in QEMU's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Devices {
+    /// What QEMU puts in by itself, such as drives for floppies and compact disks.
+    #[default]
+    Usual,
+    /// A screen and nothing more: no keyboard controller either.
+    Fewest,
 }
 
 /// The first serial port.
@@ -170,12 +192,15 @@ pub struct Machine {
     memory_mib: u32,
     cpu: Option<String>,
     machine_type: MachineType,
+    disk: Disk,
+    devices: Devices,
     serial: Serial,
     display: Display,
     clock: Clock,
     counting: Counting,
     ramdisk: Ramdisk,
     boot_options: BootOptions,
+    qemu_options: Vec<String>,
 }
 
 impl Machine {
@@ -189,12 +214,15 @@ impl Machine {
             memory_mib: 512,
             cpu: None,
             machine_type: MachineType::default(),
+            disk: Disk::default(),
+            devices: Devices::default(),
             serial: Serial::default(),
             display: Display::default(),
             clock: Clock::default(),
             counting: Counting::default(),
             ramdisk: Ramdisk::default(),
             boot_options: BootOptions::new(),
+            qemu_options: Vec::new(),
         }
     }
 
@@ -234,6 +262,18 @@ impl Machine {
         self
     }
 
+    /// What it starts from. Bochs has built-in disks only.
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// What else there is. Bochs has always the same.
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.devices = devices;
+        self
+    }
+
     /// Whether it has a serial port.
     pub fn serial(mut self, serial: Serial) -> Self {
         self.serial = serial;
@@ -252,6 +292,12 @@ impl Machine {
         self
     }
 
+    /// Further options of QEMU. They come last, so they may change those before. Bochs does not see them.
+    pub fn qemu_options(mut self, options: &[&str]) -> Self {
+        self.qemu_options.extend(options.iter().map(|&option| option.to_owned()));
+        self
+    }
+
     /// Whether instructions are counted. Makes the machine slower, and no difference inside it.
     pub fn counting(mut self, counting: Counting) -> Self {
         self.counting = counting;
@@ -264,7 +310,7 @@ impl Machine {
         self
     }
 
-    /// Tells the kernel something. `exit`, `interactive` and `meltdown` are set unless told otherwise.
+    /// Tells the kernel something. `exit`, `interactive`, `meltdown` and `units` are set unless told otherwise.
     pub fn boot_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.boot_options.insert(key.into(), value.into());
         self
@@ -312,7 +358,7 @@ impl Machine {
             }
             Ramdisk::Standard => write_standard_ramdisk(kernel, &options, &path)?,
         }
-        disk::make(&kernel.path, Some(&path), self.firmware, self.loader_log, disk)?;
+        disk::make(&kernel.path, Some(&path), self.loader_log, disk)?;
         Ok(())
     }
 
@@ -322,7 +368,9 @@ impl Machine {
 
     pub(crate) fn options(&self, kernel: &KernelFile) -> BootOptions {
         let exit = self.emulator.name().to_owned();
-        let usual = [("exit", exit.as_str()), ("interactive", "no"), ("meltdown", "off")];
+        // The host's time passes whatever the machine does.
+        let units = if self.clock == Clock::Host { "cycles" } else { "instructions" };
+        let usual = [("exit", exit.as_str()), ("interactive", "no"), ("meltdown", "off"), ("units", units)];
         let mut options: BootOptions = usual.map(|(key, value)| (key.into(), value.into())).into();
         options.extend(kernel.options.clone());
         options.extend(self.boot_options.clone());

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::process::{Process, Tail};
 use super::running::{Running, Wires, start_error};
-use super::{Clock, Counting, Display, Machine, MachineError, MachineType, Serial, need_program};
+use super::{Clock, Counting, Devices, Disk, Display, Machine, MachineError, MachineType, Serial, need_program};
 use crate::cleanup::TemporaryFolder;
 use crate::counts;
 use crate::disk::{Firmware, ImageError};
@@ -47,17 +47,26 @@ pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError
 pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFolder) -> Result<Running, MachineError> {
     let mut command = Command::new(PROGRAM);
     command
-        .args(["-machine", if machine.machine_type == MachineType::Q35 { "q35" } else { "pc" }])
+        .args(["-machine", machine_of(machine)])
         .args(["-cpu", machine.cpu_model()])
         .arg("-m")
         .arg(format!("{}M", machine.memory_mib))
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-no-reboot", "-net", "none", "-monitor", "none"])
         // The last interrupts, for the report on a failed run. They come on stderr, of which only the end is kept.
         .args(["-d", "int,cpu_reset"])
-        .arg("-drive")
-        .arg(option("format=raw,cache=unsafe,file=", &folder.path().join("disk")))
         .arg("-qmp")
         .arg(option("unix:", &folder.path().join("qmp")).into_string().unwrap_or_default() + ",server=on,wait=off");
+    if machine.devices == Devices::Fewest {
+        command.args(["-nodefaults", "-device", "VGA"]);
+    }
+    let (drive, device): (_, &[&str]) = match machine.disk {
+        Disk::BuiltIn => ("", &[]),
+        Disk::UsbStick => {
+            ("if=none,id=stick,", &["-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"])
+        }
+    };
+    let drive = format!("{drive}format=raw,cache=unsafe,file=");
+    command.arg("-drive").arg(option(&drive, &folder.path().join("disk"))).args(device);
     match machine.clock {
         Clock::Instructions => command.args(["-icount", "shift=0,sleep=off"]),
         Clock::Interactive => command.args(["-icount", "shift=0,sleep=on"]),
@@ -80,6 +89,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         Serial::Present => command.args(["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]),
         Serial::Absent => command.args(["-serial", "none"]),
     };
+    command.args(&machine.qemu_options);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn(&mut command).map_err(start_error(PROGRAM))?;
     let child = process.child();
@@ -88,6 +98,16 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
     };
     let wires = Wires { input: Box::new(input), output: Box::new(output), log: Tail::of(log) };
     Ok(Running::new(machine, kernel, folder, process, wires))
+}
+
+/// The chip set, and whether it has a keyboard controller.
+fn machine_of(machine: &Machine) -> &'static str {
+    match (machine.machine_type, machine.devices) {
+        (MachineType::Pc, Devices::Usual) => "pc",
+        (MachineType::Pc, Devices::Fewest) => "pc,i8042=off",
+        (MachineType::Q35, Devices::Usual) => "q35",
+        (MachineType::Q35, Devices::Fewest) => "q35,i8042=off",
+    }
 }
 
 /// An option with a path, in which QEMU wants a comma written twice.

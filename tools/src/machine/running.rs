@@ -180,9 +180,18 @@ impl Running {
     ///
     /// If it does not, in this time or at all.
     pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<(), WaitError> {
+        self.wait_for_behind(0, text, limit)
+    }
+
+    /// Waits until the serial output behind its first `offset` bytes contains a text.
+    ///
+    /// # Errors
+    ///
+    /// If it does not, in this time or at all.
+    pub fn wait_for_behind(&mut self, offset: usize, text: &str, limit: Duration) -> Result<(), WaitError> {
         let deadline = Instant::now() + limit;
         loop {
-            if self.parser.text().contains(text) {
+            if self.parser.text().get(offset..).is_some_and(|rest| rest.contains(text)) {
                 return Ok(());
             }
             match self.poll(deadline.saturating_duration_since(Instant::now())) {

@@ -6,9 +6,10 @@
 use flatmk_abi::slots::{self, nested};
 use flatmk_abi::{Access, Error, Kind, Operation, Rights};
 use flatmk_runtime::object::{Done, Frame, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Table};
-use flatmk_runtime::{invoke, marks, println, time_stamp};
+use flatmk_runtime::{invoke, marks, println};
 
-use crate::{BATCHES, Row};
+use crate::method::{Method, stamp, undisturbed};
+use crate::row::{Row, print_head};
 
 /// Memory of this program's own; the root task has put it there.
 pub(crate) const MEMORY: Memory = Memory(12);
@@ -27,7 +28,7 @@ const ADDRESS: u64 = 0x2000_0000;
 
 /// Measures all rows and prints them.
 pub(crate) fn show() {
-    crate::print_head("operation");
+    print_head("operation", Method::current().unit());
     if let Err(error) = prepare().and_then(|()| measure()) {
         println!("capabilities failed: {error}");
     }
@@ -89,13 +90,19 @@ fn pair(
     mut first: impl FnMut(u64) -> Done,
     mut second: impl FnMut(u64) -> Done,
 ) -> Done {
-    let mut rows = [Row::default(), Row::default()];
-    for batch in 0..BATCHES {
-        let [first_row, second_row] = &mut rows;
-        first_row.set(batch, time(name, OBJECTS, OBJECTS, &mut first)?);
-        second_row.set(batch, time(second_name.unwrap_or(""), OBJECTS, OBJECTS, &mut second)?);
+    let [mut first_row, mut second_row] = [Row::default(), Row::default()];
+    let mut batch = || {
+        let ticks = time(name, OBJECTS, OBJECTS, &mut first)?;
+        Ok((ticks, time(second_name.unwrap_or(""), OBJECTS, OBJECTS, &mut second)?))
+    };
+    for _ in 0..Method::current().warm_up() {
+        batch()?;
     }
-    let [first_row, second_row] = rows;
+    for _ in 0..Method::current().batches() {
+        let (first_ticks, second_ticks) = undisturbed(&mut batch)?;
+        first_row.add(first_ticks);
+        second_row.add(second_ticks);
+    }
     first_row.print(name);
     if let Some(name) = second_name {
         second_row.print(name);
@@ -107,35 +114,29 @@ fn pair(
 #[inline(always)]
 fn time(name: &str, rounds: u64, share: u64, operation: &mut impl FnMut(u64) -> Done) -> Result<u64, Error> {
     marks::begin();
-    let started = time_stamp();
+    let started = stamp();
     for slot in 1..=rounds {
         operation(slot)?;
     }
-    let ticks = time_stamp() - started;
+    let ticks = stamp() - started;
     marks::end(name, share);
     Ok(ticks / share)
 }
 
 /// What revocation costs for each capability that goes.
 fn revoke() -> Done {
-    let mut row = Row::default();
-    for batch in 0..BATCHES {
+    let row = Row::measure(|| {
         (1..=OBJECTS).try_for_each(|slot| FIRST.copy(slot, FRAME, Rights::all()))?;
-        row.set(batch, time("revoke_each", 1, OBJECTS, &mut |_| OWN_TABLE.revoke(FRAME))?);
-    }
+        time("revoke_each", 1, OBJECTS, &mut |_| OWN_TABLE.revoke(FRAME))
+    })?;
     row.print("revoke_each");
     Ok(())
 }
 
 /// A machine with little memory has no 2 MiB in a row.
 fn large_frame() -> Done {
-    let mut row = Row::default();
-    for batch in 0..BATCHES {
-        match time("make_large_frame", 1, 1, &mut |_| MEMORY.make(Kind::LargeFrame, 1, FIRST, 1)) {
-            Ok(ticks) => row.set(batch, ticks),
-            Err(Error::OutOfMemory) => return Ok(()),
-            Err(error) => return Err(error),
-        }
+    let row = Row::measure(|| {
+        let ticks = time("make_large_frame", 1, 1, &mut |_| MEMORY.make(Kind::LargeFrame, 1, FIRST, 1))?;
         FIRST.delete(1)?;
         // With everything back, the pages are in a row again.
         OWN_TABLE.delete(FRAME)?;
@@ -143,7 +144,12 @@ fn large_frame() -> Done {
         OWN_TABLE.delete(SECOND.0)?;
         OWN_TABLE.delete(ENDPOINT)?;
         prepare()?;
+        Ok(ticks)
+    });
+    match row {
+        Ok(row) => row.print("make_large_frame"),
+        Err(Error::OutOfMemory) => {}
+        Err(error) => return Err(error),
     }
-    row.print("make_large_frame");
     Ok(())
 }

@@ -1,13 +1,15 @@
-//! Counts what the kernel's paths cost, in ticks of the time stamp counter: instructions where time is instruction-exact.
+//! Measures what the kernel's paths cost, in ticks of the time stamp counter: instructions in an emulator with instruction-exact time, as the root
+//! task says, and else cycles.
 //!
-//! A row is measured in batches. Each batch repeats the operation [`REPEATS`] times; the loop around it counts, as it does in
-//! the figures of others. The least of [`BATCHES`] batches is shown: a batch in which the timer interrupts is longer. RISC-V code has a table of its
-//! own, with what 100 of its instructions cost; so have comparisons of pipes.
+//! A row is measured in batches; [`method`] says how many. Each repeats the operation, and the loop around it counts, as it does in the figures of
+//! others. RISC-V code has a table of its own, with what 100 of its instructions cost; so have comparisons of pipes.
 #![no_std]
 #![no_main]
 
 mod capabilities;
+mod method;
 mod pipes;
+mod row;
 mod softuser;
 mod threads;
 mod workloads;
@@ -16,7 +18,9 @@ use flatmk_abi::{Error, MissingCapability, Operation, slots};
 use flatmk_runtime::object::{Done, Endpoint, Interrupts, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
 use flatmk_runtime::sharing::Sharing;
-use flatmk_runtime::{invoke, marks, println, time_stamp};
+use flatmk_runtime::{invoke, marks, println};
+use method::{Method, stamp};
+use row::{Row, print_head};
 
 flatmk_runtime::entry!(main);
 flatmk_runtime::service!(fn run_entry = run);
@@ -26,20 +30,20 @@ const ECHO: Endpoint = Endpoint(8);
 const LINES: Interrupts = Interrupts(9);
 const SHARING: Sharing = Sharing(Endpoint(10));
 
-const REPEATS: u64 = 1000;
-const BATCHES: usize = 21;
-
 /// What is sent to and fro.
 const MESSAGE: [u64; 4] = [1, 2, 3, 4];
 
-fn main(_argument: u64, _words: [u64; 4]) {
+/// The argument is 1 where a tick is an instruction.
+fn main(instructions: u64, _words: [u64; 4]) {
+    Method::choose(instructions);
     OWN_TASK.make_endpoint(run_entry, 0, OWN_TABLE, SERVICE).expect("the service's slot is free");
 }
 
-/// Measures all rows and prints the table.
+/// Measures all rows and prints the tables.
 fn run(_context: u64, _message: &mut [u64; 4]) {
+    method::print_processor();
     capabilities::show();
-    print_head("row");
+    print_head("row", Method::current().unit());
     show("null_syscall", || invoke(slots::SELF, Operation::Identify, [0; 4]).map(|_| ()));
     show("yield_alone", || OWN_TASK.yield_now());
     match threads::start_echo() {
@@ -56,6 +60,7 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
     if let Err(error) = workloads::show() {
         println!("a row failed: {error}");
     }
+    method::print_repeated();
 }
 
 fn show_yield_pair() -> Done {
@@ -93,9 +98,9 @@ fn show_interrupt() -> Done {
     const TIMER: u64 = 0;
     LINES.bind(TIMER, Some(threads::start_handler()?))?;
     let mut row = Row::default();
-    for batch in 0..BATCHES {
+    for _ in 0..Method::current().batches() {
         marks::begin();
-        row.set(batch, threads::wait_for_interrupt());
+        row.add(threads::wait_for_interrupt());
         marks::tell("interrupt_to_handler", 1);
     }
     row.print("interrupt_to_handler");
@@ -121,43 +126,6 @@ fn call(endpoint: Endpoint) -> Result<(), Error> {
     if answer == MESSAGE[0] { Ok(()) } else { Err(Error::InvalidArgument) }
 }
 
-/// The first line of a table: what its columns are, and of how many samples.
-fn print_head(name: &str) {
-    print_head_in(name, "ticks");
-}
-
-/// The same, with another unit.
-fn print_head_in(name: &str, unit: &str) {
-    println!("{name:<24} {:>8} {:>8} {:>8}  {unit}, {BATCHES} samples", "min", "median", "max");
-}
-
-/// The batches of a row, in ticks for one operation.
-#[derive(Default)]
-pub(crate) struct Row([u64; BATCHES]);
-
-impl Row {
-    fn set(&mut self, batch: usize, ticks: u64) {
-        if let Some(place) = self.0.get_mut(batch) {
-            *place = ticks;
-        }
-    }
-
-    fn print(self, name: &str) {
-        print_row(name, self.figures());
-    }
-
-    /// The least, the median and the most.
-    fn figures(mut self) -> [u64; 3] {
-        self.0.sort_unstable();
-        let [first, .., last] = self.0;
-        [first, self.0.get(BATCHES / 2).copied().unwrap_or(last), last]
-    }
-}
-
-fn print_row(name: &str, [first, median, last]: [u64; 3]) {
-    println!("{name:<24} {first:>8} {median:>8} {last:>8}");
-}
-
 #[inline(always)]
 fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
     show_with(name, 1, operation);
@@ -167,20 +135,20 @@ fn show(name: &str, operation: impl FnMut() -> Result<(), Error>) {
 /// Prints a row. `share`: how many operations one round of `operation` stands for.
 #[inline(always)]
 fn show_with(name: &str, share: u64, mut operation: impl FnMut() -> Result<(), Error>) {
-    let mut row = Row::default();
-    for batch in 0..BATCHES {
+    let repeats = Method::current().repeats();
+    let row = Row::measure(|| {
         marks::begin();
-        let started = time_stamp();
-        for _ in 0..REPEATS {
-            if let Err(error) = operation() {
-                println!("{name:<24} failed: {error}");
-                return;
-            }
+        let started = stamp();
+        for _ in 0..repeats {
+            operation()?;
         }
-        let ticks = time_stamp() - started;
-        marks::end(name, REPEATS * share);
-        row.set(batch, ticks / (REPEATS * share));
+        let ticks = stamp() - started;
+        marks::end(name, repeats * share);
+        Ok::<_, Error>(ticks / (repeats * share))
+    });
+    match row {
+        Ok(row) => row.print(name),
+        Err(error) => println!("{name:<24} failed: {error}"),
     }
-    row.print(name);
 }
 // ANCHOR_END: measure

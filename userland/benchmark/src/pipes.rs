@@ -8,11 +8,13 @@ use flatmk_pipe::{Error as PipeError, FrameProducer, Producer, Sink};
 use flatmk_runtime::mediated::{BUFFER_BYTES, MediatedProducer, MediatedWriter};
 use flatmk_runtime::object::{Endpoint, Notification, OWN_TABLE, identify};
 use flatmk_runtime::pipe::{NotificationBell, OpenError, ProducerEnd};
-use flatmk_runtime::{marks, println, time_stamp};
+use flatmk_runtime::{marks, println};
 use pipe_peer::{FRAME_BYTES, Peer, PeerRequest, SLICE_ITEMS, Stream};
 
+use crate::SHARING;
 use crate::capabilities::MEMORY;
-use crate::{BATCHES, Row, SHARING};
+use crate::method::{MOST_BATCHES, Method, stamp, undisturbed};
+use crate::row::{Row, print_head};
 
 /// What the root task has put into this program's table: the program at the other end, and the ends of two pipes of the server.
 const PEER: Peer = Peer(Endpoint(18));
@@ -154,44 +156,51 @@ fn stream<P>(
     producer: &mut P,
     mut send: impl FnMut(&mut P, u64) -> Result<(), PipeError>,
     called: impl Fn(&P) -> u64,
-) -> Result<[Batch; BATCHES], Failure> {
+) -> Result<[Batch; MOST_BATCHES], Failure> {
     let mut row = Row::default();
-    let mut batches = [Batch::default(); BATCHES];
+    let mut batches = [Batch::default(); MOST_BATCHES];
     let mut events_before = called(producer) + PEER.report()?.kernel_events;
-    for (index, batch) in batches.iter_mut().enumerate() {
+    let mut measure = || {
         marks::begin();
-        let started = time_stamp();
+        let started = stamp();
         PEER.take(how, count)?;
         for number in 0..count {
             send(producer, number)?;
         }
         let report = PEER.report()?;
-        let ticks = time_stamp() - started;
+        let ticks = stamp() - started;
         marks::end(name, count * share);
-        row.set(index, ticks / (count * share));
         // What was sent was 0, 1, 2 and so on.
         if report.sum != count * (count - 1) / 2 {
             return Err(Failure::Kernel(Error::InvalidState));
         }
         let events = called(producer) + report.kernel_events;
-        *batch = Batch { ticks, kernel_events: events - events_before };
+        let batch = Batch { ticks, kernel_events: events - events_before };
         events_before = events;
+        Ok(batch)
+    };
+    for _ in 0..Method::current().warm_up() {
+        measure()?;
+    }
+    for batch in batches.iter_mut().take(Method::current().batches()) {
+        *batch = undisturbed(&mut measure)?;
+        row.add(batch.ticks / (count * share));
     }
     row.print(name);
     Ok(batches)
 }
 
 /// Prints, batch for batch and rounded, how many times more a kernel-mediated item costs, and how often both ends of a pipe in shared memory call the kernel.
-fn compare(items: &[Batch; BATCHES], mediated: &[Batch; BATCHES]) {
+fn compare(items: &[Batch; MOST_BATCHES], mediated: &[Batch; MOST_BATCHES]) {
     let (mut ratio, mut kernel_events) = (Row::default(), Row::default());
-    for (index, (items, mediated)) in items.iter().zip(mediated).enumerate() {
+    for (items, mediated) in items.iter().zip(mediated).take(Method::current().batches()) {
         let [item, mediated_item] = [items.ticks * MEDIATED_ITEMS, mediated.ticks * ITEMS];
-        ratio.set(index, (mediated_item + item / 2) / item);
+        ratio.add((mediated_item + item / 2) / item);
         // There are some in each, so it is not 0.
-        kernel_events.set(index, (items.kernel_events * 1000).div_ceil(ITEMS));
+        kernel_events.add((items.kernel_events * 1000).div_ceil(ITEMS));
     }
-    crate::print_head_in("comparison", "times");
+    print_head("comparison", "times");
     ratio.print("pipe_kernel_per_pipe");
-    crate::print_head_in("comparison", "kernel events for 1000 items");
+    print_head("comparison", "kernel events for 1000 items");
     kernel_events.print("pipe_kernel_events");
 }

@@ -7,9 +7,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flatmk_abi::{Error, FaultAnswer, FaultReason, MissingCapability};
 use flatmk_runtime::object::{Done, Endpoint, Task, identify};
-use flatmk_runtime::time_stamp;
 
-use crate::{BATCHES, Row, threads};
+use crate::method::{Method, stamp, undisturbed};
+use crate::row::{Figures, Row, print_head, print_row};
+use crate::threads;
 
 /// What the root task has put into this program's table: an endpoint of the program `workloads`, and its task.
 const WORKLOADS: Endpoint = Endpoint(11);
@@ -93,25 +94,24 @@ impl Workload {
 
     #[inline(always)]
     fn time(self, count: u64) -> Result<u64, Error> {
-        let started = time_stamp();
+        let started = stamp();
         self.run(count, Speed::Full)?;
-        Ok(time_stamp() - started)
+        Ok(stamp() - started)
     }
 
-    /// Ticks for 100 of its instructions: the least, the median and the most. Code is warm: it has run to be counted.
-    fn measure(self) -> Result<[u64; 3], Error> {
+    /// Ticks for 100 of its instructions. Code is warm: it has run to be counted.
+    fn measure(self) -> Result<Figures, Error> {
         let instructions = self.count()?;
         let mut preparations = u64::MAX;
-        for _ in 0..BATCHES {
-            preparations = preparations.min(self.time(0)?);
+        for _ in 0..Method::current().batches() {
+            preparations = preparations.min(undisturbed(|| self.time(0))?);
         }
-        let mut row = Row::default();
-        for batch in 0..BATCHES {
+        let row = Row::measure(|| {
             let ticks = self.time(1)?.saturating_sub(preparations);
             // Where ticks are no instructions there may be none.
-            row.set(batch, ((ticks * 100 + instructions / 2) / instructions).max(1));
-        }
-        Ok(row.figures())
+            Ok::<_, Error>(((ticks * 100 + instructions / 2) / instructions).max(1))
+        });
+        Ok(row?.figures())
     }
 }
 
@@ -126,14 +126,14 @@ pub(crate) fn show() -> Done {
         return Ok(());
     }
     TASK.set_fault_handler(Some(threads::start_stepper(step_entry)?), MissingCapability::IsError)?;
-    crate::print_head_in("workload", "ticks for 100 instructions");
-    let mut products = [1_u128; 3];
+    print_head("workload", Method::current().unit_for_guest());
+    let mut products = [1_u128; 4];
     for (number, (name, size)) in ROWS.into_iter().enumerate() {
         let figures = Workload(number as u64, size).measure()?;
-        crate::print_row(name, figures);
+        print_row(name, figures);
         products.iter_mut().zip(figures).for_each(|(product, figure)| *product *= u128::from(figure.min(1 << 20)));
     }
-    crate::print_row("softuser_host_per_guest", products.map(sixth_root));
+    print_row("softuser_host_per_guest", products.map(sixth_root));
     TASK.set_fault_handler(None, MissingCapability::IsError)
 }
 

@@ -61,14 +61,15 @@ static DRIVER: OneTask<Driver> =
     unsafe { OneTask::new(Driver { controller: None, keys: Keys::new(), queue: Deque::new() }) };
 
 fn main(layout: u64, _words: Words) {
+    OWN_TASK.make_endpoint(interrupt_entry, 0, OWN_TABLE, INTERRUPT_SLOT).expect("the slot is free");
+    // Before anything is asked of the controller: else the kernel's own handler could take the answer. Without its interrupt no key will ever come,
+    // but that is no reason to stop.
+    Interrupts(slots::LINES).bind(LINE, Some(Endpoint(INTERRUPT_SLOT))).unwrap_or_default();
     let controller = Controller::find(PortBus);
     DRIVER.with(|driver| {
         driver.controller = controller;
         driver.keys.set_layout(Layout::from_number(layout).unwrap_or_default());
     });
-    OWN_TASK.make_endpoint(interrupt_entry, 0, OWN_TABLE, INTERRUPT_SLOT).expect("the slot is free");
-    // Without its interrupt no key will ever come, but that is no reason to stop.
-    Interrupts(slots::LINES).bind(LINE, Some(Endpoint(INTERRUPT_SLOT))).unwrap_or_default();
     // What has come in between holds back the next interrupt.
     DRIVER.with(Driver::take_all);
     OWN_TASK.make_endpoint(serve_entry, 0, OWN_TABLE, slots::SERVICE).expect("the service's slot is free");

@@ -1,9 +1,11 @@
 //! What the three programs of the chain have in common: how they are started, and how their pipes are opened.
 //!
-//! Each is called with [`ChainRequest::Start`] and with its pipes in the window. It answers at once, so that the next one can be started, and works
+//! Each is called, by the functions of the module `joiner`, with [`ChainRequest::Start`] and with its pipes in the window. It answers at once, so that the next one can be started, and works
 //! then. A further call waits until it is through.
 #![no_std]
 #![warn(missing_docs)]
+
+mod joiner;
 
 use core::fmt;
 
@@ -14,6 +16,8 @@ use flatmk_runtime::mediated::{MediatedConsumer, MediatedProducer};
 use flatmk_runtime::object::{Done, Endpoint, Memory, Notification, OWN_TABLE, Reply};
 use flatmk_runtime::pipe::{ConsumerEnd, NotificationBell, OpenError, ProducerEnd};
 use flatmk_runtime::println;
+
+pub use joiner::{DATA_FRAMES, make_shared_pipe, report_of, start_program};
 
 /// What a program of the chain is asked: word 0 of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

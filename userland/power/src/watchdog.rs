@@ -3,7 +3,7 @@
 use core::arch::naked_asm;
 
 use flatmk_abi::Kind;
-use flatmk_runtime::object::{Done, Memory, OWN_SPACE, OWN_TABLE, Task};
+use flatmk_runtime::object::{Done, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Task};
 use flatmk_system::slots;
 
 /// The slot of its task.
@@ -21,6 +21,10 @@ static mut STACK: Stack = Stack([0; 4096]);
 pub(crate) fn start() -> Done {
     Memory(slots::MEMORY).make(Kind::Task, 1, OWN_TABLE, WATCHDOG.0)?;
     WATCHDOG.configure(OWN_TABLE, OWN_SPACE, (&raw const STACK) as u64 + size_of::<Stack>() as u64)?;
+    // What it watches runs at the priority that the caller lends it, and must not keep it waiting.
+    let [_, priorities, ..] = OWN_TASK.inspect()?;
+    let [own, lent, ..] = priorities.to_le_bytes();
+    WATCHDOG.set_priority(own.max(lent)).or_else(|_| WATCHDOG.set_priority(own))?;
     WATCHDOG.start(entry as *const () as u64, 0)
 }
 

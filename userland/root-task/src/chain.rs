@@ -1,14 +1,13 @@
 //! The chain: a generator, a filter and a checksum, each a program of its own, with a pipe from one to the next; once with pipes in shared memory, and once
 //! with kernel-mediated ones.
 
-use flatmk_abi::slots::WINDOW;
 use flatmk_abi::{Error, slots};
-use flatmk_runtime::mediated::{BUFFER_BYTES, consumer_context, producer_context};
+use flatmk_runtime::mediated::{consumer_context, producer_context};
 use flatmk_runtime::object::{Endpoint, Memory, OWN_TABLE};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::sharing::Sharing;
 use flatmk_runtime::{println, time_stamp};
-use pipe_chain::{ChainRequest, Numbers, Way};
+use pipe_chain::{Findings, Numbers, Way, make_shared_pipe, report_of, start_program};
 use tar_no_std::TarArchiveRef;
 
 use crate::servers::{FIRST_CHAIN_PIPE, Servers};
@@ -19,7 +18,7 @@ const NAMES: [&str; 3] = ["generator", "filter", "checksum"];
 /// The slots of the programs, in this order, of the ends of the pipes, and of an endpoint of the memory-sharing daemon.
 const FIRST_PROGRAM: u64 = FIRST_FREE_SLOT + 8;
 const FIRST_END: u64 = FIRST_PROGRAM + 3;
-const SHARING: u64 = FIRST_END + 4;
+const SHARING: u64 = FIRST_FREE_SLOT + 4;
 
 /// As which client of the daemon the root task makes pipes.
 const CLIENT: u64 = 2;
@@ -29,9 +28,6 @@ const PAGES: u64 = 4;
 
 /// How many numbers go into the chain.
 const ITEMS: u64 = 12_000;
-
-/// The buffers of both kinds of pipes are of one size.
-const DATA_FRAMES: u64 = BUFFER_BYTES as u64 / 4096;
 
 /// Runs the chain both ways, if the ramdisk has it: it does from chapter 8 on.
 pub(crate) fn run(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers) -> Result<(), Error> {
@@ -65,15 +61,15 @@ fn time(archive: &TarArchiveRef<'_>, memory: Memory, servers: &Servers, way: Way
     make_pipes(servers, way)?;
     let [first_sink, first_source, second_sink, second_source] = [0, 1, 2, 3].map(|index| Some(FIRST_END + index));
     let started = time_stamp();
-    start(checksum, way, [second_source, None])?;
-    start(filter, way, [first_source, second_sink])?;
-    start(generator, way, [None, first_sink])?;
+    let service = |program: Program| Endpoint(program.slot(SERVICE));
+    start_program(service(checksum), way, [second_source, None], ITEMS)?;
+    start_program(service(filter), way, [first_source, second_sink], ITEMS)?;
+    start_program(service(generator), way, [None, first_sink], ITEMS)?;
     // Only when it is through does it answer.
-    let report = report(checksum)?;
+    let Findings { sum, count } = report_of(service(checksum))?;
     let ticks = time_stamp() - started;
-    let [_, sum, count, _] = report;
     for program in [filter, generator] {
-        self::report(program)?;
+        report_of(service(program))?;
     }
     [generator, filter, checksum].into_iter().try_for_each(Program::end)?;
     if way == Way::Shared {
@@ -92,7 +88,7 @@ fn make_pipes(servers: &Servers, way: Way) -> Result<(), Error> {
             let sharing = Sharing(Endpoint(SHARING));
             sharing.attach()?;
             for first_slot in [FIRST_END, FIRST_END + 2] {
-                sharing.create_pipe(DATA_FRAMES, first_slot, first_slot + 1)?;
+                make_shared_pipe(sharing, first_slot)?;
             }
         }
         Way::Mediated => {
@@ -104,26 +100,6 @@ fn make_pipes(servers: &Servers, way: Way) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Starts a program with its pipes: where items come from, and where they go to.
-fn start(program: Program, way: Way, ends: [Option<u64>; 2]) -> Result<(), Error> {
-    let mut window = 0;
-    for (index, end) in (0..).zip(ends) {
-        if let Some(end) = end {
-            OWN_TABLE.move_here(WINDOW + index, end)?;
-            window |= 1 << index;
-        }
-    }
-    let message = [ChainRequest::Start as u64, way as u64, ITEMS, 0];
-    let (answer, _) = Endpoint(program.slot(SERVICE)).call_with_window(message, window)?;
-    if answer[0] == 0 { Ok(()) } else { Err(Error::InvalidState) }
-}
-
-/// Waits until a program is through.
-fn report(program: Program) -> Result<[u64; 4], Error> {
-    let answer = Endpoint(program.slot(SERVICE)).call([ChainRequest::Report as u64, Way::Shared as u64, 0, 0])?;
-    if answer[0] == 0 { Ok(answer) } else { Err(Error::InvalidState) }
 }
 
 /// Whether the chain has found what is right: the same is computed here.

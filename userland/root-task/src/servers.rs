@@ -59,6 +59,12 @@ impl Servers {
         Ok(Self { echo, sharing, pipes })
     }
 
+    /// All of them.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = Program> {
+        let pipes = self.pipes.iter().flat_map(|pipes| [pipes.server, pipes.peer]);
+        [self.echo, self.sharing].into_iter().chain(pipes)
+    }
+
     /// Puts an endpoint of the daemon for a client of it into a table.
     pub(crate) fn admit(&self, table: Table, slot: u64, client: u64) -> Result<(), Error> {
         table.mint(slot, self.sharing.slot(SERVICE), CLIENT_RIGHTS, client)

@@ -6,7 +6,8 @@ use flatmk_runtime::println;
 use flatmk_runtime::program::{Program, SERVICE};
 use tar_no_std::TarArchiveRef;
 
-use crate::{FIRST_FREE_SLOT, HELLO_PAGES, find, load, wait_for_service};
+use crate::demonstration::HELLO_PAGES;
+use crate::{FIRST_FREE_SLOT, find, load, wait_for_service};
 
 /// The slot of the program that runs.
 const PROGRAM: u64 = FIRST_FREE_SLOT + 4;

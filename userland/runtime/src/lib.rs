@@ -21,6 +21,7 @@ mod operations;
 pub mod pipe;
 pub mod program;
 pub mod sharing;
+pub mod supervisor;
 #[cfg_attr(target_arch = "riscv32", path = "riscv32/syscall.rs")]
 mod syscall;
 pub mod testing;

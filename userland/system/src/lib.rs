@@ -13,12 +13,14 @@ mod layout;
 mod request;
 mod service;
 pub mod slots;
+mod status;
 mod text;
 
 pub use answer::{answer, outcome};
 pub use layout::Layout;
 pub use request::{ClockRequest, KeyboardRequest, PowerRequest, ScreenRequest, SupervisorRequest, TextRequest};
 pub use service::Service;
+pub use status::{Cause, Ending, Phase, Status};
 pub use text::{TEXT_BYTES, Text};
 
 #[cfg(doc)]

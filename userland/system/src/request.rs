@@ -71,6 +71,34 @@ requests! {
     SupervisorRequest {
         /// Connect the caller to a service. Word 1: the number of a [`Service`](crate::Service). The endpoint comes in the first slot of the window.
         Connect = 1,
+        /// Load a program and let it start, as a companion of the next one that is run. Words 1 to 3: its name. Answer: word 1: its number.
+        Load = 2,
+        /// Append text to the arguments of the next program that is run. Word 0: also the length in bytes, from bit 8 on; words 1 to 3: the bytes.
+        AddArgument = 3,
+        /// Run a program. It finds its companions' services in the slots from [`COMPANIONS`](crate::slots::COMPANIONS) on, and they end with it. Words 1 to 3: its
+        /// name. Answer: word 1: its number.
+        Run = 4,
+        /// The caller is through. Word 1: its exit code. Not answered: the caller is gone.
+        End = 5,
+        /// Read the caller's arguments. Word 1: from which byte on. Answer: as to [`TextRequest::Read`].
+        Argument = 6,
+        /// End a program, or start a service anew. Word 1: its number.
+        Kill = 7,
+        /// What is a program called? Word 1: its number, or 0 for the supervisor. Answer: as to [`TextRequest::Read`].
+        Name = 8,
+        /// How is a program? Word 1: its number, or 0 for the supervisor. Answer: [`Status`](crate::Status).
+        Status = 9,
+        /// How did a program end? Word 1: its number, which is free then; or 0 for any program of the caller that has ended and was not asked about by its
+        /// number. Answer: [`Ending`](crate::Ending).
+        Ending = 10,
+        /// Which capability does a program hold at a pointer, or at the next one behind it of the same table? Word 1: its number; word 2: the pointer. Answer: word 1: the
+        /// pointer; word 2: kind, and rights from bit 8 on; word 3: of a memory capability free pages, and all pages from bit 32 on.
+        Capability = 11,
+        /// How much memory is there? Word 1: the number of a memory capability of the supervisor, from 0 on. Answer: word 1: free pages; word 2: pages; word 3: of the first one
+        /// also how many pages, split off from any, are kept for programs to come.
+        Memory = 12,
+        /// End the run. Word 1: its result, 0 for success. Answered only if that is refused.
+        EndRun = 13,
     }
 }
 // ANCHOR_END: requests

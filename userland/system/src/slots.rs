@@ -15,6 +15,8 @@ pub const LINES: u64 = 11;
 pub const DEVICE: u64 = 12;
 /// Connections: that to a service is in the slot with its number added to this.
 pub const CONNECTIONS: u64 = 16;
+/// The services of the programs that were loaded for this one, in their order.
+pub const COMPANIONS: u64 = 32;
 // ANCHOR_END: slots
 
 /// Bit of the shell's notification: something was typed on the keyboard.

@@ -54,8 +54,26 @@ impl Text {
     /// The message that asks to write it.
     #[must_use]
     pub fn write_message(self) -> Words {
+        self.message(TextRequest::Write as u64)
+    }
+
+    /// A message with this number that carries it.
+    #[must_use]
+    pub fn message(self, number: u64) -> Words {
         let [first, second, third] = self.words;
-        [TextRequest::Write as u64 | (self.length as u64) << LENGTH_SHIFT, first, second, third]
+        [number | (self.length as u64) << LENGTH_SHIFT, first, second, third]
+    }
+
+    /// The text that a message carries, whatever its number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for a text of more than 24 bytes.
+    pub fn from_message([head, words @ ..]: Words) -> Result<Text, Error> {
+        match head >> LENGTH_SHIFT {
+            length if length <= TEXT_BYTES as u64 => Ok(Text { length: length as usize, words }),
+            _ => Err(Error::InvalidArgument),
+        }
     }
 
     /// What a message asks for, and the text that comes along; both are `None` where word 0 has another number. The text is empty unless it is to be written.
@@ -128,6 +146,14 @@ mod tests {
         for request in [TextRequest::Read, TextRequest::Clear] {
             assert_eq!(Text::parse([request as u64 | 1 << 8, 0, 0, 0]), Err(Error::InvalidArgument));
         }
+    }
+
+    #[test]
+    fn a_message_of_any_number_carries_text() {
+        let name = Text::take(b"packet-filter").0;
+        let message = name.message(4);
+        assert_eq!((message[0] & 0xff, Text::from_message(message)), (4, Ok(name)));
+        assert_eq!(Text::from_message([4 | 25 << 8, 0, 0, 0]), Err(Error::InvalidArgument));
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! The rows that are committed, one file an emulator. Instruction counts are exact, so any difference is a change of the system.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use super::{Document, Record};
+use crate::machine::Emulator;
+
+/// Why the committed rows cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptedError {
+    /// The file cannot be read or written.
+    #[error("cannot read or write {path}: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{path} makes no sense: {cause}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: serde_json::Error,
+    },
+}
+
+/// The file of an emulator.
+#[must_use]
+pub fn path(repository: &Path, emulator: Emulator) -> PathBuf {
+    repository.join("tools/benchmarks").join(format!("{}.json", emulator.name()))
+}
+
+/// What is committed.
+///
+/// # Errors
+///
+/// If it is not there, or makes no sense.
+pub fn read(repository: &Path, emulator: Emulator) -> Result<Document, AcceptedError> {
+    let path = path(repository, emulator);
+    let text = fs::read_to_string(&path).map_err(|cause| AcceptedError::File { path: path.clone(), cause })?;
+    serde_json::from_str(&text).map_err(|cause| AcceptedError::Format { path, cause })
+}
+
+/// Replaces what is committed.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write(repository: &Path, emulator: Emulator, document: &Document) -> Result<(), AcceptedError> {
+    let path = path(repository, emulator);
+    fs::write(&path, document.text()).map_err(|cause| AcceptedError::File { path, cause })
+}
+
+// ANCHOR: differences
+/// What is not as it was accepted, a line each. A row that has shrunk is told, too: accepted, it cannot grow back unnoticed.
+#[must_use]
+pub fn differences(accepted: &[Record], measured: &[Record]) -> Vec<String> {
+    let key = |record: &Record| (record.id.clone(), record.pcid);
+    let find = |records: &[Record], wanted| records.iter().find(|record| key(record) == wanted).cloned();
+    let mut lines = Vec::new();
+    for new in measured {
+        match find(accepted, key(new)) {
+            Some(old) => lines.extend(difference(&old, new)),
+            None => lines.push(format!("{} is new: {} {}", name(new), new.value, new.unit)),
+        }
+    }
+    let gone = accepted.iter().filter(|old| find(measured, key(old)).is_none());
+    lines.extend(gone.map(|old| format!("{} was not measured: it was {} {}", name(old), old.value, old.unit)));
+    lines
+}
+// ANCHOR_END: differences
+
+fn name(record: &Record) -> String {
+    format!("{} with pcid {}", record.id, if record.pcid { "on" } else { "off" })
+}
+
+fn difference(old: &Record, new: &Record) -> Vec<String> {
+    let (name, mut lines) = (name(new), Vec::new());
+    if old.unit != new.unit {
+        return vec![format!("{name} counts {}, not {}", new.unit, old.unit)];
+    }
+    if old.value != new.value {
+        let verb = if new.value > old.value { "grew" } else { "shrank" };
+        lines.push(format!("{name} {verb} from {} to {} {}", old.value, new.value, new.unit));
+    }
+    if old.expensive_each_round() != new.expensive_each_round() {
+        lines.push(format!("{name} has {} in place of {}", new.expensive_ones(), old.expensive_ones()));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn record(id: &str, value: u64, locked: u64) -> Record {
+        let expensive = Some(BTreeMap::from([("locked".to_owned(), locked.into())]));
+        let unit = "instructions".to_owned();
+        Record {
+            id: id.to_owned(),
+            pcid: false,
+            unit,
+            value,
+            min: value,
+            median: value,
+            p99: value,
+            samples: 21,
+            expensive,
+        }
+    }
+
+    #[test]
+    fn the_same_rows_do_not_differ() {
+        let rows = [record("call", 133, 0), record("yield", 61, 0)];
+        assert!(differences(&rows, &rows).is_empty());
+        let mut later = rows.clone();
+        later[0].median += 5;
+        assert!(differences(&rows, &later).is_empty(), "where the timer comes is not up to the kernel");
+    }
+
+    #[test]
+    fn each_kind_of_change_is_named() {
+        let old = [record("call", 133, 0)];
+        let of = |new: &[Record]| differences(&old, new);
+        assert_eq!(of(&[record("call", 134, 0)]), ["call with pcid off grew from 133 to 134 instructions"]);
+        assert_eq!(of(&[record("call", 132, 0)]), ["call with pcid off shrank from 133 to 132 instructions"]);
+        assert_eq!(of(&[record("call", 133, 1)]), ["call with pcid off has 1 locked in place of none"]);
+        assert_eq!(of(&[]), ["call with pcid off was not measured: it was 133 instructions"]);
+        let added = [record("call", 133, 0), record("yield", 61, 0)];
+        assert_eq!(of(&added), ["yield with pcid off is new: 61 instructions"]);
+        let mut with_pcid = old.clone();
+        with_pcid[0].pcid = true;
+        assert_eq!(of(&with_pcid).len(), 2, "another setting is another row");
+    }
+}
