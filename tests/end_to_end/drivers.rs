@@ -65,7 +65,7 @@ fn without_a_serial_port_keyboard_and_screen_are_enough() {
     running.type_text("nonsense\n").expect("QEMU takes keys");
     let wanted = format!("{PROMPT}nonsense");
     let screen = see_row(&mut running, |row| row.starts_with("there is no command nonsense"));
-    assert!(screen.rows.iter().any(|row| *row == wanted), "{screen}");
+    assert!(screen.rows.contains(&wanted), "{screen}");
 }
 
 #[test]

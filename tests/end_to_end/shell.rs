@@ -128,7 +128,7 @@ fn lines_are_edited_and_come_back() {
     shell.wait_for("123 0 0 0", LIMIT);
     shell.quiet();
     shell.type_keys("\x1b[A\x1b[A\r");
-    shell.wait_for("us\r\n", LIMIT);
+    shell.wait_for("us\n", LIMIT);
     shell.quiet();
     shell.type_keys("\x1b[A\x1b[A 4\r");
     shell.wait_for("123 4 0 0", LIMIT);
@@ -203,7 +203,7 @@ fn a_service_is_killed_and_nothing_else_is_disturbed() {
         let is_there = |text: &flatmk_tests::screen_text::ScreenText| text.rows.iter().any(|row| row.ends_with(&echo));
         wait_until(&mut shell.running, CONSOLE, LIMIT, is_there).unwrap_or_else(|found| panic!("{name}: {found}"));
         shell.running.type_text("layout\n").expect("QEMU takes keys");
-        shell.wait_for("us\r\n", LIMIT);
+        shell.wait_for("us\n", LIMIT);
         shell.quiet();
     }
     let programs = shell.command("ps");
