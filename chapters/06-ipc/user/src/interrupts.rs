@@ -279,11 +279,13 @@ fn count_call(_: u64, _: &mut Words) {
 service!(pub(crate) fn count_call_entry = count_call);
 
 fn the_timer_can_be_handled_and_is_not_masked() {
+    // Where the local APIC ticks, from chapter 12 on, its line at the controller is masked for good.
+    let is_masked_always = is_masked(TIMER);
     with_handler(TIMER, count_call_entry, |_| {
         wait_for_calls(5);
-        assert!(!is_masked(TIMER));
+        assert_eq!(is_masked(TIMER), is_masked_always);
     });
-    assert!(!is_masked(TIMER), "the kernel's own ticks go on");
+    assert_eq!(is_masked(TIMER), is_masked_always);
 }
 
 /// Counts the clock's interrupts.
