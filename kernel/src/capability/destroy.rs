@@ -101,6 +101,22 @@ pub(super) fn device_steps() -> Option<DeviceSteps> {
     STATE.0.device_steps.get()
 }
 
+/// What a copy of device memory keeps: its first page, and its words.
+#[cold]
+#[inline(never)]
+pub(super) fn copy_device(slot: &Slot) -> (u32, [u64; 3]) {
+    let kept = device_steps().map_or(slot.device(), |steps| (steps.copy)(slot));
+    (kept.first_page, kept.words)
+}
+
+/// The same of a part, which a context word names; `None` where there is no such part.
+#[cold]
+#[inline(never)]
+pub(super) fn part_of_device(slot: &Slot, context: u64) -> Option<(u32, [u64; 3])> {
+    let kept = (device_steps()?.part)(slot, context)?;
+    Some((kept.first_page, kept.words))
+}
+
 /// A slot outside of a table is about to be emptied: whoever has it is told first.
 pub(super) fn release(slot: &Slot) -> Progress {
     let page = slot.home();

@@ -16,8 +16,8 @@ pub struct TransferRequest<'a> {
     source: &'a Slot,
     rights: Rights,
     words: [u64; 3],
-    /// What device memory keeps.
-    device: Option<DeviceWords>,
+    /// Of device memory.
+    first_page: u32,
 }
 
 impl<'a> TransferRequest<'a> {
@@ -41,11 +41,12 @@ impl<'a> TransferRequest<'a> {
         }
         let rights = if planted(Bug::CopyKeepsRights) { Rights::all() } else { rights };
         // A mapping belongs to the capability it was made with.
-        let is_frame = matches!(source.kind(), Kind::Frame | Kind::LargeFrame);
-        let words = if is_frame { frame::NOT_MAPPED } else { source.words() };
-        let is_device = source.kind() == Kind::DeviceMemory;
-        let device = destroy::device_steps().filter(|_| is_device).map(|steps| (steps.copy)(source));
-        Ok(Self { destination, source, rights: source.rights() & rights, words, device })
+        let (first_page, words) = match source.kind() {
+            Kind::Frame | Kind::LargeFrame => (0, frame::NOT_MAPPED),
+            Kind::DeviceMemory => destroy::copy_device(source),
+            _ => (0, source.words()),
+        };
+        Ok(Self { destination, source, rights: source.rights() & rights, words, first_page })
     }
 
     /// Checks a mint: a copy of an endpoint with a context word of its own, or of lines, ports or device memory of which it has a part.
@@ -72,9 +73,9 @@ impl<'a> TransferRequest<'a> {
             Kind::Ports => some_ports(context, first..=second).ok_or(Error::InvalidArgument)?,
             Kind::Interrupts => return Err(Error::InvalidArgument),
             Kind::DeviceMemory => {
-                let part = destroy::device_steps().and_then(|steps| (steps.part)(source, context));
-                request.device = Some(part.ok_or(Error::InvalidArgument)?);
-                request.words
+                let (first_page, words) = destroy::part_of_device(source, context).ok_or(Error::InvalidArgument)?;
+                request.first_page = first_page;
+                words
             }
             _ => [first, context, 0],
         };
@@ -83,10 +84,11 @@ impl<'a> TransferRequest<'a> {
 
     /// Does it.
     pub fn perform(self) {
-        let Self { destination, source, rights, words, device } = self;
-        destination.fill_below(source, Content { rights, words, ..source.content() });
-        if let Some(device) = device {
-            destination.set_device(device);
+        let Self { destination, source, rights, words, first_page } = self;
+        let content = source.content();
+        destination.fill_below(source, Content { rights, words, ..content });
+        if content.kind == Kind::DeviceMemory {
+            destination.set_device(DeviceWords { first_page, words });
         }
     }
 }

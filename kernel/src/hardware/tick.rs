@@ -5,7 +5,7 @@ use core::cell::Cell;
 use super::apic::LocalApic;
 use super::calibration::Frequencies;
 use crate::arch::{time_stamp, without_interrupts};
-use crate::interrupts::{Line, give_up_timer_line, set_handler, timer};
+use crate::interrupts::{Handler, Line, give_up_timer_line, set_handler, timer};
 use crate::println;
 use crate::processor::Processor;
 
@@ -75,7 +75,11 @@ pub(super) fn begin(apic: LocalApic, frequencies: &Frequencies) -> Option<()> {
         STATE.time_stamp_hz.set(time_stamp_hz);
         STATE.tick_ns.set(length * NS_PER_SECOND / hz);
         give_up_timer_line();
-        set_handler(Line::TIMER.vector(), Some(|_| tick()));
+        let handler: Handler = match mode {
+            Mode::Deadline { .. } => |_| tick_at_deadline(),
+            _ => |_| tick_again(),
+        };
+        set_handler(Line::TIMER.vector(), Some(handler));
         STATE.mode.set(mode);
         timer::set_ticks(0);
         let now = time_stamp();
@@ -97,35 +101,31 @@ pub(super) fn begin(apic: LocalApic, frequencies: &Frequencies) -> Option<()> {
 // ANCHOR_END: begin
 
 // ANCHOR: tick
-/// The timer has ticked.
-fn tick() {
-    let Mode::Deadline { apic, period, .. } = STATE.mode.get() else {
-        return timer::set_ticks(timer::ticks() + 1);
-    };
+/// The timer has ticked, and counts again by itself.
+fn tick_again() {
+    let Mode::Periodic { apic, .. } = STATE.mode.get() else { return };
+    timer::set_ticks(timer::ticks() + 1);
+    apic.acknowledge();
+}
+
+/// The time stamp counter has come to the number: there is a next one.
+fn tick_at_deadline() {
+    let Mode::Deadline { apic, period, .. } = STATE.mode.get() else { return };
+    let last = STATE.last.get();
     // Where the kernel had interrupts off for long, several ticks have come.
-    let elapsed = (time_stamp() - STATE.last.get()) / period;
-    let last = STATE.last.get() + elapsed * period;
+    let elapsed = (time_stamp() - last) / period;
+    let last = last + elapsed * period;
     STATE.last.set(last);
     timer::set_ticks(timer::ticks() + elapsed);
     apic.set_deadline(last + period);
+    apic.acknowledge();
 }
 // ANCHOR_END: tick
 
-/// Whether the local APIC ticks.
+/// Whether the local APIC ticks. Its handler acknowledges that itself.
+#[inline(always)]
 pub(crate) fn is_timer_local() -> bool {
     !matches!(STATE.mode.get(), Mode::Pit)
-}
-
-/// Tells the local APIC that its tick is served, if it ticks. Tells whether it does.
-#[inline(always)]
-pub(crate) fn acknowledge_timer() -> bool {
-    match STATE.mode.get() {
-        Mode::Pit => false,
-        Mode::Periodic { apic, .. } | Mode::Deadline { apic, .. } => {
-            apic.acknowledge();
-            true
-        }
-    }
 }
 
 /// From one tick to the next, in nanoseconds, rounded down.

@@ -1,12 +1,12 @@
 //! Where chapter 12 comes in: who tells the time, the 8254 or another timer, and what becomes of interrupts that nobody has asked for.
 
 #[cfg(all(feature = "chapter12", target_os = "none"))]
-pub(super) use crate::hardware::{acknowledge_timer, forget_stray, is_timer_local};
+pub(super) use crate::hardware::{forget_stray, is_timer_local};
 #[cfg(all(feature = "chapter12", target_os = "none"))]
 pub(crate) use crate::hardware::{now_ns, since_tick_ns, tick_ns, time_stamp_hz};
 
 #[cfg(not(all(feature = "chapter12", target_os = "none")))]
-pub(super) use pit::{acknowledge_timer, forget_stray, is_timer_local};
+pub(super) use pit::{forget_stray, is_timer_local};
 #[cfg(all(feature = "chapter11", not(all(feature = "chapter12", target_os = "none"))))]
 pub(crate) use {super::timer::now_ns, pit::time_stamp_hz};
 #[cfg(all(feature = "chapter7", not(all(feature = "chapter12", target_os = "none"))))]
@@ -34,11 +34,6 @@ mod pit {
 
     /// Whether an interrupt without a handler is one to be forgotten.
     pub(in crate::interrupts) const fn forget_stray(_: u8) -> bool {
-        false
-    }
-
-    /// Tells the timer that its tick is served, if it comes another way. Tells whether it does.
-    pub(in crate::interrupts) const fn acknowledge_timer() -> bool {
         false
     }
 }
