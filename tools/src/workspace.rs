@@ -10,6 +10,7 @@ use cargo_metadata::{Artifact, Message, Metadata, MetadataCommand, Package};
 
 use crate::c_header::HeaderError;
 use crate::c_program::{self, Target};
+use crate::strip;
 
 /// The target of kernel and user programs.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
@@ -183,9 +184,10 @@ pub fn user_programs(root: &str, chapter: u8) -> Result<Vec<(String, Vec<u8>)>, 
     std::iter::once(load(first, USUAL_ROOT)).chain(others.map(|program| load(program, &program.name))).collect()
 }
 
+/// A program without what only this host reads. One that cannot be taken apart is taken as it is: whoever loads it will say what is wrong.
 fn load(program: &Executable, name: &str) -> Result<(String, Vec<u8>), BuildError> {
     match std::fs::read(&program.path) {
-        Ok(contents) => Ok((name.to_owned(), contents)),
+        Ok(contents) => Ok((name.to_owned(), strip::without_symbols(&contents).unwrap_or(contents))),
         Err(cause) => Err(BuildError::Read { path: program.path.clone(), cause }),
     }
 }
