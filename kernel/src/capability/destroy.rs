@@ -101,6 +101,13 @@ pub(super) fn device_steps() -> Option<DeviceSteps> {
     STATE.0.device_steps.get()
 }
 
+/// A capability to device memory is about to be emptied.
+#[cold]
+#[inline(never)]
+pub(super) fn release_device(slot: &Slot) -> Progress {
+    device_steps().map_or(Progress::Done, |steps| (steps.release)(slot))
+}
+
 /// What a copy of device memory keeps: its first page, and its words.
 #[cold]
 #[inline(never)]
@@ -110,8 +117,6 @@ pub(super) fn copy_device(slot: &Slot) -> (u32, [u64; 3]) {
 }
 
 /// The same of a part, which a context word names; `None` where there is no such part.
-#[cold]
-#[inline(never)]
 pub(super) fn part_of_device(slot: &Slot, context: u64) -> Option<(u32, [u64; 3])> {
     let kept = (device_steps()?.part)(slot, context)?;
     Some((kept.first_page, kept.words))

@@ -160,7 +160,7 @@ fn empty(slot: &Slot) {
         | Kind::SoftuserEndpoint
         | Kind::FloatingPoint
         | Kind::Softuser => destroy::release(slot) == Progress::Done,
-        Kind::DeviceMemory => destroy::device_steps().is_none_or(|steps| (steps.release)(slot) == Progress::Done),
+        Kind::DeviceMemory => destroy::release_device(slot) == Progress::Done,
         Kind::Reply => {
             destroy::reply_goes(slot);
             true

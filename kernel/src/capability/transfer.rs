@@ -27,26 +27,14 @@ impl<'a> TransferRequest<'a> {
     ///
     /// Those that the interface lists for `Copy`.
     pub fn decode_copy(table: &'a Table, destination: u64, source: &'a Slot, rights: u64) -> Result<Self, Error> {
-        let destination = table.free_slot(destination)?;
-        let rights = u8::try_from(rights).ok().and_then(Rights::from_bits).ok_or(Error::InvalidArgument)?;
-        if source.is_empty() {
-            return Err(Error::InvalidCapability);
-        }
-        // There is one capability to a range of memory, so that its pages cannot be handed out twice; and one to return.
-        if matches!(source.kind(), Kind::Memory | Kind::Reply) {
-            return Err(Error::WrongKind);
-        }
-        if !source.rights().contains(Rights::GRANT) {
-            return Err(Error::MissingRight);
-        }
-        let rights = if planted(Bug::CopyKeepsRights) { Rights::all() } else { rights };
+        let (destination, rights) = decode_target(table, destination, source, rights)?;
         // A mapping belongs to the capability it was made with.
         let (first_page, words) = match source.kind() {
             Kind::Frame | Kind::LargeFrame => (0, frame::NOT_MAPPED),
             Kind::DeviceMemory => destroy::copy_device(source),
             _ => (0, source.words()),
         };
-        Ok(Self { destination, source, rights: source.rights() & rights, words, first_page })
+        Ok(Self { destination, source, rights, words, first_page })
     }
 
     /// Checks a mint: a copy of an endpoint with a context word of its own, or of lines, ports or device memory of which it has a part.
@@ -61,25 +49,21 @@ impl<'a> TransferRequest<'a> {
         rights: u64,
         context: u64,
     ) -> Result<Self, Error> {
-        let mut request = Self::decode_copy(table, destination, source, rights)?;
-        let kind = match source.kind() {
-            kind @ (Kind::Interrupts | Kind::Ports | Kind::SoftuserEndpoint | Kind::DeviceMemory) => kind,
-            _ => Kind::Endpoint,
+        let (destination, rights) = decode_target(table, destination, source, rights)?;
+        let kind = source.kind();
+        let has_parts = matches!(kind, Kind::Interrupts | Kind::Ports | Kind::DeviceMemory);
+        if !has_parts && !matches!(kind, Kind::Endpoint | Kind::SoftuserEndpoint) {
+            return Err(Error::WrongKind);
+        }
+        if !source.rights().contains(Rights::MANAGE) {
+            return Err(Error::MissingRight);
+        }
+        let (first_page, words) = if has_parts {
+            part_of(source, context).ok_or(Error::InvalidArgument)?
+        } else {
+            (0, [source.word::<0>(), context, 0])
         };
-        source.require(kind, Rights::MANAGE)?;
-        let [first, second, _] = request.words;
-        request.words = match kind {
-            Kind::Interrupts if context != 0 && context & !first == 0 => [context, 0, 0],
-            Kind::Ports => some_ports(context, first..=second).ok_or(Error::InvalidArgument)?,
-            Kind::Interrupts => return Err(Error::InvalidArgument),
-            Kind::DeviceMemory => {
-                let (first_page, words) = destroy::part_of_device(source, context).ok_or(Error::InvalidArgument)?;
-                request.first_page = first_page;
-                words
-            }
-            _ => [first, context, 0],
-        };
-        Ok(request)
+        Ok(Self { destination, source, rights, words, first_page })
     }
 
     /// Does it.
@@ -93,6 +77,43 @@ impl<'a> TransferRequest<'a> {
     }
 }
 // ANCHOR_END: copy
+
+/// What is checked for copy and mint alike: where it goes, and with which rights.
+#[inline(always)]
+fn decode_target<'a>(
+    table: &'a Table,
+    destination: u64,
+    source: &Slot,
+    rights: u64,
+) -> Result<(&'a Slot, Rights), Error> {
+    let destination = table.free_slot(destination)?;
+    let rights = u8::try_from(rights).ok().and_then(Rights::from_bits).ok_or(Error::InvalidArgument)?;
+    if source.is_empty() {
+        return Err(Error::InvalidCapability);
+    }
+    // There is one capability to a range of memory, so that its pages cannot be handed out twice; and one to return.
+    if matches!(source.kind(), Kind::Memory | Kind::Reply) {
+        return Err(Error::WrongKind);
+    }
+    if !source.rights().contains(Rights::GRANT) {
+        return Err(Error::MissingRight);
+    }
+    let rights = if planted(Bug::CopyKeepsRights) { Rights::all() } else { rights };
+    Ok((destination, source.rights() & rights))
+}
+
+/// The words of a capability to a part of what another leads to, and of device memory its first page.
+#[cold]
+#[inline(never)]
+fn part_of(source: &Slot, context: u64) -> Option<(u32, [u64; 3])> {
+    let [first, second, _] = source.words();
+    match source.kind() {
+        Kind::Interrupts if context != 0 && context & !first == 0 => Some((0, [context, 0, 0])),
+        Kind::Ports => some_ports(context, first..=second).map(|words| (0, words)),
+        Kind::DeviceMemory => destroy::part_of_device(source, context),
+        _ => None,
+    }
+}
 
 /// The words of a capability to some of these ports: the first in bits 0 to 15, the last in bits 16 to 31.
 fn some_ports(context: u64, ports: RangeInclusive<u64>) -> Option<[u64; 3]> {

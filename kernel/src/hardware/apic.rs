@@ -238,6 +238,8 @@ impl LocalApic {
 
 // ANCHOR: strays
 /// An interrupt that nobody has asked for is acknowledged, and forgotten: what the firmware's devices send still. Tells whether it was one.
+#[cold]
+#[inline(never)]
 pub(crate) fn forget_stray(vector: u8) -> bool {
     LocalApic::find_enabled().is_some_and(|apic| {
         let is_in_service = apic.has(Register::InService, vector);

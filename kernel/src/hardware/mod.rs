@@ -21,7 +21,7 @@ use bootloader_api::BootInfo;
 pub(crate) use apic::forget_stray;
 pub use stages::Stage;
 pub(crate) use stages::reach;
-pub(crate) use tick::{is_timer_local, now_ns, since_tick_ns, tick_ns, time_stamp_hz};
+pub(crate) use tick::{now_ns, since_tick_ns, tick_ns, time_stamp_hz};
 
 use crate::boot::{Timer, options};
 use crate::println;

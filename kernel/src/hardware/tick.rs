@@ -5,7 +5,7 @@ use core::cell::Cell;
 use super::apic::LocalApic;
 use super::calibration::Frequencies;
 use crate::arch::{time_stamp, without_interrupts};
-use crate::interrupts::{Handler, Line, give_up_timer_line, set_handler, timer};
+use crate::interrupts::{Handler, Line, give_up, set_handler, timer};
 use crate::println;
 use crate::processor::Processor;
 
@@ -74,7 +74,7 @@ pub(super) fn begin(apic: LocalApic, frequencies: &Frequencies) -> Option<()> {
     without_interrupts(|| {
         STATE.time_stamp_hz.set(time_stamp_hz);
         STATE.tick_ns.set(length * NS_PER_SECOND / hz);
-        give_up_timer_line();
+        give_up(Line::TIMER);
         let handler: Handler = match mode {
             Mode::Deadline { .. } => |_| tick_at_deadline(),
             _ => |_| tick_again(),
@@ -111,22 +111,19 @@ fn tick_again() {
 /// The time stamp counter has come to the number: there is a next one.
 fn tick_at_deadline() {
     let Mode::Deadline { apic, period, .. } = STATE.mode.get() else { return };
-    let last = STATE.last.get();
+    let now = time_stamp();
+    let (mut ticks, mut deadline) = (timer::ticks(), STATE.last.get() + period);
     // Where the kernel had interrupts off for long, several ticks have come.
-    let elapsed = (time_stamp() - last) / period;
-    let last = last + elapsed * period;
-    STATE.last.set(last);
-    timer::set_ticks(timer::ticks() + elapsed);
-    apic.set_deadline(last + period);
+    while deadline <= now {
+        STATE.last.set(deadline);
+        ticks += 1;
+        deadline += period;
+    }
+    timer::set_ticks(ticks);
+    apic.set_deadline(deadline);
     apic.acknowledge();
 }
 // ANCHOR_END: tick
-
-/// Whether the local APIC ticks. Its handler acknowledges that itself.
-#[inline(always)]
-pub(crate) fn is_timer_local() -> bool {
-    !matches!(STATE.mode.get(), Mode::Pit)
-}
 
 /// From one tick to the next, in nanoseconds, rounded down.
 pub(crate) fn tick_ns() -> u64 {

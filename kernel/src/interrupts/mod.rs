@@ -17,7 +17,7 @@ pub use gates::gate_address;
 #[cfg(feature = "chapter9")]
 pub(crate) use gates::{OWN_STACKS, lead_to, table};
 #[cfg(feature = "chapter12")]
-pub(crate) use requests::give_up_timer_line;
+pub(crate) use requests::give_up;
 pub use requests::{Line, claim, claimed, hand_back, take_arrived, unmask};
 
 use crate::arch::{self, interrupts::TrapFrame};
@@ -28,12 +28,12 @@ pub type Handler = fn(&mut TrapFrame);
 
 const VECTORS: usize = 256;
 
-struct Handlers<const COUNT: usize>([Cell<Option<Handler>>; COUNT]);
+struct Handlers<Entry, const COUNT: usize>([Cell<Entry>; COUNT]);
 
 // SAFETY: there is one processor, and each access is one load or store.
-unsafe impl<const COUNT: usize> Sync for Handlers<COUNT> {}
+unsafe impl<Entry, const COUNT: usize> Sync for Handlers<Entry, COUNT> {}
 
-static HANDLERS: Handlers<VECTORS> = Handlers([const { Cell::new(None) }; VECTORS]);
+static HANDLERS: Handlers<Option<Handler>, VECTORS> = Handlers([const { Cell::new(None) }; VECTORS]);
 
 /// Sets the handler of a vector, or removes it; returns the one before.
 pub fn set_handler(vector: u8, handler: Option<Handler>) -> Option<Handler> {
@@ -42,25 +42,26 @@ pub fn set_handler(vector: u8, handler: Option<Handler>) -> Option<Handler> {
 
 /// The handlers of user mode's exceptions and of what comes after an interrupt, in user mode or in the kernel. Chapter 5 sets the first two,
 /// chapter 10 the last.
-static USER_HANDLERS: Handlers<3> = Handlers([const { Cell::new(None) }; 3]);
+static USER_HANDLERS: Handlers<Handler, 3> =
+    Handlers([Cell::new(|frame| exceptions::stop_unhandled(frame)), Cell::new(|_| ()), Cell::new(|_| ())]);
 
 /// Sets the handler of all exceptions that are a user program's own, and what is called when an interrupt that has come in user mode is served.
 pub fn set_user_handlers(exception: Handler, after_interrupt: Handler) {
     let [first, second, _] = &USER_HANDLERS.0;
-    first.set(Some(exception));
-    second.set(Some(after_interrupt));
+    first.set(exception);
+    second.set(after_interrupt);
 }
 
 /// Sets what is called when an interrupt that has come in the kernel is served.
 #[cfg(feature = "chapter10")]
 pub(crate) fn set_kernel_handler(after_interrupt: Handler) {
     let [.., third] = &USER_HANDLERS.0;
-    third.set(Some(after_interrupt));
+    third.set(after_interrupt);
 }
 
 /// Puts these in the place of the three handlers above. Returns those.
 #[cfg(feature = "chapter11")]
-pub(crate) fn exchange_handlers(handlers: [Option<Handler>; 3]) -> [Option<Handler>; 3] {
+pub(crate) fn exchange_handlers(handlers: [Handler; 3]) -> [Handler; 3] {
     let [first, second, third] = &USER_HANDLERS.0;
     let [exception, after_in_user_mode, after_in_kernel] = handlers;
     [first.replace(exception), second.replace(after_in_user_mode), third.replace(after_in_kernel)]
@@ -74,14 +75,9 @@ pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
     if let Some(line) = Line::from_vector(vector) {
         requests::serve(line, |frame| call_handler(vector, frame), frame);
         let after = if frame.from_user() { after_in_user_mode } else { after_in_kernel };
-        if let Some(handler) = after.get() {
-            handler(frame);
-        }
-    } else if frame.from_user()
-        && exceptions::is_programs_own(vector)
-        && let Some(handler) = exception.get()
-    {
-        handler(frame);
+        after.get()(frame);
+    } else if frame.from_user() && exceptions::is_programs_own(vector) {
+        exception.get()(frame);
     } else if !call_handler(vector, frame) && !time::forget_stray(vector) {
         exceptions::stop_unhandled(frame);
     }

@@ -6,7 +6,6 @@ use pic8259::ChainedPics;
 use x86_64::instructions::port::Port;
 
 use super::exceptions::EXCEPTIONS;
-use super::time;
 use crate::arch::interrupts::TrapFrame;
 use crate::sync::Exclusive;
 
@@ -32,7 +31,8 @@ impl Line {
 
     /// The line that is delivered at a vector, if one is. The controllers are told to use the vectors after the exceptions.
     pub fn from_vector(vector: u8) -> Option<Line> {
-        vector.checked_sub(EXCEPTIONS).filter(|&line| line < LINES).map(Line)
+        let line = vector.wrapping_sub(EXCEPTIONS);
+        (line < LINES).then_some(Line(line))
     }
 
     /// How many lines there are.
@@ -88,16 +88,20 @@ pub(super) fn initialize() {
     });
 }
 
-/// The lines that tasks handle, and those of them that have had an interrupt since the last look; one bit each.
+/// Sets of lines, one bit each.
 struct Claims {
+    /// Those that tasks handle.
     claimed: Cell<u16>,
+    /// Those of them that have had an interrupt since the last look.
     arrived: Cell<u16>,
+    /// Those whose requests come another way: the kernel's handler acknowledges them.
+    given_up: Cell<u16>,
 }
 
 // SAFETY: there is one processor, and this is used with interrupts off only.
 unsafe impl Sync for Claims {}
 
-static CLAIMS: Claims = Claims { claimed: Cell::new(0), arrived: Cell::new(0) };
+static CLAIMS: Claims = Claims { claimed: Cell::new(0), arrived: Cell::new(0), given_up: Cell::new(0) };
 
 /// The lines that tasks handle.
 pub fn claimed() -> u16 {
@@ -109,7 +113,7 @@ pub fn claimed() -> u16 {
 pub fn take_arrived() -> Option<Line> {
     let arrived = CLAIMS.arrived.get();
     let line = Line::in_bits(arrived).next()?;
-    CLAIMS.arrived.set(arrived & !line.bit());
+    CLAIMS.arrived.set(arrived & arrived.wrapping_sub(1));
     Some(line)
 }
 
@@ -137,11 +141,9 @@ pub fn hand_back(line: Line) {
 // ANCHOR: unmask
 /// Lets requests of a line through.
 pub fn unmask(line: Line) {
-    // Where the ticks come another way, the line stays masked.
-    if line == Line::TIMER && time::is_timer_local() {
-        return;
+    if CLAIMS.given_up.get() & line.bit() == 0 {
+        change_masks(|masks| masks & !line.bit());
     }
-    change_masks(|masks| masks & !line.bit());
 }
 
 /// Holds requests of a line back. One that comes meanwhile waits in the controller.
@@ -181,17 +183,17 @@ pub(super) fn serve(line: Line, handler: impl FnOnce(&mut TrapFrame) -> bool, fr
         // A line without a handler is masked; a request that was already on its way is acknowledged all the same.
         handler(frame);
     }
-    // Where ticks come another way, their handler acknowledges them.
-    if line != Line::TIMER || !time::is_timer_local() {
+    if CLAIMS.given_up.get() & line.bit() == 0 {
         acknowledge(line.0);
     }
 }
 // ANCHOR_END: serve
 
-/// The timer's ticks come another way from now on.
+/// The line's requests come another way from now on, and are acknowledged by the kernel's handler. The controllers' own stay masked.
 #[cfg(feature = "chapter12")]
-pub(crate) fn give_up_timer_line() {
-    mask(Line::TIMER);
+pub(crate) fn give_up(line: Line) {
+    CLAIMS.given_up.set(CLAIMS.given_up.get() | line.bit());
+    mask(line);
 }
 
 /// Whether a controller says that a request of the line is being served (Intel 8259A data sheet, "Operation Command Word 3").

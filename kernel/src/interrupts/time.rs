@@ -1,12 +1,12 @@
 //! Where chapter 12 comes in: who tells the time, the 8254 or another timer, and what becomes of interrupts that nobody has asked for.
 
 #[cfg(all(feature = "chapter12", target_os = "none"))]
-pub(super) use crate::hardware::{forget_stray, is_timer_local};
+pub(super) use crate::hardware::forget_stray;
 #[cfg(all(feature = "chapter12", target_os = "none"))]
 pub(crate) use crate::hardware::{now_ns, since_tick_ns, tick_ns, time_stamp_hz};
 
 #[cfg(not(all(feature = "chapter12", target_os = "none")))]
-pub(super) use pit::{forget_stray, is_timer_local};
+pub(super) use pit::forget_stray;
 #[cfg(all(feature = "chapter11", not(all(feature = "chapter12", target_os = "none"))))]
 pub(crate) use {super::timer::now_ns, pit::time_stamp_hz};
 #[cfg(all(feature = "chapter7", not(all(feature = "chapter12", target_os = "none"))))]
@@ -25,11 +25,6 @@ mod pit {
     #[cfg(feature = "chapter11")]
     pub(crate) const fn time_stamp_hz() -> u64 {
         0
-    }
-
-    /// Whether the timer's ticks come another way than on the timer's line.
-    pub(in crate::interrupts) const fn is_timer_local() -> bool {
-        false
     }
 
     /// Whether an interrupt without a handler is one to be forgotten.

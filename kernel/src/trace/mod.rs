@@ -31,14 +31,14 @@ struct Trace {
     ring: Ring,
     /// What stood where tracing has put its own: the ways into the kernel, and the handlers.
     entries: Cell<[u64; 2]>,
-    handlers: Cell<[Option<Handler>; 3]>,
+    handlers: Cell<Option<[Handler; 3]>>,
 }
 
 // SAFETY: there is one processor, and this is used with interrupts off only.
 unsafe impl Sync for Trace {}
 
 static TRACE: Trace =
-    Trace { is_on: Cell::new(false), ring: Ring::new(), entries: Cell::new([0; 2]), handlers: Cell::new([None; 3]) };
+    Trace { is_on: Cell::new(false), ring: Ring::new(), entries: Cell::new([0; 2]), handlers: Cell::new(None) };
 
 /// Prepares for tracing.
 pub(crate) fn initialize() {
@@ -92,7 +92,7 @@ impl<'a> SetRequest<'a> {
 
 fn begin() {
     TRACE.entries.set(arch::syscall::exchange_entries([arch::trace::entry(), 0]));
-    TRACE.handlers.set(interrupts::exchange_handlers(note::HANDLERS.map(Some)));
+    TRACE.handlers.set(Some(interrupts::exchange_handlers(note::HANDLERS)));
     TRACE.is_on.set(true);
 }
 
@@ -101,7 +101,9 @@ fn end() {
     if !TRACE.is_on.replace(false) {
         return;
     }
-    interrupts::exchange_handlers(TRACE.handlers.get());
+    if let Some(handlers) = TRACE.handlers.take() {
+        interrupts::exchange_handlers(handlers);
+    }
     arch::syscall::exchange_entries(TRACE.entries.get());
     if floating_point::is_open() {
         arch::syscall::close_fast_path();

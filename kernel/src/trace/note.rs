@@ -134,9 +134,8 @@ fn on_interrupt(frame: &mut TrapFrame) {
 
 fn on_interrupt_in_kernel(frame: &mut TrapFrame) {
     note_interrupt(frame);
-    let [.., usual] = TRACE.handlers.get();
-    if let Some(handler) = usual {
-        handler(frame);
+    if let Some([.., usual]) = TRACE.handlers.get() {
+        usual(frame);
     }
 }
 
