@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flatmk_tests::machines::assert_status;
 use flatmk_tests::screen_text::{CONSOLE, wait_until};
-use flatmk_tests::shell::{Keys, Shell};
+use flatmk_tests::shell::{Keys, PROMPT, Shell};
 use flatmk_tools::machine::{Clock, ExitReason};
 use test_case::test_case;
 
@@ -19,9 +19,10 @@ const SERVICES: [&str; 7] = ["terminal", "screen", "serial", "keyboard", "clock"
 fn commands_are_typed_and_answered(keys: Keys) {
     let mut shell = Shell::boot(keys);
     let help = shell.command("help");
-    for name in
-        ["bench", "call", "caps", "clear", "date", "help", "kill", "layout", "mem", "pipe", "poweroff", "ps", "run"]
-    {
+    for name in [
+        "bench", "call", "caps", "clear", "date", "help", "kill", "layout", "mem", "pipe", "poweroff", "ps", "run",
+        "trace",
+    ] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name)), "{name} is missing:\n{help}");
     }
     let programs = shell.expect("ps", " 63 ");
@@ -79,6 +80,28 @@ fn mistakes_are_told_and_change_nothing() {
     shell.send(b"\x1b]0;title\x1b[999999999;1\x1bP\x03");
     shell.quiet();
     // The numbers that programs have used are kept with their memory; no page is lost.
+    assert_eq!(pages(&shell.command("mem")), pages(&memory));
+}
+
+#[test]
+fn a_program_is_traced() {
+    let mut shell = Shell::boot(Keys::Serial);
+    // The first program that is run takes memory for its number, which is kept.
+    shell.expect("run crash null", "crash: page fault");
+    let memory = shell.command("mem");
+    let events = shell.expect("trace crash null", "crash: page fault: write to 0x8");
+    let fault = events.lines().find(|line| line.ends_with("faults (Page) at 0x8: calls supervisor"));
+    assert!(fault.is_some_and(|line| line.contains(" crash ")), "{events}");
+    assert!(events.lines().any(|line| line.contains(" shell ") && line.contains("goes on, after")), "{events}");
+    shell.expect("trace", "usage: trace PROGRAM [ARGUMENTS]");
+    shell.expect("trace nothing", "there is no program nothing");
+    // One that does not end by itself.
+    shell.type_keys("trace spin\r");
+    thread::sleep(Duration::from_secs(1));
+    shell.send(b"\x03");
+    let events = shell.wait_for("spin: killed", LIMIT);
+    shell.wait_for(PROMPT, LIMIT);
+    assert!(events.contains("is interrupted by line 0"), "{events}");
     assert_eq!(pages(&shell.command("mem")), pages(&memory));
 }
 

@@ -468,7 +468,7 @@ enum flatmk_error
      */
     FLATMK_ERROR_TIMED_OUT = -18,
     /**
-     * The interrupt line has a handler. The caller may remove it first.
+     * Something else is bound there: a handler to the interrupt line, or a frame to the trace. The caller may remove it first.
      */
     FLATMK_ERROR_ALREADY_BOUND = -19,
 };

@@ -61,7 +61,7 @@ errors! {
     Interrupted = -17,
     /// What was waited for did not come in time. Nobody is to blame.
     TimedOut = -18,
-    /// The interrupt line has a handler. The caller may remove it first.
+    /// Something else is bound there: a handler to the interrupt line, or a frame to the trace. The caller may remove it first.
     AlreadyBound = -19,
 }
 

@@ -31,6 +31,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("ps", "", "show services and programs"),
     ("reboot", "", "start the machine anew"),
     ("run", "PROGRAM [ARGUMENTS] [&]", "run a program, with & in the background; Ctrl-C ends it"),
+    ("trace", "PROGRAM [ARGUMENTS]", "run a program, and show what the kernel has noted meanwhile"),
     ("uptime", "", "show for how long the machine has been running"),
 ];
 
@@ -76,6 +77,7 @@ pub enum Command<'a> {
     Programs,
     Reboot,
     Run { name: &'a str, arguments: &'a str, in_background: bool },
+    Trace { name: &'a str, arguments: &'a str },
     Uptime,
 }
 
@@ -141,6 +143,10 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         "layout" => Command::Layout(words.next()),
         "pipe" => return pipe(rest),
         "run" => return run(rest),
+        "trace" => {
+            let (name, arguments) = program(rest, "trace")?;
+            return Ok(Command::Trace { name, arguments });
+        }
         _ => alone(name).ok_or(Mistake::UnknownCommand(name))?,
     };
     match (words.next(), COMMANDS.iter().find(|(known, ..)| *known == name)) {
@@ -226,7 +232,7 @@ mod tests {
             let arguments = match usage {
                 "" | "[NAME]" => "",
                 "NAME|NUMBER" => "clock",
-                "PROGRAM WORDS" | "PROGRAM [ARGUMENTS] [&]" => "echo 1",
+                "PROGRAM WORDS" | "PROGRAM [ARGUMENTS]" | "PROGRAM [ARGUMENTS] [&]" => "echo 1",
                 "A | B [| C]" => "generator|checksum",
                 other => panic!("{other}: how is that written?"),
             };

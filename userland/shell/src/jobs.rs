@@ -31,7 +31,7 @@ pub(crate) fn load(name: &str, console: &mut Console) -> Result<(), Failure> {
 /// Runs a program in the foreground.
 pub(crate) fn run(name: &str, arguments: &str, console: &mut Console) -> Result<(), Failure> {
     let number = start(name, arguments, console)?;
-    wait_for_end(name, number, console)
+    wait_for_end(name, number, console)?.map_or(Ok(()), |ending| tell(name, &ending, console))
 }
 
 /// Starts a program.
@@ -61,18 +61,18 @@ fn refused(name: &str, error: Error, console: &mut Console) -> Failure {
 }
 
 // ANCHOR: wait
-/// Waits until a program ends, is interrupted, or waits for calls itself.
-fn wait_for_end(name: &str, number: u64, console: &mut Console) -> Result<(), Failure> {
+/// Waits until a program ends or is interrupted. One that waits for calls itself has not ended.
+pub(crate) fn wait_for_end(name: &str, number: u64, console: &mut Console) -> Result<Option<Ending>, Failure> {
     loop {
         match ending(number) {
-            Ok(ending) => return tell(name, &ending, console),
+            Ok(ending) => return Ok(Some(ending)),
             // It is alive.
             Err(Error::InvalidState) => {}
             Err(error) => return Err(error.into()),
         }
         if status(number).is_ok_and(|status| status.has_service && status.task_state == READY_FOR_CALLS) {
             writeln!(console, "{name} waits for calls in the background, as number {number}")?;
-            return Ok(());
+            return Ok(None);
         }
         if console.wait_for_interrupt(LOOK_AGAIN_NS) {
             writeln!(console, "^C")?;
@@ -83,7 +83,7 @@ fn wait_for_end(name: &str, number: u64, console: &mut Console) -> Result<(), Fa
 // ANCHOR_END: wait
 
 /// Says how a program has ended, unless all went well.
-fn tell(name: &str, ending: &Ending, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn tell(name: &str, ending: &Ending, console: &mut Console) -> Result<(), Failure> {
     if ending.cause == Cause::Done && ending.code == 0 {
         return Ok(());
     }

@@ -6,9 +6,11 @@
 mod calendar;
 mod command;
 mod editor;
+mod moment;
 mod show;
 
 pub use calendar::Date;
 pub use command::{COMMANDS, Command, LONGEST_LINE, Mistake, Names, Target, parse};
 pub use editor::{Editor, Event};
+pub use moment::Moment;
 pub use show::{Age, Capability, Row, state};

@@ -7,6 +7,7 @@ mod console;
 mod jobs;
 mod perform;
 mod requests;
+mod tracing;
 mod view;
 
 use core::fmt::{self, Write};

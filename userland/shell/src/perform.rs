@@ -12,7 +12,7 @@ use shell::{Age, COMMANDS, Command, Date, Names, Target};
 
 use crate::console::Console;
 use crate::requests::{find, supervisor};
-use crate::{Failure, jobs, view};
+use crate::{Failure, jobs, tracing, view};
 
 type Done = Result<(), Failure>;
 
@@ -52,6 +52,7 @@ pub(crate) fn perform(command: Command<'_>, console: &mut Console) -> Done {
             Ok(writeln!(console, "{name} runs in the background, as number {number}")?)
         }
         Command::Run { name, arguments, in_background: false } => jobs::run(name, arguments, console),
+        Command::Trace { name, arguments } => tracing::run(name, arguments, console),
         Command::Uptime => uptime(console),
     }
 }

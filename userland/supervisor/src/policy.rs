@@ -43,6 +43,8 @@ pub struct Policy {
     pub waits_for_input: bool,
     /// Whether it may switch the machine off.
     pub power: bool,
+    /// Whether it may trace what all programs do.
+    pub trace: bool,
     /// Whether it writes to the kernel's console. Others write to the terminal.
     pub kernel_console: bool,
     /// Whether it can ask the supervisor.
@@ -61,6 +63,7 @@ const NOTHING: Policy = Policy {
     signals_input: false,
     waits_for_input: false,
     power: false,
+    trace: false,
     kernel_console: false,
     supervisor: true,
     connections: &[],
@@ -104,6 +107,9 @@ impl Role {
             Role::Shell => Policy {
                 priority: SHELL,
                 waits_for_input: true,
+                trace: true,
+                // A frame for events.
+                own_pages: 8,
                 connections: &[Terminal, Keyboard, Clock, Power],
                 ..NOTHING
             },
@@ -158,6 +164,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nobody_traces_but_the_shell() {
+        let others = Service::ALL.into_iter().map(Role::Service).chain([Role::Program]);
+        assert!(Role::Shell.policy().trace && others.into_iter().all(|role| !role.policy().trace));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub const NOTIFICATION: u64 = 10;
 pub const LINES: u64 = 11;
 /// The device's memory.
 pub const DEVICE: u64 = 12;
+/// What the kernel notes of all programs.
+pub const TRACE: u64 = 13;
 /// Connections: that to a service is in the slot with its number added to this.
 pub const CONNECTIONS: u64 = 16;
 /// The services of the programs that were loaded for this one, in their order.

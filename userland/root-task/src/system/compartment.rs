@@ -169,6 +169,9 @@ impl System {
         if policy.power {
             table.copy(slots::POWER, slots::POWER, Rights::MANAGE)?;
         }
+        if policy.trace {
+            table.copy(slots::TRACE, flatmk_abi::slots::TRACE, Rights::READ | Rights::MANAGE)?;
+        }
         if policy.signals_input {
             table.copy(slots::NOTIFICATION, INPUT, Rights::WRITE)?;
         }
