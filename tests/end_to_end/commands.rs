@@ -1,12 +1,14 @@
 //! The commands that boot a kernel do it in either emulator.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use flatmk_tests::machines::{Seat, assert_says, assert_status, boot_for};
 use flatmk_tests::program::{Finished, Program};
 use flatmk_tests::{built, figures};
 use flatmk_tools::machine::{Clock, Machine};
+use flatmk_tools::workspace;
 use serde_json::Value;
 use test_case::test_case;
 
@@ -117,4 +119,51 @@ fn assert_row(row: &Value, counted: bool) {
     if !counted {
         assert_eq!(row.get("expensive"), Some(&Value::Null), "{row}");
     }
+}
+
+/// Its picture is in the book. Ticks depend on where the timer's come.
+#[test_case("qemu")]
+#[test_case("bochs")]
+fn a_trace_becomes_a_file_and_the_books_picture(emulator: &str) {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let output = folder.path().join("new").join("folder");
+    let run = flatmk(&["trace", "--emulator", emulator, "--output", &output.display().to_string()]);
+    run.assert_code(0);
+    let parts = ["call", "transfer", "fault", "notification", "interrupt", "softuser"];
+    for part in parts {
+        assert!(run.output().lines().any(|line| line.starts_with(part) && line.ends_with(" events")), "{run}");
+    }
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}\n{run}"));
+    let json: Value = serde_json::from_str(&read(&output.join("trace.json"))).expect("it is JSON");
+    let events = json.pointer("/traceEvents").and_then(Value::as_array).expect("there are events");
+    let said = |event: &Value, pointer: &str, text: &str| event.pointer(pointer).is_some_and(|value| value == text);
+    for name in ["root task", "echo", "sharing", "subject", "handler", "waiter", "softuser-echo"] {
+        assert!(events.iter().any(|event| said(event, "/args/name", name)), "{name} is missing: {json:#}");
+    }
+    // Durations, as Chrome has them: each that begins ends.
+    let count = |phase: &str| events.iter().filter(|event| said(event, "/ph", phase)).count();
+    assert!(count("B") + count("X") > 10 && count("B") == count("E"), "{json:#}");
+    let picture = read(&output.join("sequence.svg"));
+    let committed = read(&workspace::root().join("book/src/pictures/trace.svg"));
+    assert_eq!(texts(&picture), texts(&committed), "{picture}");
+}
+
+/// The sentences and labels in a picture, without numbers. How often the timer ticks in it is not always the same, so what is repeated is there once.
+fn texts(picture: &str) -> Vec<String> {
+    let text = |part: &str| part.split_once('<').map(|(text, _)| text.to_owned());
+    let without_numbers = |text: String| text.replace(|character: char| character.is_ascii_digit(), "");
+    let parts = picture.split('>').filter_map(text).map(without_numbers);
+    let mut texts: Vec<_> =
+        parts.flat_map(|text| text.split(';').map(|part| part.trim().to_owned()).collect::<Vec<_>>()).collect();
+    texts.retain(|text| !text.is_empty());
+    texts.dedup();
+    texts
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_is_not_begun() {
+    let file = tempfile::NamedTempFile::new().expect("there is a folder for temporary files");
+    let run = flatmk(&["trace", "--output", &file.path().join("folder").display().to_string()]);
+    run.assert_code(1);
+    assert!(run.to_string().contains("cannot make the folder") && !run.to_string().contains("booting"), "{run}");
 }
