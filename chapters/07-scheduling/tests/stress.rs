@@ -11,7 +11,8 @@ use kernel::interrupts::{Handler, Line, set_handler};
 use kernel::sync::Exclusive;
 use x86_64::instructions::port::Port;
 
-kernel::entry!(main, "kind=test\nroot=test-stress\n");
+// It is the 8254 that interrupts so often.
+kernel::entry!(main, "kind=test\nroot=test-stress\noption=timer=pit\n");
 
 /// From one interrupt to the next, in ticks of the timer's input: half a millisecond.
 const INTERVAL: u16 = 597;

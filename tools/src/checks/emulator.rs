@@ -1,11 +1,12 @@
 //! Checks that boot kernels: the chapters' tests and demonstrations.
 
 use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Count, side_by_side};
 use crate::kernel_file::Kind;
-use crate::machine::{Emulator, Limits, Machine};
+use crate::machine::{Emulator, Limits, Machine, MachineError, Running};
 use crate::report;
 use crate::session::{self, show};
 use crate::workspace::{self, BARE_TARGET, Executable};
@@ -29,30 +30,59 @@ pub(super) fn tests_of(chapter: Option<u8>) -> Vec<String> {
 
 /// Builds these tests with the features of a chapter, boots each in such a machine, some side by side, and counts what they report.
 pub(super) fn run(tests: &[String], chapter: u8, machine: impl Fn(&Executable) -> Machine) -> Count {
+    let machines = match build(tests, chapter, machine) {
+        Ok(machines) => machines,
+        Err(count) => {
+            println!("    {}", count.said.join("\n    "));
+            return count;
+        }
+    };
+    sum(side_by_side::run(&machines, most_machines(), show, |(test, machine), show| boot(test, machine, show)))
+}
+
+/// The same with the tests of several chapters, each with its own features: while those of one chapter run, those of the next are built.
+pub(super) fn run_by_chapter(chapters: &[(u8, Vec<String>)], machine: impl Fn(&Executable) -> Machine + Sync) -> Count {
+    sum(side_by_side::run(chapters, most_machines(), show, |(chapter, tests), show| {
+        show(format!("--- chapter {chapter}\n").as_bytes());
+        match build(tests, *chapter, &machine) {
+            Ok(machines) => sum(machines.into_iter().map(|(test, machine)| boot(test, &machine, show))),
+            Err(count) => {
+                show(format!("    {}\n", count.said.join("\n    ")).as_bytes());
+                count
+            }
+        }
+    }))
+}
+
+fn sum(counts: impl IntoIterator<Item = Count>) -> Count {
+    counts.into_iter().fold(Count::default(), |sum, count| sum + count)
+}
+
+/// Builds these tests with the features of a chapter. All have failed where one cannot be built.
+fn build(
+    tests: &[String],
+    chapter: u8,
+    machine: impl Fn(&Executable) -> Machine,
+) -> Result<Vec<(&str, Machine)>, Count> {
     let feature = format!("chapter{chapter}");
     let mut arguments =
         vec!["test", "--no-run", "--package", "kernel", "--target", BARE_TARGET, "--features", &feature];
     arguments.extend(tests.iter().flat_map(|test| ["--test", test.as_str()]));
-    let built = match workspace::executables(&arguments, "the tests") {
-        Ok(built) => built,
-        Err(error) => {
-            println!("    {error}");
-            return Count::failed(tests.len().max(1));
-        }
-    };
+    let failed = |why: &str| Count::failed(tests.len().max(1)).saying(why);
+    let built = workspace::executables(&arguments, "the tests").map_err(|error| failed(&error.to_string()))?;
     // Cargo builds the kernel itself, too, when it builds the tests, and says in any order what is done.
     let executable = |test: &String| built.iter().find(|executable| executable.name == *test);
     let machines: Vec<_> = tests.iter().filter_map(|test| Some((test.as_str(), machine(executable(test)?)))).collect();
-    let counts = side_by_side::run(&machines, most_machines(), show, |(test, machine), show| {
-        show(format!("--- {test}\n").as_bytes());
-        let start = Instant::now();
-        let count = count(machine, Kind::Test, show);
-        show(format!("    {test} took {} s\n", start.elapsed().as_secs()).as_bytes());
-        count
-    });
-    let count = counts.into_iter().fold(Count::default(), |sum, count| sum + count);
     // A test that was asked for and not built must not go unnoticed.
-    count + Count::failed(tests.len() - machines.len())
+    if machines.len() == tests.len() { Ok(machines) } else { Err(failed("a test was not built")) }
+}
+
+fn boot(test: &str, machine: &Machine, show: &mut dyn FnMut(&[u8])) -> Count {
+    show(format!("--- {test}\n").as_bytes());
+    let start = Instant::now();
+    let count = count(machine.start(), Kind::Test, show);
+    show(format!("    {test} took {} s\n", start.elapsed().as_secs()).as_bytes());
+    count
 }
 
 /// How many machines run side by side: as many as there are processors, as each keeps one busy. What a test counts does not depend
@@ -62,24 +92,34 @@ fn most_machines() -> NonZero<usize> {
     std::thread::available_parallelism().map_or(NonZero::<usize>::MIN, |processors| processors.min(MOST))
 }
 
-/// Boots the kernel of a chapter, which must end by itself and well.
-pub(super) fn demonstrate(chapter: u8, emulator: Emulator) -> Count {
-    match workspace::build_kernel(chapter) {
-        Ok(kernel) => count(&Machine::new(kernel).emulator(emulator), Kind::Kernel, &mut show),
-        Err(error) => {
-            println!("    {error}");
-            Count::failed(1)
+/// Boots the kernel of each of these chapters, some side by side, which must end by itself and well.
+pub(super) fn demonstrate(chapters: &[u8], emulator: Emulator) -> Count {
+    // The kernel of each takes the place of the one before, which was read when its machine was started.
+    let building = Mutex::new(());
+    sum(side_by_side::run(chapters, most_machines(), show, |&chapter, show| {
+        let building = building.lock().unwrap_or_else(PoisonError::into_inner);
+        match workspace::build_kernel(chapter) {
+            Ok(kernel) => {
+                let running = Machine::new(kernel).emulator(emulator).start();
+                drop(building);
+                show(format!("--- chapter {chapter}\n").as_bytes());
+                count(running, Kind::Kernel, show)
+            }
+            Err(error) => {
+                show(format!("    {error}\n").as_bytes());
+                Count::failed(1).saying(&error.to_string())
+            }
         }
-    }
+    }))
 }
 
-/// Boots a machine and counts what it reports. What it writes is shown as it comes.
-fn count(machine: &Machine, kind: Kind, show: &mut dyn FnMut(&[u8])) -> Count {
+/// Counts what a machine reports that was started. What it writes is shown as it comes.
+fn count(running: Result<Running, MachineError>, kind: Kind, show: &mut dyn FnMut(&[u8])) -> Count {
     let limits = match kind {
         Kind::Test => Limits::EachTest(LIMIT),
         Kind::Kernel => Limits::Silence(LIMIT),
     };
-    let outcome = match machine.start() {
+    let outcome = match running {
         Ok(running) => running.watch(limits, &mut *show),
         Err(error) => {
             show(format!("    {error}\n").as_bytes());

@@ -62,22 +62,13 @@ pub struct Scope {
 }
 
 /// Tests that take minutes. Among all checks they run with the features of the last chapter only.
-const LONG: [&str; 1] = ["chapter07_stress"];
+const LONG: [&str; 2] = ["chapter05_random", "chapter07_stress"];
 
 /// Tests that look thousands of times at every page of the machine, whether or not it was ever used.
 const LOOKING_AT_ALL_MEMORY: [&str; 2] = ["chapter04_capabilities", "chapter05_random"];
 
 /// The memory of the machine for them among all checks in the slower emulator. In the faster one they have the usual.
 const LITTLE_MEMORY_MIB: u32 = 128;
-
-/// Which tests of a chapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    /// All but those that take minutes.
-    Short,
-    /// All.
-    Any,
-}
 
 const EMULATORS: [Emulator; 2] = [Emulator::Qemu, Emulator::Bochs];
 
@@ -113,7 +104,7 @@ fn plan(scope: Scope) -> Vec<Step> {
     let mut steps = match scope.chapter {
         Some(chapter) => {
             let mut steps = vec![format(), clippy_of_chapter(chapter)];
-            let tests = |emulator| emulator_tests_of(chapter, emulator, Length::Any);
+            let tests = |emulator| emulator_tests_of(chapter, emulator);
             steps.extend(EMULATORS.into_iter().filter_map(tests));
             steps.extend(EMULATORS.map(|emulator| demonstration(chapter, emulator)));
             steps
@@ -125,10 +116,10 @@ fn plan(scope: Scope) -> Vec<Step> {
             steps.extend([host_program_tests(), host_tests(), instructions_of_pipes(), model(), pipe_model()]);
             steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with));
             // The slower emulator boots each test once only, below.
-            steps.extend(CHAPTERS.filter_map(|chapter| emulator_tests_of(chapter, Emulator::Qemu, Length::Short)));
+            steps.push(tests_by_chapter(Emulator::Qemu));
             steps.extend(EMULATORS.map(all_emulator_tests));
             steps.extend(EMULATORS.map(isolated_tests));
-            steps.extend(CHAPTERS.flat_map(|chapter| EMULATORS.map(|emulator| demonstration(chapter, emulator))));
+            steps.extend(EMULATORS.map(demonstrations));
             steps.extend([end_to_end(), book(), book_listings()]);
             steps
         }
@@ -261,12 +252,24 @@ fn machine(emulator: Emulator, test: &Executable) -> Machine {
 }
 
 /// The tests of a chapter with exactly its own feature. Chapters without tests have no such step.
-fn emulator_tests_of(chapter: u8, emulator: Emulator, length: Length) -> Option<Step> {
-    let mut tests = emulator::tests_of(Some(chapter));
-    tests.retain(|test| length == Length::Any || !LONG.contains(&test.as_str()));
+fn emulator_tests_of(chapter: u8, emulator: Emulator) -> Option<Step> {
+    let tests = emulator::tests_of(Some(chapter));
     let title = format!("tests of chapter {chapter}, with its own feature,");
     let machine = move |test: &Executable| machine(emulator, test);
     (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, machine)))
+}
+
+/// The same for each chapter, without those that take minutes.
+fn tests_by_chapter(emulator: Emulator) -> Step {
+    let tests = |chapter| {
+        let tests = emulator::tests_of(Some(chapter));
+        (chapter, tests.into_iter().filter(|test| !LONG.contains(&test.as_str())).collect::<Vec<_>>())
+    };
+    let chapters: Vec<_> = CHAPTERS.map(tests).filter(|(_, tests)| !tests.is_empty()).collect();
+    let machine = move |test: &Executable| machine(emulator, test);
+    Step::booting("tests of each chapter, with its own feature,", emulator, move || {
+        emulator::run_by_chapter(&chapters, machine)
+    })
 }
 
 fn all_emulator_tests(emulator: Emulator) -> Step {
@@ -295,7 +298,12 @@ fn isolated_tests(emulator: Emulator) -> Step {
 
 fn demonstration(chapter: u8, emulator: Emulator) -> Step {
     let title = format!("demonstration of chapter {chapter}");
-    Step::booting(&title, emulator, move || emulator::demonstrate(chapter, emulator))
+    Step::booting(&title, emulator, move || emulator::demonstrate(&[chapter], emulator))
+}
+
+fn demonstrations(emulator: Emulator) -> Step {
+    let chapters: Vec<_> = CHAPTERS.collect();
+    Step::booting("demonstration of each chapter", emulator, move || emulator::demonstrate(&chapters, emulator))
 }
 
 fn book() -> Step {
@@ -346,11 +354,7 @@ mod tests {
         let expected = ["tests of chapter 1, with its own feature, in Bochs", "demonstration of chapter 1 in Bochs"];
         assert_eq!(titles(Some(1), Some(Emulator::Bochs)), expected);
         let bochs = titles(None, Some(Emulator::Bochs));
-        assert_eq!(
-            bochs.len(),
-            2 + CHAPTERS.count(),
-            "all tests at once, some once more, the demonstrations: {bochs:?}"
-        );
+        assert_eq!(bochs.len(), 3, "all tests at once, some once more, the demonstrations: {bochs:?}");
         assert!(bochs.iter().all(|title| title.ends_with(" in Bochs")), "{bochs:?}");
     }
 

@@ -52,8 +52,10 @@ pub enum MachineType {
 /// What the machine starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Disk {
-    /// A built-in disk.
+    /// The one that the emulator's firmware reads fastest: in QEMU a virtual device.
     #[default]
+    Fastest,
+    /// A disk as machines have them: IDE, or AHCI on boards that have that. It is Bochs's only one.
     BuiltIn,
     /// A stick on a USB bus.
     UsbStick,

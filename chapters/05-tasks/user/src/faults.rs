@@ -54,7 +54,8 @@ fn must_stop(name: &str, entry: u64) {
     }
     assert_eq!(BEFORE.load(Relaxed), before + 1, "{name}: the thread has begun");
     assert_eq!(BEHIND.load(Relaxed), 0, "{name}: the thread has not survived");
-    assert_eq!(WITNESS.load(Relaxed), witnessed + 3, "{name}: the other thread goes on");
+    // Once more where the time slice is over: that the kernel reports the fault on the serial line takes long.
+    assert!(WITNESS.load(Relaxed) >= witnessed + 3, "{name}: the other thread goes on");
     end_thread(0);
 }
 

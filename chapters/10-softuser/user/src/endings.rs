@@ -42,7 +42,7 @@ fn a_guest_that_faults_is_reported_to_all_who_wait() {
             let task = guest_server(0, 20, 0, 0);
             call_from_all_sides();
             door.signal(1).expect("a bit");
-            let_run(2);
+            let_the_kernel_report();
             check_log(&[status(Error::CalleeFaulted); 4]);
             assert!(is_stopped(task));
             assert_eq!(near(0).call([0; 4]), Err(Error::InvalidState));

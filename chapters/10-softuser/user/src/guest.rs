@@ -10,7 +10,7 @@ use flatmk_softuser::Operation::{Addi, Beq, Ecall, Jal, Jalr, Lb, Lbu, Lh, Lhu, 
 use flatmk_softuser::{Instruction, Length, Operation};
 
 use crate::harness::{FIRST_FREE, MEMORY, SCRATCH, at, make};
-use crate::threads::{near, prepare, spin, start_server};
+use crate::threads::{let_run, near, prepare, spin, start_server};
 
 /// Where code is, two pages, and where data is, two pages; nothing behind either of them.
 pub(crate) const CODE: u32 = 0x2000_0000;
@@ -223,6 +223,11 @@ pub(crate) fn code_frame(page: u64) -> Frame {
 }
 pub(crate) fn data_frame(page: u64) -> Frame {
     Frame(nested(GUESTS.0, DATA_FRAMES + page))
+}
+
+/// Lets the others run while the kernel reports on the serial line that a task was stopped, which takes as long as that takes.
+pub(crate) fn let_the_kernel_report() {
+    let_run(1000);
 }
 
 /// Runs a test with the pages of guests, all zero. They go afterwards.

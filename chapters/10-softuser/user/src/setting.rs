@@ -262,7 +262,7 @@ fn a_guest_that_waits_loses_its_pages() {
             let_run(1);
             check_log(&[]);
             door.signal(1).expect("a bit");
-            let_run(1);
+            let_the_kernel_report();
             check_log(&[status(Error::CalleeFaulted)]);
             check_new_pages(task);
         });
@@ -281,7 +281,7 @@ fn a_guest_in_a_call_loses_its_pages() {
             let_run(1);
             take_pages(0);
             door.signal(1).expect("a bit");
-            let_run(1);
+            let_the_kernel_report();
             check_log(&[status(Error::CalleeFaulted)]);
             door.signal(1).expect("a bit");
             assert_eq!(outcome(near(1).call([5, 0, 0, 0])), 105, "the callee goes on");

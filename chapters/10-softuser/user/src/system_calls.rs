@@ -204,7 +204,8 @@ fn rights_are_respected() {
             ];
             for source in sources {
                 let pointer = copy(52, source, Rights::GRANT);
-                for information in OPERATIONS.iter().filter(|information| !information.rights.is_empty()) {
+                let with_rights = OPERATIONS.iter().filter(|information| !information.rights.is_empty());
+                for information in with_rights.filter(|information| information.operation.chapter() <= 10) {
                     let (status, ..) = compare(pointer, information.operation as u64, [slots::TABLE; 4]);
                     let error = Error::from_status(status.cast_signed());
                     assert!(matches!(error, Some(Error::MissingRight | Error::WrongKind)), "{error:?}");
