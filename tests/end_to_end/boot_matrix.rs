@@ -62,12 +62,12 @@ fn usable_mib(serial: &str) -> Option<u32> {
     rest.split_once(" MiB usable")?.0.parse().ok()
 }
 
-#[test_matrix([Pc, Q35], [LEAST_WITH_BIOS, USUAL, MUCH], [EVERY_FEATURE, PLAIN])]
+#[test_matrix([Pc, Q35], [LEAST_WITH_BIOS, MUCH], [EVERY_FEATURE, PLAIN])]
 fn boots_with_bios_in_qemu(machine_type: MachineType, memory_mib: u32, cpu: &str) {
     boots_in_qemu(Bios, machine_type, memory_mib, cpu);
 }
 
-#[test_matrix([Pc, Q35], [LEAST_WITH_UEFI, USUAL, MUCH], [EVERY_FEATURE, PLAIN])]
+#[test_matrix([Pc, Q35], [LEAST_WITH_UEFI, MUCH], [EVERY_FEATURE, PLAIN])]
 fn boots_with_uefi_in_qemu(machine_type: MachineType, memory_mib: u32, cpu: &str) {
     boots_in_qemu(Uefi, machine_type, memory_mib, cpu);
 }
@@ -107,14 +107,19 @@ fn boots_with_the_fewest_devices(firmware: Firmware, machine_type: MachineType) 
     assert_complete(&outcome, USUAL);
 }
 
+/// A machine that goes to the shell at once.
+fn unmeasured(cpu: &str) -> Machine {
+    machine(Bios).emulator(Emulator::Bochs).cpu(cpu).boot_option("demonstration", "no")
+}
+
 /// The second of the processors has no `INVPCID`, which nothing needs.
 #[test_case("corei7_skylake_x", "on", "on"; "there")]
 #[test_case("corei7_sandy_bridge_2600k", "on", "on"; "there without invpcid")]
 #[test_case("corei7_skylake_x", "off", "off (boot option)"; "not wanted")]
 #[test_case("athlon64_clawhammer", "on", "off (the processor has none)"; "not there")]
 fn identifiers_are_used_where_they_are_there_and_wanted(cpu: &str, option: &str, said: &str) {
-    let outcome = boot(&machine(Bios).emulator(Emulator::Bochs).cpu(cpu).boot_option("pcid", option));
-    assert_complete(&outcome, USUAL);
+    let outcome = boot(&unmeasured(cpu).boot_option("pcid", option));
+    assert_status(&outcome, 0);
     assert_says(&outcome, &format!("address spaces: pcid {said}, "));
 }
 
@@ -126,8 +131,8 @@ fn identifiers_are_used_where_they_are_there_and_wanted(cpu: &str, option: &str,
 #[test_case("ryzen", "on", "on (boot option) but for 5 pages"; "not needed and wanted")]
 #[test_case("p4_prescott_celeron_336", "auto", "on (the processor needs it) but for 5 pages"; "needed by one without features")]
 fn the_kernel_is_isolated_where_that_is_needed_and_wanted(cpu: &str, option: &str, said: &str) {
-    let outcome = boot(&machine(Bios).emulator(Emulator::Bochs).cpu(cpu).boot_option("meltdown", option));
-    assert_complete(&outcome, USUAL);
+    let outcome = boot(&unmeasured(cpu).boot_option("meltdown", option));
+    assert_status(&outcome, 0);
     assert_says(&outcome, &format!(", isolation {said}\n"));
 }
 
