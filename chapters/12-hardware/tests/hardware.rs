@@ -18,18 +18,20 @@ kernel::test_entry!();
 const BASE_REGISTER: u32 = 0x1b;
 const IS_EXTENDED: u64 = 1 << 10;
 
-/// Sends an interrupt from the processor to itself, where its local APIC has registers in memory (Intel SDM vol. 3A, 11.6.1). Tells whether it has.
-fn interrupt_self(vector: u8) -> bool {
+/// Sends an interrupt from the processor to itself (Intel SDM vol. 3A, 11.6.1 and 11.12.11).
+fn interrupt_self(vector: u8) {
     const COMMAND_OFFSET: u64 = 0x300;
     const TO_SELF: u32 = 0b01 << 18;
+    const SELF_REGISTER: u32 = 0x83f;
     // SAFETY: both emulators have a local APIC. The interrupt comes at a vector that the kernel handles, or forgets.
     unsafe {
         let base = Msr::new(BASE_REGISTER).read();
         if base & IS_EXTENDED == 0 {
             let registers = Frame::containing(base).expect("below 16 TiB").window_address();
             ((registers + COMMAND_OFFSET) as *mut u32).write_volatile(TO_SELF | u32::from(vector));
+        } else {
+            Msr::new(SELF_REGISTER).write(vector.into());
         }
-        base & IS_EXTENDED == 0
     }
 }
 
@@ -79,11 +81,9 @@ fn the_local_apic_ticks_as_often_as_the_8254_begins_anew() {
 
 #[test_case]
 fn interrupts_that_nobody_has_asked_for_are_forgotten() {
-    for vector in [0x30, 0x70, 0xef, 0xfe, 0xff] {
-        if !interrupt_self(vector) {
-            kernel::print!("not tried with x2APIC ");
-            return;
-        }
+    // Nobody sends one at the spurious vector, 0xff: Bochs would keep it in service for ever.
+    for vector in [0x30, 0x70, 0xef, 0xfe] {
+        interrupt_self(vector);
         // One that stayed in service would hold back the ticks, which are less urgent.
         wait_for_ticks(3);
     }
