@@ -73,8 +73,7 @@ fn boots_with_uefi_in_qemu(machine_type: MachineType, memory_mib: u32, cpu: &str
 }
 
 fn boots_in_qemu(firmware: Firmware, machine_type: MachineType, memory_mib: u32, cpu: &str) {
-    let disk = if cpu == PLAIN { Disk::BuiltIn } else { Disk::Fastest };
-    let outcome = boot(&machine(firmware).machine_type(machine_type).memory_mib(memory_mib).cpu(cpu).disk(disk));
+    let outcome = boot(&machine(firmware).machine_type(machine_type).memory_mib(memory_mib).cpu(cpu));
     assert_complete(&outcome, memory_mib);
     assert_says(&outcome, if cpu == PLAIN { NEEDED_FEATURES } else { WANTED_FEATURES });
 }

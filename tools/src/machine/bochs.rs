@@ -92,7 +92,7 @@ pub(super) fn refuse_what_it_lacks(machine: &Machine) -> Result<(), MachineError
     if machine.machine_type == MachineType::Q35 {
         return Err(MachineError::Unsupported("Bochs has no machine with the Q35 chip set: take QEMU"));
     }
-    if machine.disk == Disk::UsbStick || machine.devices != Devices::Usual {
+    if machine.disk != Disk::BuiltIn || machine.devices != Devices::Usual {
         return Err(MachineError::Unsupported("Bochs has always the same devices: take QEMU"));
     }
     if machine.counting == Counting::On {

@@ -52,10 +52,8 @@ pub enum MachineType {
 /// What the machine starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Disk {
-    /// The one that the emulator's firmware reads fastest: in QEMU a virtual device.
+    /// A built-in disk.
     #[default]
-    Fastest,
-    /// A disk as machines have them: IDE, or AHCI on boards that have that. It is Bochs's only one.
     BuiltIn,
     /// A stick on a USB bus.
     UsbStick,

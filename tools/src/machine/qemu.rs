@@ -60,8 +60,7 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         command.args(["-nodefaults", "-device", "VGA"]);
     }
     let (drive, device): (_, &[&str]) = match machine.disk {
-        Disk::Fastest => ("if=virtio,", &[]),
-        Disk::BuiltIn => ("if=ide,", &[]),
+        Disk::BuiltIn => ("", &[]),
         Disk::UsbStick => {
             ("if=none,id=stick,", &["-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0"])
         }
