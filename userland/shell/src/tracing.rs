@@ -8,8 +8,8 @@ use flatmk_system::slots;
 use shell::Moment;
 
 use crate::console::Console;
-use crate::requests::{MOST_PROGRAMS, Name, SUPERVISOR, status};
-use crate::{Failure, jobs};
+use crate::requests::{Name, status};
+use crate::{Failure, jobs, view};
 
 const TRACE: Trace = Trace(slots::TRACE);
 
@@ -66,10 +66,7 @@ impl<'a> TaskName<'a> {
         if task == ended {
             return Self::Ended(name);
         }
-        // Programs that have ended have no task: they say 0.
-        let has_it = |&number: &u64| task != 0 && status(number).is_ok_and(|status| status.task == task);
-        let number = (SUPERVISOR..=MOST_PROGRAMS).find(has_it);
-        number.and_then(|number| Name::of(number).ok()).map_or(Self::Unknown, Self::Program)
+        view::with_task(task).map_or(Self::Unknown, Self::Program)
     }
 
     fn as_str(&self) -> &str {

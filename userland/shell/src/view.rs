@@ -29,7 +29,7 @@ pub(crate) fn programs(console: &mut Console) -> Done {
 }
 
 /// The program that has a task.
-fn with_task(task: u32) -> Option<Name> {
+pub(crate) fn with_task(task: u32) -> Option<Name> {
     let has_it = |&number: &u64| status(number).is_ok_and(|status| status.phase == Phase::Alive && status.task == task);
     (SUPERVISOR..=MOST_PROGRAMS).find(has_it).and_then(|number| Name::of(number).ok())
 }
