@@ -20,6 +20,9 @@ const INTERVAL: u8 = 60;
 /// From the end of one look to the next, in ticks of the time stamp counter: some hundred system calls, with their faults.
 const TICKS_BETWEEN: u64 = 2_000_000;
 
+/// The same in the middle of long system calls, of which there are few.
+const TICKS_BETWEEN_IN_CALLS: u64 = 1_000_000;
+
 fn main() -> ! {
     set_handler(
         Line::TIMER.vector(),
@@ -27,7 +30,8 @@ fn main() -> ! {
             static LAST: AtomicU64 = AtomicU64::new(0);
             // The first look comes when the program is there.
             let has_begun = LAST.load(Relaxed) != 0 || frame.from_user();
-            if has_begun && time_stamp() - LAST.load(Relaxed) >= TICKS_BETWEEN {
+            let between = if frame.from_user() { TICKS_BETWEEN } else { TICKS_BETWEEN_IN_CALLS };
+            if has_begun && time_stamp() - LAST.load(Relaxed) >= between {
                 audit().expect("everything is in order");
                 LAST.store(time_stamp(), Relaxed);
             }

@@ -8,7 +8,7 @@ use super::range::{Device, MOST_MAPPED, Mapped, Range};
 use super::screen;
 use crate::capability::{Progress, Slot, page_tables_from};
 use crate::interrupts;
-use crate::memory::{AddressSpace, Caching, DevicePages, entry_of};
+use crate::memory::{AddressSpace, Caching, DevicePages, MapError, entry_of};
 
 /// How many entries of page tables go in one step.
 const ENTRIES_PER_STEP: u32 = 64;
@@ -50,11 +50,18 @@ pub(crate) fn map(space: AddressSpace, slot: &Slot, address: u64, access: u64) -
     }
     let pages = DevicePages { address, first: range.first, page_count: range.page_count };
     let caching = if range.device == Device::Screen { screen::caching() } else { Caching::Firmwares };
-    page_tables_from(space, |region| space.map_device(pages, access, caching, region))?;
+    let missing = space.check_device(pages)?;
+    page_tables_from(space, |region| (region.free_pages() >= missing).then_some(()).ok_or(MapError::OutOfMemory))?;
 
+    // What is mapped so far is kept each time: in a window, all is in order.
     let generation = entry_of(space.top()).map_or(0, |entry| entry.generation());
-    let mapped = Mapped { space, generation, address, page_count: range.page_count };
-    Range { mapped: Some(mapped), ..range }.keep_in(slot);
+    let mut mapped = Mapped { space, generation, address, page_count: 0 };
+    for part in pages.parts() {
+        page_tables_from(space, |region| space.map_device(part, access, caching, region))?;
+        mapped.page_count += part.page_count;
+        Range { mapped: Some(mapped), ..range }.keep_in(slot);
+        interrupts::let_in();
+    }
     if range.device == Device::Screen {
         screen::begin_use(&mapped);
     }

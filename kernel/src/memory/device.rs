@@ -54,7 +54,7 @@ impl DevicePages {
     }
 
     /// The same pages in parts, none of which reaches beyond the addresses of one entry of level 2.
-    fn parts(self) -> impl Iterator<Item = DevicePages> {
+    pub(crate) fn parts(self) -> impl Iterator<Item = DevicePages> {
         let mut rest = self;
         core::iter::from_fn(move || {
             let in_entry = ((LARGE_FRAME_SIZE - rest.address % LARGE_FRAME_SIZE) / PAGE_SIZE) as u32;
@@ -75,36 +75,13 @@ impl DevicePages {
 
 impl AddressSpace {
     // ANCHOR: map
-    /// Maps device memory. Missing page tables come from the region. Interrupts are let in between two parts.
+    /// Checks whether device memory can be mapped, and tells how many page tables are missing for it. Interrupts are let in between two parts.
     ///
     /// # Errors
     ///
-    /// [`MapError::InvalidAddress`], [`MapError::AlreadyMapped`] and [`MapError::OutOfMemory`], with nothing changed.
-    pub(crate) fn map_device(
-        self,
-        pages: DevicePages,
-        access: Access,
-        caching: Caching,
-        region: &mut Region,
-    ) -> Result<(), MapError> {
+    /// [`MapError::InvalidAddress`], and [`MapError::AlreadyMapped`] where something is mapped among them.
+    pub(crate) fn check_device(self, pages: DevicePages) -> Result<u32, MapError> {
         pages.check()?;
-        if region.free_pages() < self.missing_tables(pages)? {
-            return Err(MapError::OutOfMemory);
-        }
-        for part in pages.parts() {
-            self.map_part(part, access, caching, region)?;
-            interrupts::let_in();
-        }
-        Ok(())
-    }
-    // ANCHOR_END: map
-
-    /// How many page tables are missing for these pages.
-    ///
-    /// # Errors
-    ///
-    /// [`MapError::AlreadyMapped`] where something is mapped among them.
-    fn missing_tables(self, pages: DevicePages) -> Result<u32, MapError> {
         let mut missing = 0;
         let mut before: Option<u64> = None;
         for part in pages.parts() {
@@ -129,8 +106,12 @@ impl AddressSpace {
         Ok(missing)
     }
 
-    /// Maps what lies below one entry of level 2. The tables that it needs can be taken, and nothing is mapped there.
-    fn map_part(
+    /// Maps one part of what was checked, at one go. Missing page tables come from the region.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::OutOfMemory`].
+    pub(crate) fn map_device(
         self,
         part: DevicePages,
         access: Access,
@@ -158,6 +139,7 @@ impl AddressSpace {
         }
         Ok(())
     }
+    // ANCHOR_END: map
 
     /// Changes how mapped device memory may be used. Interrupts are let in between two parts.
     pub(crate) fn protect_device(self, pages: DevicePages, access: Access) {

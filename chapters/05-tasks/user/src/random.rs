@@ -83,8 +83,8 @@ const UNUSED_LINE: u64 = 5;
 /// No device has this I/O port.
 const UNUSED_PORT: u64 = 0xffff;
 
-/// No device has memory there: 32 pages from 64 GiB on.
-const UNUSED_PAGES: u64 = ((64 << 30) / 4096) | (32 << 32);
+/// No device has memory there: 1200 pages from 64 GiB on, which are mapped in three parts at least.
+const UNUSED_PAGES: u64 = ((64 << 30) / 4096) | (1200 << 32);
 
 /// How many pages the thread has: enough for a large frame now and then.
 const PAGES: u64 = 2048;
