@@ -13,6 +13,8 @@
 //! A tick is one step of the time stamp counter; under exact instruction time, one instruction. The runner ends a test that
 //! makes no progress, so the limit holds for tests that switch interrupts off, too.
 //!
+//! Built with `FLATMK_TESTS=word,word` in the environment, a test binary runs only the tests that have one of these words in their names.
+//!
 //! A test made with [`must_stop!`](crate::must_stop) passes when the kernel stops with the given code and words; the next test begins on a fresh stack.
 
 use core::fmt::{self, Write};
@@ -106,6 +108,7 @@ macro_rules! test_entry {
         $crate::entry!(main, concat!("kind=test\n", $description));
 
         fn main() -> ! {
+            $crate::testing::choose(option_env!("FLATMK_TESTS"));
             test_main();
             unreachable!("the test runner ends the run")
         }
@@ -115,6 +118,10 @@ macro_rules! test_entry {
 /// Where the run of tests stands.
 struct Progress {
     tests: &'static [&'static dyn Test],
+    /// What the names of those that run have in them, one of these words; `None`: all run.
+    chosen: Option<&'static str>,
+    /// The next to look at.
+    next: usize,
     begun: usize,
     failed: usize,
     running: Option<&'static dyn Test>,
@@ -122,16 +129,36 @@ struct Progress {
     interrupts_enabled: bool,
 }
 
-static PROGRESS: Exclusive<Progress> =
-    Exclusive::new(Progress { tests: &[], begun: 0, failed: 0, running: None, started: 0, interrupts_enabled: false });
+impl Progress {
+    fn is_chosen(&self, test: &dyn Test) -> bool {
+        self.chosen.is_none_or(|words| words.split(',').any(|word| test.name().contains(word)))
+    }
+}
 
-/// The test runner: runs all tests, reports, and ends the run.
+static PROGRESS: Exclusive<Progress> = Exclusive::new(Progress {
+    tests: &[],
+    chosen: None,
+    next: 0,
+    begun: 0,
+    failed: 0,
+    running: None,
+    started: 0,
+    interrupts_enabled: false,
+});
+
+/// Lets only those tests run that have one of these words in their names, which commas separate.
+pub fn choose(words: Option<&'static str>) {
+    PROGRESS.with(|progress| progress.chosen = words);
+}
+
+/// The test runner: runs the tests, reports, and ends the run.
 pub fn run(tests: &'static [&'static dyn Test]) {
-    println!("running {} tests", tests.len());
-    PROGRESS.with(|progress| {
+    let count = PROGRESS.with(|progress| {
         progress.tests = tests;
         progress.interrupts_enabled = interrupts::are_enabled();
+        tests.iter().filter(|test| progress.is_chosen(**test)).count()
     });
+    println!("running {count} tests");
     run_remaining()
 }
 
@@ -159,9 +186,12 @@ extern "C" fn run_remaining() -> ! {
 
 fn begin_next() -> Option<&'static dyn Test> {
     let test = PROGRESS.with(|progress| {
-        progress.running = progress.tests.get(progress.begun).copied();
-        progress.begun += usize::from(progress.running.is_some());
-        progress.running
+        let mut rest = progress.tests.iter().copied().enumerate().skip(progress.next);
+        let (index, test) = rest.find(|(_, test)| progress.is_chosen(*test))?;
+        progress.next = index + 1;
+        progress.begun += 1;
+        progress.running = Some(test);
+        Some(test)
     })?;
     print!("test {} ... ", test.name());
     PROGRESS.with(|progress| progress.started = arch::time_stamp());

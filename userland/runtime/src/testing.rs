@@ -1,16 +1,18 @@
-//! Tests that run in user mode. They print the same lines as the kernel's own tests, so the same runner reads them.
+//! Tests that run in user mode. They print the same lines as the kernel's own tests, so the same runner reads them, and `FLATMK_TESTS` chooses
+//! some of them in the same way.
 
 use crate::object::Power;
 use crate::{print, println, time_stamp};
 use flatmk_abi::slots;
 
-/// A test: a name, and a function that panics where the test fails.
-pub type Test = (&'static str, fn());
+/// A test: a name, a function that panics where the test fails, and which tests to run, as words that commas separate: those that have one of
+/// them in their names, or all.
+pub type Test = (&'static str, fn(), Option<&'static str>);
 
 /// Lists test functions with their names.
 #[macro_export]
 macro_rules! tests {
-    ($($name:ident),+ $(,)?) => { &[$((concat!(module_path!(), "::", stringify!($name)), $name as fn())),+] };
+    ($($name:ident),+ $(,)?) => { &[$((concat!(module_path!(), "::", stringify!($name)), $name as fn(), option_env!("FLATMK_TESTS"))),+] };
 }
 
 /// Runs all tests and ends the run. A test that panics stops the program: the runner counts it and those after it as failed.
@@ -20,9 +22,10 @@ pub fn run(tests: &[Test]) -> ! {
 
 /// The same for tests in several lists.
 pub fn run_groups(groups: &[&[Test]]) -> ! {
-    let count: usize = groups.iter().map(|group| group.len()).sum();
+    let chosen = || groups.iter().copied().flatten().filter(|test| is_chosen(test));
+    let count = chosen().count();
     println!("running {count} tests");
-    for (name, test) in groups.iter().copied().flatten() {
+    for (name, test, _) in chosen() {
         print!("test {name} ... ");
         let started = time_stamp();
         test();
@@ -31,4 +34,8 @@ pub fn run_groups(groups: &[&[Test]]) -> ! {
     println!("test result: ok. {count} passed; 0 failed");
     let refused = Power(slots::POWER).off(Ok(()));
     panic!("the machine stays on: {refused}")
+}
+
+fn is_chosen((name, _, words): &Test) -> bool {
+    words.is_none_or(|words| words.split(',').any(|word| name.contains(word)))
 }

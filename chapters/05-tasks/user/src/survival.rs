@@ -30,5 +30,5 @@ fn the_machine_still_works_after_them() {
         crate::scheduling::TESTS,
         crate::lifetimes::TESTS,
     ];
-    groups.into_iter().flatten().for_each(|(_, test)| test());
+    groups.into_iter().flatten().for_each(|(_, test, _)| test());
 }
