@@ -13,7 +13,8 @@
 //! A tick is one step of the time stamp counter; under exact instruction time, one instruction. The runner ends a test that
 //! makes no progress, so the limit holds for tests that switch interrupts off, too.
 //!
-//! Built with `FLATMK_TESTS=word,word` in the environment, a test binary runs only the tests that have one of these words in their names.
+//! Built with `FLATMK_TESTS=word,word` in the environment, a test binary runs only the tests that have one of these words in their names: first all
+//! with the first word, and so on.
 //!
 //! A test made with [`must_stop!`](crate::must_stop) passes when the kernel stops with the given code and words; the next test begins on a fresh stack.
 
@@ -118,10 +119,8 @@ macro_rules! test_entry {
 /// Where the run of tests stands.
 struct Progress {
     tests: &'static [&'static dyn Test],
-    /// What the names of those that run have in them, one of these words; `None`: all run.
-    chosen: Option<&'static str>,
-    /// The next to look at.
-    next: usize,
+    /// Words that commas separate; only tests run that have one of them in their names.
+    words: &'static str,
     begun: usize,
     failed: usize,
     running: Option<&'static dyn Test>,
@@ -130,15 +129,19 @@ struct Progress {
 }
 
 impl Progress {
-    fn is_chosen(&self, test: &dyn Test) -> bool {
-        self.chosen.is_none_or(|words| words.split(',').any(|word| test.name().contains(word)))
+    /// The tests that run, in order.
+    fn chosen(&self) -> impl Iterator<Item = &'static dyn Test> {
+        let (words, tests) = (self.words, self.tests);
+        words.split(',').enumerate().flat_map(move |(index, word)| {
+            let ran_before = move |test: &dyn Test| words.split(',').take(index).any(|word| test.name().contains(word));
+            tests.iter().copied().filter(move |test| test.name().contains(word) && !ran_before(*test))
+        })
     }
 }
 
 static PROGRESS: Exclusive<Progress> = Exclusive::new(Progress {
     tests: &[],
-    chosen: None,
-    next: 0,
+    words: "",
     begun: 0,
     failed: 0,
     running: None,
@@ -146,9 +149,9 @@ static PROGRESS: Exclusive<Progress> = Exclusive::new(Progress {
     interrupts_enabled: false,
 });
 
-/// Lets only those tests run that have one of these words in their names, which commas separate.
+/// Lets only those tests run that have one of these words in their names, which commas separate, in the order of the words.
 pub fn choose(words: Option<&'static str>) {
-    PROGRESS.with(|progress| progress.chosen = words);
+    PROGRESS.with(|progress| progress.words = words.unwrap_or_default());
 }
 
 /// The test runner: runs the tests, reports, and ends the run.
@@ -156,7 +159,7 @@ pub fn run(tests: &'static [&'static dyn Test]) {
     let count = PROGRESS.with(|progress| {
         progress.tests = tests;
         progress.interrupts_enabled = interrupts::are_enabled();
-        tests.iter().filter(|test| progress.is_chosen(**test)).count()
+        progress.chosen().count()
     });
     println!("running {count} tests");
     run_remaining()
@@ -186,9 +189,7 @@ extern "C" fn run_remaining() -> ! {
 
 fn begin_next() -> Option<&'static dyn Test> {
     let test = PROGRESS.with(|progress| {
-        let mut rest = progress.tests.iter().copied().enumerate().skip(progress.next);
-        let (index, test) = rest.find(|(_, test)| progress.is_chosen(*test))?;
-        progress.next = index + 1;
+        let test = progress.chosen().nth(progress.begun)?;
         progress.begun += 1;
         progress.running = Some(test);
         Some(test)

@@ -10,6 +10,7 @@ pub mod checks;
 pub mod cleanup;
 pub mod counts;
 pub mod disk;
+pub mod exercises;
 pub mod fast_path;
 pub mod figures;
 mod generated;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{bench, book, boot, image, pipes, run, softuser, test, trace};
+use commands::{bench, book, boot, check, image, learn, pipes, run, softuser, test, trace};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Receiver(pipes::Receiver),
     Softuser(softuser::Arguments),
     Trace(trace::Arguments),
+    Learn(learn::Arguments),
+    Check(check::Arguments),
     Boot(boot::Arguments),
 }
 
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         Command::Receiver(pipes::Receiver) => pipes::receive(),
         Command::Softuser(arguments) => softuser::softuser(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
+        Command::Learn(arguments) => learn::learn(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Boot(arguments) => boot::boot(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use cargo_metadata::{Artifact, Message, Metadata, MetadataCommand, Package};
 
@@ -57,10 +57,17 @@ pub enum BuildError {
     },
 }
 
+/// The variable of the environment that names another checkout than the one of this program: a working copy that is to be checked.
+pub const CHECKOUT: &str = "FLATMK_CHECKOUT";
+
 /// The folder of the checkout.
 #[must_use]
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os(CHECKOUT) {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned(),
+    });
+    &ROOT
 }
 
 /// The cargo to run: the one that runs this program, if it does.

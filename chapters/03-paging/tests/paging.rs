@@ -47,6 +47,17 @@ fn the_kernel_itself_is_not_free_memory() {
 }
 
 #[test_case]
+fn an_empty_space_translates_nothing() {
+    with_region(|region| {
+        let space = AddressSpace::new(region).expect("a space");
+        for address in [USER_START, ADDRESS, USER_END - PAGE_SIZE] {
+            assert_eq!(space.translate(address), None, "{address:#x}");
+        }
+        space.destroy(region);
+    });
+}
+
+#[test_case]
 fn what_is_mapped_can_be_translated_and_what_is_not_cannot() {
     with_region(|region| {
         let space = AddressSpace::new(region).expect("a space");

@@ -51,6 +51,7 @@ pub struct Explanation {
 /// Reads the error code of a page fault.
 #[must_use]
 pub fn explain(address: u64, error: u64) -> Explanation {
+    // ANCHOR: exercise-3-5
     const PRESENT: u64 = 1 << 0;
     const WRITE: u64 = 1 << 1;
     const USER: u64 = 1 << 2;
@@ -68,6 +69,7 @@ pub fn explain(address: u64, error: u64) -> Explanation {
         (false, false) => Cause::NotMapped,
     };
     Explanation { address, attempt, cause, from_user: error & USER != 0 }
+    // ANCHOR_END: exercise-3-5
 }
 // ANCHOR_END: explain
 

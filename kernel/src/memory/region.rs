@@ -119,6 +119,7 @@ impl Region {
     // ANCHOR_END: take
 
     fn take_any(&mut self) -> Option<Frame> {
+        // ANCHOR: exercise-3-1
         if self.returned_count > 0 {
             let frame = Frame::from_number(self.returned);
             self.returned = entry_of(frame)?.next().map_or(0, Frame::number);
@@ -130,6 +131,7 @@ impl Region {
         } else {
             None
         }
+        // ANCHOR_END: exercise-3-1
     }
 
     fn assign(&self, frame: Frame, kind: PageKind) {

@@ -159,6 +159,7 @@ impl AddressSpace {
         access: Access,
         region: &mut Region,
     ) -> Result<(), MapError> {
+        // ANCHOR: exercise-3-3
         check_new(address, size)?;
         let Walk { mut table, mut level } = self.walk(address, size.level());
         read(table, index(address, level)).require_empty()?;
@@ -175,6 +176,7 @@ impl AddressSpace {
         // SAFETY: the entry was not present and is in the lower half.
         unsafe { write(table, index(address, level), Entry::to_page(frame, size, access)) };
         Ok(())
+        // ANCHOR_END: exercise-3-3
     }
 
     /// The same where all page tables are there. Tells whether they are; where one is missing, nothing has changed.
@@ -222,11 +224,13 @@ impl AddressSpace {
     ///
     /// [`MapError::InvalidAddress`] and [`MapError::NotMapped`].
     pub fn unmap(self, address: u64) -> Result<(Mapping, Flush), MapError> {
+        // ANCHOR: exercise-3-4
         let (place, mapping) = self.mapping_at(address)?;
         // SAFETY: a page of the lower half.
         unsafe { write(place.table, index(address, place.level), Entry::EMPTY) };
         later::note_change(self, address, mapping.access);
         Ok((mapping, Flush::new(self, address, Old::Page)))
+        // ANCHOR_END: exercise-3-4
     }
 
     /// Changes how the mapping that begins at an address may be used.
@@ -278,12 +282,14 @@ impl AddressSpace {
 
     /// Follows the tables as far as they go, not below a level.
     pub(super) fn walk(self, address: u64, lowest: u8) -> Walk {
+        // ANCHOR: exercise-3-2
         let (mut table, mut level) = (self.0, TOP_LEVEL);
         while level > lowest {
             let Some(lower) = read(table, index(address, level)).table() else { break };
             (table, level) = (lower, level - 1);
         }
         Walk { table, level }
+        // ANCHOR_END: exercise-3-2
     }
 
     /// The mapping that covers an address.

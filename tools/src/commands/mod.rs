@@ -3,7 +3,9 @@
 pub(crate) mod bench;
 pub(crate) mod book;
 pub(crate) mod boot;
+pub(crate) mod check;
 pub(crate) mod image;
+pub(crate) mod learn;
 pub(crate) mod pipes;
 pub(crate) mod run;
 pub(crate) mod softuser;

@@ -5,8 +5,7 @@ use crate::object::Power;
 use crate::{print, println, time_stamp};
 use flatmk_abi::slots;
 
-/// A test: a name, a function that panics where the test fails, and which tests to run, as words that commas separate: those that have one of
-/// them in their names, or all.
+/// A test: a name, a function that panics where the test fails, and which tests to run, as words that commas separate.
 pub type Test = (&'static str, fn(), Option<&'static str>);
 
 /// Lists test functions with their names.
@@ -22,7 +21,14 @@ pub fn run(tests: &[Test]) -> ! {
 
 /// The same for tests in several lists.
 pub fn run_groups(groups: &[&[Test]]) -> ! {
-    let chosen = || groups.iter().copied().flatten().filter(|test| is_chosen(test));
+    let all = || groups.iter().copied().flatten();
+    let words = all().find_map(|(_, _, words)| *words).unwrap_or_default();
+    let chosen = || {
+        words.split(',').enumerate().flat_map(move |(index, word)| {
+            let ran_before = move |name: &str| words.split(',').take(index).any(|word| name.contains(word));
+            all().filter(move |(name, ..)| name.contains(word) && !ran_before(name))
+        })
+    };
     let count = chosen().count();
     println!("running {count} tests");
     for (name, test, _) in chosen() {
@@ -34,8 +40,4 @@ pub fn run_groups(groups: &[&[Test]]) -> ! {
     println!("test result: ok. {count} passed; 0 failed");
     let refused = Power(slots::POWER).off(Ok(()));
     panic!("the machine stays on: {refused}")
-}
-
-fn is_chosen((name, _, words): &Test) -> bool {
-    words.is_none_or(|words| words.split(',').any(|word| name.contains(word)))
 }

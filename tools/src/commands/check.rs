@@ -1,0 +1,139 @@
+//! `flatmk check`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flatmk_tools::exercises::copy::{self, WorkingCopy};
+use flatmk_tools::exercises::grade::{self, Verdict};
+use flatmk_tools::exercises::progress::Progress;
+use flatmk_tools::exercises::{self, Step, proof, text};
+use flatmk_tools::workspace;
+use notify_debouncer_mini::{new_debouncer, notify::RecursiveMode};
+
+/// Check the exercises that you do, step by step
+///
+/// Runs the tests of one step after the other, in the working copy that ./x learn has made, and says of the first that fails what was expected, what
+/// happened, and a hint; each time one more. The exit code is 0 if all steps pass.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The chapter [default: the one of this folder, or the one that was checked last]
+    #[arg(value_name = "N", value_parser = super::chapter)]
+    chapter: Option<u8>,
+    /// Wait for changes, and check again after each
+    #[arg(long)]
+    watch: bool,
+    /// Prove that the exercises of these chapters are sound: without a body its step fails, with it it passes
+    #[arg(long, value_name = "N", value_parser = super::chapter, num_args = 1.., hide = true, conflicts_with_all = ["chapter", "watch"])]
+    prove: Vec<u8>,
+}
+
+/// For how long nothing must change before a check begins.
+const QUIET: Duration = Duration::from_millis(300);
+
+pub(crate) fn check(arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.prove.is_empty() {
+        return prove(&arguments.prove);
+    }
+    let copy = copy::find(workspace::root(), arguments.chapter)?;
+    if !arguments.watch {
+        let has_passed = check_once(&copy)?;
+        return Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let (sender, changes) = mpsc::channel();
+    let mut watcher = new_debouncer(QUIET, sender).context("cannot watch files")?;
+    for folder in ["kernel", "userland", "chapters", "tests", "tools"].map(|folder| copy.folder.join(folder)) {
+        watcher.watcher().watch(&folder, RecursiveMode::Recursive).context("cannot watch the working copy")?;
+    }
+    while !check_once(&copy)? {
+        println!("\nwaiting for a change in {} (Ctrl-C ends this)", copy.folder.display());
+        changes.recv().context("the watch has ended")?.context("cannot watch the working copy")?;
+        // What changed while the check ran is in it, or comes with the next change.
+        while changes.try_recv().is_ok() {}
+        println!();
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether all steps pass.
+fn check_once(copy: &WorkingCopy) -> Result<bool> {
+    let steps = exercises::steps(&copy.folder, copy.chapter)?;
+    println!("chapter {}, in {}", copy.chapter, copy.folder.display());
+    let mut passed = 0;
+    while let Some(tried) = steps.get(..=passed) {
+        let verdicts = grade::run(&copy.folder, tried)?;
+        // One that has passed before may fail again.
+        let failed = verdicts.iter().find(|(_, verdict)| *verdict != Verdict::Passed);
+        let mut progress = Progress::read(&copy.git_folder);
+        if let Some((step, verdict)) = failed {
+            let hints = progress.fail(step.number - 1);
+            progress.write(&copy.git_folder)?;
+            explain(copy, step, verdict, hints);
+            println!("{} of {} steps have passed", step.number - 1, steps.len());
+            return Ok(false);
+        }
+        passed += 1;
+        if progress.passed < passed {
+            progress = Progress { passed, hints: 0, ..progress };
+            progress.write(&copy.git_folder)?;
+        }
+        println!("  {}  {}: passed", steps[passed - 1].name(), steps[passed - 1].title);
+        if passed == steps.len() {
+            break;
+        }
+    }
+    println!("All {} steps of chapter {} have passed.", steps.len(), copy.chapter);
+    Ok(true)
+}
+
+fn explain(copy: &WorkingCopy, step: &Step, verdict: &Verdict, hints: usize) {
+    let path = copy.folder.join(&step.file);
+    let line = std::fs::read_to_string(&path).ok().and_then(|source| text::line(&source, step));
+    println!("  {}  {}: not yet", step.name(), step.title);
+    println!("      {}{}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default());
+    match verdict {
+        Verdict::Passed => {}
+        Verdict::DoesNotBuild(said) => println!("\nIt does not build:\n{}", indented(said)),
+        Verdict::Failed { test, said } => {
+            println!("\nExpected: {}\n          (the test {test})", sentence(test));
+            println!("Happened:\n{}", indented(said));
+        }
+    }
+    if let Some(hint) = step.hints.get(hints.min(step.hints.len()).saturating_sub(1)) {
+        println!("\nHint {} of {}: {hint}", hints.min(step.hints.len()), step.hints.len());
+    }
+    if hints > step.hints.len() {
+        println!("(That was the last; ./x learn {} --solution {} shows the solution.)", step.chapter, step.number);
+    }
+    println!();
+}
+
+/// The name of a test as the sentence that it is.
+fn sentence(test: &str) -> String {
+    test.rsplit("::").next().unwrap_or(test).replace('_', " ")
+}
+
+fn indented(text: &str) -> String {
+    text.trim_end().lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn prove(chapters: &[u8]) -> Result<ExitCode> {
+    // Outside of the checkout, whose settings of cargo would be added to its own.
+    let folder = tempfile::Builder::new().prefix("flatmk-exercises-").tempdir()?;
+    let root: PathBuf = workspace::root().into();
+    let mut is_sound = true;
+    for &chapter in chapters {
+        proof::prove(&root, chapter, folder.path(), |step, finding| {
+            is_sound &= finding.is_none();
+            match finding {
+                None => println!("test exercise_{}_{} ... ok", step.chapter, step.number),
+                Some(finding) => {
+                    println!("test exercise_{}_{} ... FAILED\n{}", step.chapter, step.number, indented(&finding))
+                }
+            }
+        })?;
+    }
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,186 @@
+//! Grading: the tests of a step are run in a checkout, and what came out is told.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use cargo_metadata::Message;
+
+use super::{ExerciseError, Step, Tests};
+use crate::protocol::{Parser, TestEnd};
+use crate::workspace::{self, BARE_TARGET, CHECKOUT};
+
+/// How many lines of what a test says are shown.
+const MOST_LINES: usize = 10;
+
+/// The longest line, in characters.
+const LONGEST: usize = 150;
+
+/// Why a step could not be graded.
+#[derive(Debug, thiserror::Error)]
+pub enum GradeError {
+    /// A program does not run.
+    #[error("cannot run {} ({cause}): run ./x doctor", .program.display())]
+    Run {
+        /// Which.
+        program: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The lists of steps.
+    #[error(transparent)]
+    Exercise(#[from] ExerciseError),
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All tests of the step have passed.
+    Passed,
+    /// Something does not compile; this is what the compiler said.
+    DoesNotBuild(String),
+    /// A test has failed, or has not run.
+    Failed {
+        /// Which was the first.
+        test: String,
+        /// What was printed about it.
+        said: String,
+    },
+}
+
+/// Runs the tests of the last of these steps, and those of the others that are in the same place; returns what came out for each of these, in order.
+///
+/// # Errors
+///
+/// If what runs tests does not run.
+pub fn run(checkout: &Path, steps: &[Step]) -> Result<Vec<(Step, Verdict)>, GradeError> {
+    let Some(last) = steps.last() else { return Ok(Vec::new()) };
+    let together: Vec<&Step> = steps.iter().filter(|step| step.tests == last.tests).collect();
+    let names: Vec<&str> = together.iter().flat_map(|step| step.shows.iter().map(String::as_str)).collect();
+    let said = match &last.tests {
+        Tests::Test(test) => in_machine(checkout, last.chapter, test, &names)?,
+        Tests::Package(package) => on_host(checkout, package, &names)?,
+    };
+    let verdict = |step: &Step| match &said {
+        Err(compiler) => Verdict::DoesNotBuild(compiler.clone()),
+        Ok(said) => judge(step, said),
+    };
+    Ok(together.into_iter().map(|step| (step.clone(), verdict(step))).collect())
+}
+
+/// What became of a step, by what its tests printed.
+fn judge(step: &Step, said: &str) -> Verdict {
+    let mut parser = Parser::default();
+    parser.feed(said.as_bytes());
+    let results = parser.results();
+    for word in &step.shows {
+        let mut shown = results.iter().filter(|test| test.name.contains(word.as_str())).peekable();
+        let is_missing = shown.peek().is_none();
+        let failed = shown.find(|test| !matches!(test.result, TestEnd::Passed(_)));
+        if is_missing || failed.is_some() {
+            let test = failed.map_or(word.clone(), |test| test.name.clone());
+            return Verdict::Failed { said: about(said, &test), test };
+        }
+    }
+    Verdict::Passed
+}
+
+/// The lines that are about a test: from where it failed on.
+fn about(said: &str, test: &str) -> String {
+    let place = said.find(&format!("---- {test} ")).or_else(|| said.find("FlatMk stopped:"));
+    let place = place.or_else(|| said.rfind(&format!("test {test} ")));
+    let tail = place.and_then(|place| said.get(place..)).unwrap_or(said);
+    // The addresses on the stack are named below it.
+    let says_something = |line: &&str| {
+        !line.is_empty()
+            && !["[exit ", "  stack:", "  rax", "  rbp", "  r12"].iter().any(|start| line.starts_with(start))
+    };
+    let lines: Vec<String> = tail.lines().map(str::trim_end).filter(says_something).map(shortened).collect();
+    let from = if place.is_some() { 0 } else { lines.len().saturating_sub(MOST_LINES) };
+    lines.get(from..lines.len().min(from + MOST_LINES)).unwrap_or_default().join("\n")
+}
+
+/// A line without what is too long to read.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
+/// What a program printed, or the compiler's messages.
+type Said = Result<String, String>;
+
+/// Builds a test of the kernel with these tests in it, and boots it.
+fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str]) -> Result<Said, GradeError> {
+    let feature = format!("chapter{chapter}");
+    let mut cargo = cargo(checkout);
+    cargo.args([
+        "test",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+        "--package",
+        "kernel",
+        "--target",
+        BARE_TARGET,
+    ]);
+    cargo.args(["--features", &feature, "--test", test]).env("FLATMK_TESTS", names.join(","));
+    let built = output(cargo)?;
+    if !built.status.success() {
+        return Ok(Err(text(&built.stderr)));
+    }
+    let messages = Message::parse_stream(built.stdout.as_slice()).flatten();
+    let kernel = messages.filter_map(|message| match message {
+        Message::CompilerArtifact(artifact) if artifact.target.name == test => artifact.executable,
+        _ => None,
+    });
+    let Some(kernel) = kernel.last() else { return Ok(Err(format!("cargo has built no test {test}"))) };
+    let this = std::env::current_exe().map_err(|cause| GradeError::Run { program: "flatmk".into(), cause })?;
+    let mut boot = Command::new(this);
+    boot.arg("boot").arg(kernel).env(CHECKOUT, checkout).env("FLATMK_TESTS", names.join(","));
+    let ended = output(boot)?;
+    // A user program that does not build is found when the ramdisk is made, and told on stderr.
+    let (said, errors) = (text(&ended.stdout), text(&ended.stderr));
+    let has_begun = said.contains("FlatMk ");
+    Ok(if has_begun { Ok(format!("{said}\n{errors}")) } else { Err(errors) })
+}
+
+/// Tests a package on this machine.
+fn on_host(checkout: &Path, package: &str, names: &[&str]) -> Result<Said, GradeError> {
+    let arguments = ["test", "--quiet", "--no-run", "--target", "host-tuple", "--package", package];
+    let mut build = cargo(checkout);
+    build.args(arguments);
+    let built = output(build)?;
+    if !built.status.success() {
+        return Ok(Err(text(&built.stderr)));
+    }
+    let mut run = cargo(checkout);
+    run.args(["test", "--no-fail-fast", "--target", "host-tuple", "--package", package, "--"]).args(names);
+    let ended = output(run)?;
+    // The protocol of the machines has a time behind each result.
+    let said = text(&ended.stdout);
+    let lines = said.lines().map(|line| {
+        if line.starts_with("test ") && line.ends_with("... ok") {
+            format!("{line} (0 ticks)")
+        } else {
+            line.to_owned()
+        }
+    });
+    Ok(Ok(lines.collect::<Vec<_>>().join("\n") + "\n"))
+}
+
+fn cargo(checkout: &Path) -> Command {
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.current_dir(checkout);
+    cargo
+}
+
+fn output(mut command: Command) -> Result<Output, GradeError> {
+    let program: OsString = command.get_program().to_owned();
+    command.stdin(Stdio::null()).output().map_err(|cause| GradeError::Run { program: program.into(), cause })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
