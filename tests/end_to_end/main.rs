@@ -11,6 +11,7 @@ mod drivers;
 mod figures;
 mod host_errors;
 mod keyboard;
+mod learn;
 mod pipes;
 mod reports;
 mod screen;

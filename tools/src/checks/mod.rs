@@ -5,7 +5,9 @@ mod emulator;
 mod side_by_side;
 mod step;
 
+use std::num::NonZero;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
@@ -120,7 +122,7 @@ fn plan(scope: Scope) -> Vec<Step> {
             steps.extend(EMULATORS.map(all_emulator_tests));
             steps.extend(EMULATORS.map(isolated_tests));
             steps.extend(EMULATORS.map(demonstrations));
-            steps.extend([end_to_end(), book(), book_listings()]);
+            steps.extend([exercises(), end_to_end(), book(), book_listings()]);
             steps
         }
     };
@@ -304,6 +306,23 @@ fn demonstration(chapter: u8, emulator: Emulator) -> Step {
 fn demonstrations(emulator: Emulator) -> Step {
     let chapters: Vec<_> = CHAPTERS.collect();
     Step::booting("demonstration of each chapter", emulator, move || emulator::demonstrate(&chapters, emulator))
+}
+
+/// What a learner begins with, and ends with. As many chapters at a time as machines elsewhere.
+fn exercises() -> Step {
+    const AT_A_TIME: NonZero<usize> = NonZero::new(2).unwrap();
+    let lanes: Vec<Vec<String>> = (0..AT_A_TIME.get())
+        .map(|lane| CHAPTERS.map(|chapter| chapter.to_string()).skip(lane).step_by(AT_A_TIME.get()).collect())
+        .collect();
+    Step::new("the exercises: each start fails, each solution passes", move || {
+        let counts = side_by_side::run(&lanes, AT_A_TIME, crate::session::show, |chapters, show| {
+            let program = std::env::current_exe().unwrap_or_default();
+            let mut command = Command::new(program);
+            command.args(["check", "--prove"]).args(chapters);
+            step::count_tests(&mut command, |line| show(format!("    {line}\n").as_bytes()))
+        });
+        counts.into_iter().fold(Count::default(), |sum, count| sum + count)
+    })
 }
 
 fn book() -> Step {

@@ -37,7 +37,7 @@ impl Step {
     /// A command that runs tests, which are counted by the lines that it prints.
     pub(super) fn tests(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
         let mut command = command(program, arguments);
-        Self::new(title, move || count_tests(&mut command))
+        Self::new(title, move || count_tests(&mut command, |line| println!("    {line}")))
     }
 }
 
@@ -53,7 +53,8 @@ fn cannot_run(command: &Command, error: &std::io::Error) -> Count {
     Count::failed(1)
 }
 
-fn count_tests(command: &mut Command) -> Count {
+/// Runs a command that runs tests, calls `show` with each line that it prints, and counts them.
+pub(super) fn count_tests(command: &mut Command, mut show: impl FnMut(&str)) -> Count {
     let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
         Ok(child) => child,
         Err(error) => return cannot_run(command, &error),
@@ -63,7 +64,7 @@ fn count_tests(command: &mut Command) -> Count {
     let mut printed: Option<String> = None;
     for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok)
     {
-        println!("    {line}");
+        show(&line);
         count.read_line(&line);
         if line.starts_with("---- ") || line == "failures:" {
             count = count.saying(&printed.take().unwrap_or_default());

@@ -61,29 +61,22 @@ pub(crate) fn check(arguments: &Arguments) -> Result<ExitCode> {
 fn check_once(copy: &WorkingCopy) -> Result<bool> {
     let steps = exercises::steps(&copy.folder, copy.chapter)?;
     println!("chapter {}, in {}", copy.chapter, copy.folder.display());
-    let mut passed = 0;
-    while let Some(tried) = steps.get(..=passed) {
-        let verdicts = grade::run(&copy.folder, tried)?;
-        // One that has passed before may fail again.
-        let failed = verdicts.iter().find(|(_, verdict)| *verdict != Verdict::Passed);
-        let mut progress = Progress::read(&copy.git_folder);
-        if let Some((step, verdict)) = failed {
-            let hints = progress.fail(step.number - 1);
-            progress.write(&copy.git_folder)?;
-            explain(copy, step, verdict, hints);
-            println!("{} of {} steps have passed", step.number - 1, steps.len());
-            return Ok(false);
+    eprintln!("building and testing (the first time this takes about a minute)");
+    let verdicts = grade::run(&copy.folder, &steps)?;
+    let mut progress = Progress::read(&copy.git_folder);
+    for (step, verdict) in steps.iter().zip(&verdicts) {
+        if *verdict == Verdict::Passed {
+            println!("  {}  {}: passed", step.name(), step.title);
+            continue;
         }
-        passed += 1;
-        if progress.passed < passed {
-            progress = Progress { passed, hints: 0, ..progress };
-            progress.write(&copy.git_folder)?;
-        }
-        println!("  {}  {}: passed", steps[passed - 1].name(), steps[passed - 1].title);
-        if passed == steps.len() {
-            break;
-        }
+        let passed = step.number - 1;
+        let hints = progress.fail(passed);
+        progress.write(&copy.git_folder)?;
+        explain(copy, step, verdict, hints);
+        println!("{passed} of {} steps have passed.", steps.len());
+        return Ok(false);
     }
+    Progress { passed: steps.len(), hints: 0, ..progress }.write(&copy.git_folder)?;
     println!("All {} steps of chapter {} have passed.", steps.len(), copy.chapter);
     Ok(true)
 }

@@ -49,24 +49,33 @@ pub enum Verdict {
     },
 }
 
-/// Runs the tests of the last of these steps, and those of the others that are in the same place; returns what came out for each of these, in order.
+/// Runs the tests of these steps, of one chapter, in order, and returns what came out for each. In a machine the first test that fails is the last that
+/// runs, so the steps behind it have failed as well.
 ///
 /// # Errors
 ///
 /// If what runs tests does not run.
-pub fn run(checkout: &Path, steps: &[Step]) -> Result<Vec<(Step, Verdict)>, GradeError> {
-    let Some(last) = steps.last() else { return Ok(Vec::new()) };
-    let together: Vec<&Step> = steps.iter().filter(|step| step.tests == last.tests).collect();
-    let names: Vec<&str> = together.iter().flat_map(|step| step.shows.iter().map(String::as_str)).collect();
-    let said = match &last.tests {
-        Tests::Test(test) => in_machine(checkout, last.chapter, test, &names)?,
-        Tests::Package(package) => on_host(checkout, package, &names)?,
-    };
-    let verdict = |step: &Step| match &said {
-        Err(compiler) => Verdict::DoesNotBuild(compiler.clone()),
-        Ok(said) => judge(step, said),
-    };
-    Ok(together.into_iter().map(|step| (step.clone(), verdict(step))).collect())
+pub fn run(checkout: &Path, steps: &[Step]) -> Result<Vec<Verdict>, GradeError> {
+    let mut verdicts = vec![Verdict::Passed; steps.len()];
+    let is_first_of_its_place =
+        |(index, step): &(usize, &Step)| !steps.iter().take(*index).any(|other| other.tests == step.tests);
+    for (_, first) in steps.iter().enumerate().filter(is_first_of_its_place) {
+        let together = || steps.iter().enumerate().filter(|(_, step)| step.tests == first.tests);
+        let names: Vec<&str> = together().flat_map(|(_, step)| step.shows.iter().map(String::as_str)).collect();
+        let said = match &first.tests {
+            Tests::Test(test) => in_machine(checkout, first.chapter, test, &names)?,
+            Tests::Package(package) => on_host(checkout, package, &names)?,
+        };
+        for (index, step) in together() {
+            if let Some(verdict) = verdicts.get_mut(index) {
+                *verdict = match &said {
+                    Err(compiler) => Verdict::DoesNotBuild(compiler.clone()),
+                    Ok(said) => judge(step, said),
+                };
+            }
+        }
+    }
+    Ok(verdicts)
 }
 
 /// What became of a step, by what its tests printed.
@@ -91,11 +100,19 @@ fn about(said: &str, test: &str) -> String {
     let place = said.find(&format!("---- {test} ")).or_else(|| said.find("FlatMk stopped:"));
     let place = place.or_else(|| said.rfind(&format!("test {test} ")));
     let tail = place.and_then(|place| said.get(place..)).unwrap_or(said);
-    // The addresses on the stack are named below it.
-    let says_something = |line: &&str| {
-        !line.is_empty()
-            && !["[exit ", "  stack:", "  rax", "  rbp", "  r12"].iter().any(|start| line.starts_with(start))
-    };
+    // The addresses on the stack are named below it; how a panic becomes a stop is not news.
+    const NOISE: [&str; 9] = [
+        "[exit ",
+        "  stack:",
+        "  rax",
+        "  rbp",
+        "  r12",
+        "kernel::stop::",
+        "__rustc",
+        "core::panicking",
+        "stack backtrace",
+    ];
+    let says_something = |line: &&str| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise));
     let lines: Vec<String> = tail.lines().map(str::trim_end).filter(says_something).map(shortened).collect();
     let from = if place.is_some() { 0 } else { lines.len().saturating_sub(MOST_LINES) };
     lines.get(from..lines.len().min(from + MOST_LINES)).unwrap_or_default().join("\n")

@@ -42,18 +42,11 @@ pub fn prove(
     let mut findings: Vec<Finding> = vec![None; steps.len()];
     for state in 0..=steps.len() {
         mirror(checkout, folder, steps.get(state..).unwrap_or_default())?;
-        let present = steps.get(..state).unwrap_or_default();
-        // The step of this state, and the one that has its body since the last, if its tests are elsewhere.
-        let tried = steps.get(..=state).unwrap_or(&steps);
-        let mut verdicts = grade::run(folder, tried)?;
-        if !verdicts.iter().any(|(step, _)| step.number == state) {
-            verdicts.extend(grade::run(folder, present)?);
-        }
-        for (step, verdict) in verdicts {
-            let finding = if step.number <= state { must_pass(&verdict) } else { must_miss(&step, &verdict) };
-            if let Some(place) = findings.get_mut(step.number - 1)
-                && let Some(finding) = finding
-            {
+        // What comes behind the first that is missing is not looked at.
+        for ((step, verdict), place) in steps.iter().zip(grade::run(folder, &steps)?).zip(&mut findings).take(state + 1)
+        {
+            let finding = if step.number <= state { must_pass(&verdict) } else { must_miss(step, &verdict) };
+            if let Some(finding) = finding {
                 place.get_or_insert(format!("with the bodies of {state} steps: {finding}"));
             }
         }

@@ -1,0 +1,119 @@
+//! The exercises, as a learner does them: in a clone of the checkout, with nothing but what the pages say.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use flatmk_tests::built;
+use flatmk_tests::machines::Seat;
+use flatmk_tests::program::{Finished, Program};
+use flatmk_tools::workspace::{self, CHECKOUT};
+use tempfile::TempDir;
+
+/// The kernel is built for each check, and others build at the same time.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A clone of the checkout, in a folder with a space in its name.
+struct Clone(TempDir);
+
+impl Clone {
+    fn make() -> Self {
+        let clone = Self(tempfile::tempdir().expect("a folder"));
+        let git = Command::new("git").args(["clone", "--quiet"]).arg(workspace::root()).arg(clone.path("")).status();
+        assert!(git.expect("git runs").success());
+        clone
+    }
+
+    fn path(&self, added: &str) -> PathBuf {
+        self.0.path().join(format!("my flatmk{added}"))
+    }
+
+    fn flatmk(&self, arguments: &[&str]) -> Finished {
+        Program::new(built::host_program()).arguments(arguments).variable(CHECKOUT, self.path("")).run(LIMIT)
+    }
+
+    /// Puts something in the place of what there is to do.
+    fn write_step(&self, file: &str, step: &str, body: &str) {
+        let path = self.path("-chapter3").join(file);
+        let text = fs::read_to_string(&path).expect("the file of the step");
+        let todo = format!("todo!(\"exercise {step}\")\n");
+        assert!(text.contains(&todo), "{text}");
+        fs::write(&path, text.replace(&todo, body)).expect("it can be written");
+    }
+
+    /// The body that the kernel has.
+    fn solution(&self, number: &str) -> String {
+        let shown = self.flatmk(&["learn", "3", "--solution", number]);
+        shown.assert_code(0);
+        let (_, body) = shown.output().split_once(":\n\n").expect("a heading and the body");
+        body.to_owned()
+    }
+}
+
+const REGION: &str = "kernel/src/memory/region.rs";
+const SPACE: &str = "kernel/src/memory/space.rs";
+const FAULT: &str = "kernel/src/memory/fault.rs";
+
+#[test]
+fn chapter_3_is_learnt_from_the_first_step_to_the_last() {
+    let _seat = Seat::take();
+    let clone = Clone::make();
+    clone.flatmk(&["check"]).assert_one_sentence("no exercises have begun: ./x learn N");
+    clone.flatmk(&["learn"]).assert_printed("No exercises have begun.");
+
+    let begun = clone.flatmk(&["learn", "3"]);
+    begun.assert_code(0);
+    begun
+        .assert_printed("my flatmk-chapter3, 5 steps:\n  3.1  Take a page from a region (kernel/src/memory/region.rs)");
+
+    // A check says what is expected, what happens, and more and more.
+    for hint in ["Hint 1 of 3: A page that came back", "Hint 2 of 3: There are three cases"] {
+        let check = clone.flatmk(&["check"]);
+        check.assert_code(1);
+        check.assert_printed("  3.1  Take a page from a region: not yet\n");
+        check.assert_printed("Expected: taking and giving back keeps the count\n");
+        check.assert_printed("not yet implemented: exercise 3.1");
+        check.assert_printed(hint);
+        check.assert_printed("0 of 5 steps have passed.");
+    }
+
+    // A body that does not compile is one that the compiler explains.
+    clone.write_step(REGION, "3.1", "\"not a page\"\n//todo!(\"exercise 3.1\")\n");
+    let check = clone.flatmk(&["check"]);
+    check.assert_code(1);
+    check.assert_printed("It does not build:");
+    check.assert_printed("mismatched types");
+
+    clone.write_step(REGION, "3.1", "/*\n*/\n");
+    let path = clone.path("-chapter3").join(REGION);
+    let text = fs::read_to_string(&path).expect("the file of the step");
+    fs::write(&path, text.replace("\"not a page\"\n", &clone.solution("1"))).expect("it can be written");
+    let check = clone.flatmk(&["check"]);
+    check.assert_code(1);
+    check.assert_printed("  3.1  Take a page from a region: passed\n  3.2  Walk through the page tables: not yet\n");
+    clone.flatmk(&["learn", "3"]).assert_printed("1 of 5 steps have passed.");
+
+    for (step, file) in [("2", SPACE), ("3", SPACE), ("4", SPACE), ("5", FAULT)] {
+        clone.write_step(file, &format!("3.{step}"), &clone.solution(step));
+    }
+    let check = clone.flatmk(&["check", "3"]);
+    check.assert_code(0);
+    check.assert_printed("All 5 steps of chapter 3 have passed.");
+    clone.flatmk(&["learn"]).assert_printed("chapter 3: 5 of 5 steps have passed");
+    // Nothing of it is lost.
+    clone.flatmk(&["learn", "3", "--anew"]).assert_one_sentence("has changes that are not committed");
+}
+
+#[test]
+fn what_is_no_exercise_is_said_in_a_sentence() {
+    let clone = Clone::make();
+    clone.flatmk(&["learn", "13"]).assert_one_sentence("there are chapters 1 to 12");
+    clone.flatmk(&["learn", "three"]).assert_one_sentence("there are chapters 1 to 12");
+    clone.flatmk(&["learn", "3", "--solution", "0"]).assert_one_sentence("chapter 3 has steps 1 to 5");
+    clone.flatmk(&["learn", "3", "--solution", "6"]).assert_one_sentence("chapter 3 has steps 1 to 5");
+    clone.flatmk(&["learn", "--anew"]).assert_one_sentence("required arguments were not provided");
+    clone.flatmk(&["check", "3"]).assert_one_sentence("the exercises of chapter 3 have not begun: ./x learn 3");
+    let there = clone.path("");
+    clone.flatmk(&["learn", "3", "--folder", &there.display().to_string()]).assert_one_sentence("is there already");
+}
