@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use cargo_metadata::Message;
+use cargo_metadata::diagnostic::DiagnosticLevel;
 
 use super::{ExerciseError, Step, Tests};
 use crate::protocol::{Parser, TestEnd};
@@ -132,23 +133,14 @@ type Said = Result<String, String>;
 /// Builds a test of the kernel with these tests in it, and boots it.
 fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str]) -> Result<Said, GradeError> {
     let feature = format!("chapter{chapter}");
+    let package = ["--package", "kernel", "--target", BARE_TARGET, "--features", &feature, "--test", test];
     let mut cargo = cargo(checkout);
-    cargo.args([
-        "test",
-        "--no-run",
-        "--message-format=json-render-diagnostics",
-        "--package",
-        "kernel",
-        "--target",
-        BARE_TARGET,
-    ]);
-    cargo.args(["--features", &feature, "--test", test]).env("FLATMK_TESTS", names.join(","));
-    let built = output(cargo)?;
-    if !built.status.success() {
-        return Ok(Err(text(&built.stderr)));
-    }
-    let messages = Message::parse_stream(built.stdout.as_slice()).flatten();
-    let kernel = messages.filter_map(|message| match message {
+    cargo.args(BUILD).args(package).env("FLATMK_TESTS", names.join(","));
+    let messages = match build(cargo)? {
+        Ok(messages) => messages,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let kernel = messages.into_iter().filter_map(|message| match message {
         Message::CompilerArtifact(artifact) if artifact.target.name == test => artifact.executable,
         _ => None,
     });
@@ -157,34 +149,46 @@ fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str]) -> Resul
     let mut boot = Command::new(this);
     boot.arg("boot").arg(kernel).env(CHECKOUT, checkout).env("FLATMK_TESTS", names.join(","));
     let ended = output(boot)?;
-    // A user program that does not build is found when the ramdisk is made, and told on stderr.
-    let (said, errors) = (text(&ended.stdout), text(&ended.stderr));
-    let has_begun = said.contains("FlatMk ");
-    Ok(if has_begun { Ok(format!("{said}\n{errors}")) } else { Err(errors) })
+    let (said, report) = (text(&ended.stdout), text(&ended.stderr));
+    // A user program that does not build is found when the ramdisk is made, and there is no machine then.
+    let has_booted = said.contains("FlatMk ");
+    Ok(if has_booted { Ok(format!("{said}\n{report}")) } else { Err(report) })
 }
 
 /// Tests a package on this machine.
 fn on_host(checkout: &Path, package: &str, names: &[&str]) -> Result<Said, GradeError> {
-    let arguments = ["test", "--quiet", "--no-run", "--target", "host-tuple", "--package", package];
-    let mut build = cargo(checkout);
-    build.args(arguments);
-    let built = output(build)?;
-    if !built.status.success() {
-        return Ok(Err(text(&built.stderr)));
+    let package = ["--package", package, "--target", "host-tuple"];
+    let mut cargo_build = cargo(checkout);
+    cargo_build.args(BUILD).args(package);
+    if let Err(errors) = build(cargo_build)? {
+        return Ok(Err(errors));
     }
     let mut run = cargo(checkout);
-    run.args(["test", "--no-fail-fast", "--target", "host-tuple", "--package", package, "--"]).args(names);
-    let ended = output(run)?;
+    run.args(["test", "--no-fail-fast"]).args(package).arg("--").args(names);
+    let said = text(&output(run)?.stdout);
     // The protocol of the machines has a time behind each result.
-    let said = text(&ended.stdout);
-    let lines = said.lines().map(|line| {
-        if line.starts_with("test ") && line.ends_with("... ok") {
-            format!("{line} (0 ticks)")
-        } else {
-            line.to_owned()
+    Ok(Ok(said.replace(" ... ok\n", " ... ok (0 ticks)\n")))
+}
+
+/// Builds tests, and says what it does for programs.
+const BUILD: [&str; 3] = ["test", "--no-run", "--message-format=json"];
+
+/// Builds, and returns what cargo says; or the errors, without the warnings of which a body that is not there makes many.
+fn build(cargo: Command) -> Result<Result<Vec<Message>, String>, GradeError> {
+    let built = output(cargo)?;
+    let messages: Vec<Message> = Message::parse_stream(built.stdout.as_slice()).flatten().collect();
+    if built.status.success() {
+        return Ok(Ok(messages));
+    }
+    let error = |message: &Message| match message {
+        Message::CompilerMessage(message) if message.message.level == DiagnosticLevel::Error => {
+            message.message.rendered.clone()
         }
-    });
-    Ok(Ok(lines.collect::<Vec<_>>().join("\n") + "\n"))
+        _ => None,
+    };
+    let errors: String = messages.iter().filter_map(error).collect();
+    // Where no package was compiled, cargo itself has failed.
+    Ok(Err(if errors.is_empty() { text(&built.stderr) } else { errors }))
 }
 
 fn cargo(checkout: &Path) -> Command {
