@@ -25,6 +25,7 @@ doctor() {
     doctor_need "$NEED_VALGRIND" "$found"
     found=$(shellcheck --version 2>/dev/null | sed -n 's/^version: //p') || found=
     doctor_need "$NEED_SHELLCHECK" "$found"
+    doctor_need "$NEED_SPELLING" "$found"
     doctor_mdbook
     doctor_folders
     if ((MISSING_COUNT > 0)); then

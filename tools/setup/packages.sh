@@ -13,6 +13,7 @@ NEED_SCREEN='a screen for Bochs to draw on, in memory|Xvfb xvfb-run xauth|xvfb x
 NEED_STILL_CLOCK='a clock for Bochs that stands still|faketime|faketime|0.9'
 NEED_VALGRIND='a counter of instructions, for programs of this machine|valgrind|valgrind|3.19'
 NEED_SHELLCHECK='the checker of shell scripts|shellcheck|shellcheck|0.9'
+NEED_SPELLING='a dictionary, for the spelling of the book|hunspell /usr/share/hunspell/en_US.dic|hunspell hunspell-en-us|1.7'
 
 # need_field NEED NUMBER
 need_field() { cut -d '|' -f "$2" <<<"$1"; }

@@ -26,6 +26,7 @@ pub mod report;
 pub mod rust_wrappers;
 pub mod session;
 pub mod softuser;
+pub mod spelling;
 pub mod stick;
 mod strip;
 pub mod symbols;

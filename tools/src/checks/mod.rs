@@ -4,15 +4,16 @@ mod count;
 mod emulator;
 mod side_by_side;
 mod step;
+mod weight;
 
+use std::fmt::Display;
 use std::num::NonZero;
-use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
 use crate::workspace::{BARE_TARGET, Executable, RISCV_TARGET};
-use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, workspace};
+use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, spelling, workspace};
 
 pub use count::Count;
 use step::Step;
@@ -122,7 +123,7 @@ fn plan(scope: Scope) -> Vec<Step> {
             steps.extend(EMULATORS.map(all_emulator_tests));
             steps.extend(EMULATORS.map(isolated_tests));
             steps.extend(EMULATORS.map(demonstrations));
-            steps.extend([exercises(), end_to_end(), book(), book_listings()]);
+            steps.extend([exercises(), end_to_end(), book(), book_listings(), book_spelling(), book_weight()]);
             steps
         }
     };
@@ -330,21 +331,27 @@ fn book() -> Step {
 }
 
 fn book_listings() -> Step {
-    Step::new("the listings and links of the book", || check_listings(workspace::root()))
+    Step::new("the listings and links of the book", || count_findings(listings::check(workspace::root())))
 }
 
-fn check_listings(repository: &Path) -> Count {
-    match listings::check(repository) {
-        Ok(findings) if findings.is_empty() => Count::passed(1),
-        Ok(findings) => {
-            findings.iter().for_each(|finding| println!("    {finding}"));
-            Count::failed(findings.len())
-        }
-        Err(error) => {
-            println!("    {error}");
-            Count::failed(1)
-        }
-    }
+fn book_spelling() -> Step {
+    Step::new("the spelling of the book", || count_findings(spelling::check(workspace::root())))
+}
+
+fn book_weight() -> Step {
+    Step::new("the weight of the book's pages", || {
+        count_findings(weight::check(&workspace::root().join("book/output")))
+    })
+}
+
+/// What was found is wrong; nothing found is one check that has passed.
+fn count_findings<F: Display, E: Display>(findings: Result<Vec<F>, E>) -> Count {
+    let said: Vec<String> = match findings {
+        Ok(findings) => findings.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    };
+    said.iter().for_each(|finding| println!("    {finding}"));
+    if said.is_empty() { Count::passed(1) } else { Count::failed(said.len()).saying(&said.join("\n")) }
 }
 
 #[cfg(test)]
