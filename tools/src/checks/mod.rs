@@ -7,8 +7,7 @@ mod step;
 mod weight;
 
 use std::fmt::Display;
-use std::num::NonZero;
-use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
@@ -46,6 +45,9 @@ const HOST_PROGRAM: &str = "flatmk-tools";
 /// The crate of the end-to-end tests, which boot machines themselves.
 const END_TO_END: &str = "flatmk-tests";
 
+/// What their step is called.
+const END_TO_END_TITLE: &str = "end-to-end tests";
+
 /// The crate that compares the kernel's capabilities and queues with models of them.
 const MODEL: &str = "flatmk-model";
 
@@ -82,25 +84,69 @@ pub fn run(scope: Scope) -> Count {
         println!("{error}");
         return Count::failed(1);
     }
-    let mut total = Count::default();
-    let mut failures = Vec::new();
     let steps = plan(scope);
     let number = steps.len();
-    for (index, step) in steps.into_iter().enumerate() {
-        println!("==> [{}/{number}] {}", index + 1, step.title);
+    let (beside, others): (Vec<_>, Vec<_>) =
+        (1..).map(|index: usize| format!("[{index}/{number}] ")).zip(steps).partition(|(_, step)| step.is_beside);
+    let mut ended = Vec::new();
+    thread::scope(|scope| {
+        let work = scope.spawn(move || {
+            let run = |(number, step): (String, Step)| {
+                let mut said = String::new();
+                let ended = Ended::of(&number, step, &mut |line| said.extend([line, "\n"]));
+                (said, ended)
+            };
+            beside.into_iter().map(run).collect::<Vec<_>>()
+        });
+        let mut work = Some(work);
+        for (number, step) in others {
+            // Machines and people wait there for one another, so nothing else is to keep the processors busy.
+            if step.title == END_TO_END_TITLE {
+                ended.extend(work.take().map(hear).unwrap_or_default());
+            }
+            println!("==> {number}{}", step.title);
+            let step = Ended::of(&number, step, &mut |line| println!("{line}"));
+            println!("{}", step.summary);
+            ended.push(step);
+        }
+        ended.extend(work.take().map(hear).unwrap_or_default());
+    });
+    for failure in ended.iter().flat_map(|step| &step.failures) {
+        println!("{failure}");
+    }
+    ended.into_iter().fold(Count::default(), |sum, step| sum + step.count)
+}
+
+/// A step that has been run.
+struct Ended {
+    title: String,
+    count: Count,
+    summary: String,
+    failures: Vec<String>,
+}
+
+impl Ended {
+    fn of(number: &str, step: Step, show: &mut dyn FnMut(&str)) -> Self {
         let start = Instant::now();
-        let count = (step.run)();
-        println!("    {} passed, {} failed, {} s", count.passed, count.failed, start.elapsed().as_secs());
+        let count = (step.run)(show);
+        let summary = format!("    {} passed, {} failed, {} s", count.passed, count.failed, start.elapsed().as_secs());
+        let mut failures = Vec::new();
         if count.failed > 0 {
             failures.push(format!("FAILED {}: {} failed", step.title, count.failed));
             failures.extend(count.said.iter().map(|line| format!("    {line}")));
         }
-        total = total + count;
+        Self { title: format!("==> {number}{} (beside others)", step.title), count, summary, failures }
     }
-    for failure in failures {
-        println!("{failure}");
-    }
-    total
+}
+
+/// Waits for the steps beside the others, and shows what they had to show.
+fn hear(work: thread::ScopedJoinHandle<'_, Vec<(String, Ended)>>) -> Vec<Ended> {
+    let heard = work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let show = |(said, step): (String, Ended)| {
+        println!("{}\n{said}{}", step.title, step.summary);
+        step
+    };
+    heard.into_iter().map(show).collect()
 }
 
 fn plan(scope: Scope) -> Vec<Step> {
@@ -113,17 +159,20 @@ fn plan(scope: Scope) -> Vec<Step> {
             steps
         }
         None => {
-            let mut steps = vec![format(), format_of_loader(), set_up()];
+            let mut steps = vec![format(), format_of_loader()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
             steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_libraries(), clippy_of_host()]);
-            steps.extend([host_program_tests(), host_tests(), instructions_of_pipes(), model(), pipe_model()]);
-            steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with));
+            steps.extend([host_program_tests(), host_tests(), instructions_of_pipes()]);
+            // What takes one processor, and not two.
+            steps.extend([set_up(), model(), pipe_model()].map(Step::beside));
+            steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with).map(Step::beside));
+            steps.push(exercises().beside());
             // The slower emulator boots each test once only, below.
             steps.push(tests_by_chapter(Emulator::Qemu));
             steps.extend(EMULATORS.map(all_emulator_tests));
             steps.extend(EMULATORS.map(isolated_tests));
             steps.extend(EMULATORS.map(demonstrations));
-            steps.extend([exercises(), end_to_end(), book(), book_listings(), book_spelling(), book_weight()]);
+            steps.extend([end_to_end(), book(), book_listings(), book_spelling(), book_weight()]);
             steps
         }
     };
@@ -246,7 +295,7 @@ fn pipe_model_with(mistake: &str) -> Step {
 
 fn end_to_end() -> Step {
     let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", END_TO_END];
-    Step::tests("end-to-end tests", "cargo", &arguments)
+    Step::tests(END_TO_END_TITLE, "cargo", &arguments)
 }
 
 /// The machine that a test has unless it wants another.
@@ -309,21 +358,11 @@ fn demonstrations(emulator: Emulator) -> Step {
     Step::booting("demonstration of each chapter", emulator, move || emulator::demonstrate(&chapters, emulator))
 }
 
-/// What a learner begins with, and ends with. As many chapters at a time as machines elsewhere.
+/// What a learner begins with, and ends with.
 fn exercises() -> Step {
-    const AT_A_TIME: NonZero<usize> = NonZero::new(2).unwrap();
-    let lanes: Vec<Vec<String>> = (0..AT_A_TIME.get())
-        .map(|lane| CHAPTERS.map(|chapter| chapter.to_string()).skip(lane).step_by(AT_A_TIME.get()).collect())
-        .collect();
-    Step::new("the exercises: each start fails, each solution passes", move || {
-        let counts = side_by_side::run(&lanes, AT_A_TIME, crate::session::show, |chapters, show| {
-            let program = std::env::current_exe().unwrap_or_default();
-            let mut command = Command::new(program);
-            command.args(["check", "--prove"]).args(chapters);
-            step::count_tests(&mut command, |line| show(format!("    {line}\n").as_bytes()))
-        });
-        counts.into_iter().fold(Count::default(), |sum, count| sum + count)
-    })
+    let arguments =
+        ["check", "--prove"].map(str::to_owned).into_iter().chain(CHAPTERS.map(|chapter| chapter.to_string()));
+    Step::own_tests("the exercises: each start fails, each solution passes", arguments)
 }
 
 fn book() -> Step {

@@ -7,21 +7,31 @@ use super::Count;
 use crate::machine::Emulator;
 use crate::workspace;
 
+/// What a step does. It shows lines by the function, or prints them.
+type Run = Box<dyn FnOnce(&mut dyn FnMut(&str)) -> Count + Send>;
+
 /// A step.
 pub(super) struct Step {
     pub(super) title: String,
     /// Where it boots kernels, if that is what it does.
     pub(super) emulator: Option<Emulator>,
-    pub(super) run: Box<dyn FnOnce() -> Count>,
+    /// Whether others may go on at the same time: it prints nothing, but shows what there is to show.
+    pub(super) is_beside: bool,
+    pub(super) run: Run,
 }
 
 impl Step {
-    pub(super) fn new(title: impl Into<String>, run: impl FnOnce() -> Count + 'static) -> Self {
-        Self { title: title.into(), emulator: None, run: Box::new(run) }
+    pub(super) fn new(title: impl Into<String>, run: impl FnOnce() -> Count + Send + 'static) -> Self {
+        Self { title: title.into(), emulator: None, is_beside: false, run: Box::new(|_| run()) }
+    }
+
+    /// The same step, beside others.
+    pub(super) fn beside(self) -> Self {
+        Self { is_beside: true, ..self }
     }
 
     /// A function that boots kernels in this emulator.
-    pub(super) fn booting(title: &str, emulator: Emulator, run: impl FnOnce() -> Count + 'static) -> Self {
+    pub(super) fn booting(title: &str, emulator: Emulator, run: impl FnOnce() -> Count + Send + 'static) -> Self {
         Self { emulator: Some(emulator), ..Self::new(format!("{title} in {emulator}"), run) }
     }
 
@@ -37,7 +47,16 @@ impl Step {
     /// A command that runs tests, which are counted by the lines that it prints.
     pub(super) fn tests(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
         let mut command = command(program, arguments);
-        Self::new(title, move || count_tests(&mut command, |line| println!("    {line}")))
+        let run: Run = Box::new(move |show| count_tests(&mut command, show));
+        Self { run, ..Self::new(title, Count::default) }
+    }
+
+    /// This program with other arguments, as tests.
+    pub(super) fn own_tests(title: impl Into<String>, arguments: impl IntoIterator<Item = String>) -> Self {
+        let program = std::env::current_exe().unwrap_or_default();
+        let arguments: Vec<String> = arguments.into_iter().collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Self::tests(title, &program.to_string_lossy(), &arguments)
     }
 }
 
@@ -53,8 +72,8 @@ fn cannot_run(command: &Command, error: &std::io::Error) -> Count {
     Count::failed(1)
 }
 
-/// Runs a command that runs tests, calls `show` with each line that it prints, and counts them.
-pub(super) fn count_tests(command: &mut Command, mut show: impl FnMut(&str)) -> Count {
+/// Runs a command that runs tests, shows each line that it prints, and counts them.
+fn count_tests(command: &mut Command, show: &mut dyn FnMut(&str)) -> Count {
     let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
         Ok(child) => child,
         Err(error) => return cannot_run(command, &error),
@@ -64,7 +83,7 @@ pub(super) fn count_tests(command: &mut Command, mut show: impl FnMut(&str)) -> 
     let mut printed: Option<String> = None;
     for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok)
     {
-        show(&line);
+        show(&format!("    {line}"));
         count.read_line(&line);
         if line.starts_with("---- ") || line == "failures:" {
             count = count.saying(&printed.take().unwrap_or_default());
@@ -90,7 +109,7 @@ mod tests {
     use super::*;
 
     fn run(script: &str) -> (usize, usize) {
-        let Count { passed, failed, .. } = (Step::tests("a script", "sh", &["-c", script]).run)();
+        let Count { passed, failed, .. } = (Step::tests("a script", "sh", &["-c", script]).run)(&mut |_| {});
         (passed, failed)
     }
 
@@ -103,7 +122,7 @@ mod tests {
     #[test]
     fn what_a_failed_test_printed_is_kept() {
         let script = "echo test a ... FAILED; echo; echo failures:; echo; echo '---- a stdout ----'; echo why; echo; echo failures:; echo '    a'; exit 1";
-        let count = (Step::tests("a script", "sh", &["-c", script]).run)();
+        let count = (Step::tests("a script", "sh", &["-c", script]).run)(&mut |_| {});
         assert_eq!(count.said, ["test a ... FAILED", "---- a stdout ----", "why"]);
     }
 
@@ -119,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_missing_has_failed() {
-        let count = (Step::command("missing", "/nowhere/at/all", &[]).run)();
+        let count = (Step::command("missing", "/nowhere/at/all", &[]).run)(&mut |_| {});
         assert_eq!((count.passed, count.failed), (0, 1));
     }
 }

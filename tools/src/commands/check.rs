@@ -123,7 +123,7 @@ fn prove(chapters: &[u8]) -> Result<ExitCode> {
             match finding {
                 None => println!("test exercise_{}_{} ... ok", step.chapter, step.number),
                 Some(finding) => {
-                    println!("test exercise_{}_{} ... FAILED\n{}", step.chapter, step.number, indented(&finding))
+                    println!("test exercise_{}_{} ... FAILED\n{}", step.chapter, step.number, indented(&finding));
                 }
             }
         })?;

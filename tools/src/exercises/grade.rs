@@ -140,11 +140,11 @@ fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str]) -> Resul
         Ok(messages) => messages,
         Err(errors) => return Ok(Err(errors)),
     };
-    let kernel = messages.into_iter().filter_map(|message| match message {
+    let mut kernels = messages.into_iter().filter_map(|message| match message {
         Message::CompilerArtifact(artifact) if artifact.target.name == test => artifact.executable,
         _ => None,
     });
-    let Some(kernel) = kernel.last() else { return Ok(Err(format!("cargo has built no test {test}"))) };
+    let Some(kernel) = kernels.next_back() else { return Ok(Err(format!("cargo has built no test {test}"))) };
     let this = std::env::current_exe().map_err(|cause| GradeError::Run { program: "flatmk".into(), cause })?;
     let mut boot = Command::new(this);
     boot.arg("boot").arg(kernel).env(CHECKOUT, checkout).env("FLATMK_TESTS", names.join(","));
