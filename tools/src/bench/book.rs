@@ -1,8 +1,8 @@
-//! The book's tables and pictures of what operations cost, made from the committed rows alone.
+//! The book's tables and pictures of what operations cost, and the README's table, made from the committed rows alone.
 
 use std::fmt::Write;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use super::accepted::{self, AcceptedError};
 use super::baselines::{Baselines, Comparison};
@@ -13,6 +13,11 @@ use crate::machine::Emulator;
 
 /// The tables, which a page of the book includes.
 const TABLES: &str = "tools/benchmarks/tables.md";
+
+/// The page with one of the tables between two marks.
+const README: &str = "README.md";
+const BEGIN: &str = "<!-- benchmarks: begin -->\n";
+const END: &str = "<!-- benchmarks: end -->\n";
 
 /// The pictures.
 const BESIDE_OTHERS: &str = "book/src/pictures/benchmarks-others.svg";
@@ -30,7 +35,10 @@ pub enum BookError {
     /// A picture cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
-    /// A file cannot be written.
+    /// The README has no place for its table.
+    #[error("{README} has no lines `{}` and `{}`", BEGIN.trim(), END.trim())]
+    NoPlace,
+    /// A file cannot be read or written.
     #[error("cannot write the book's tables and pictures: {0}")]
     Write(#[from] io::Error),
 }
@@ -48,11 +56,12 @@ pub fn update(repository: &Path) -> Result<(), BookError> {
 }
 
 /// Each file with its text.
-fn files(repository: &Path) -> Result<[(&'static str, String); 3], BookError> {
+fn files(repository: &Path) -> Result<[(&'static str, String); 4], BookError> {
     let [qemu, bochs] = [Emulator::Qemu, Emulator::Bochs].map(|emulator| accepted::read(repository, emulator));
     let (qemu, bochs, baselines) = (qemu?, bochs?, Baselines::read()?);
     Ok([
         (TABLES, tables(&qemu, &bochs, &baselines)),
+        (README, readme(repository, &qemu, &bochs, &baselines)?),
         (BESIDE_OTHERS, Plot::beside_others(&qemu.rows, &baselines).draw()?),
         (OPERATIONS, Plot::settings(&bochs.rows, "instructions").draw()?),
     ])
@@ -78,19 +87,7 @@ fn tables(qemu: &Document, bochs: &Document, baselines: &Baselines) -> String {
         let _ = writeln!(text, "| `{id}` | {plain} | {off} | {on} | {expensive} |");
     }
     text.push_str("\n### Beside others\n");
-    // QEMU's processors have no identifiers, so the figures with them are those of Bochs.
-    let with_identifiers = bochs.rows.iter().filter(|row| row.pcid).cloned();
-    let all: Vec<Record> = qemu.rows.iter().cloned().chain(with_identifiers).collect();
-    let all = super::side_by_side(all);
-    for Comparison { unit, columns, rows } in baselines.comparisons(&all) {
-        let titles: Vec<&str> = columns.iter().map(|(title, _)| title.as_str()).collect();
-        let _ =
-            writeln!(text, "\n| {unit}, pcid off/on | {} |\n|---|{}", titles.join(" | "), "---:|".repeat(titles.len()));
-        for (id, cells) in rows {
-            let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or("–")).collect();
-            let _ = writeln!(text, "| `{id}` | {} |", cells.join(" | "));
-        }
-    }
+    comparisons(qemu, bochs, baselines).iter().for_each(|comparison| write_comparison(&mut text, comparison));
     text.push_str("\nWhere each figure is from, and what is not the same:\n\n");
     for set in &baselines.sets {
         let differs = set.rows.iter().filter_map(|row| Some(format!("`{}`: {}", row.id, row.differs.as_ref()?)));
@@ -108,10 +105,36 @@ fn tables(qemu: &Document, bochs: &Document, baselines: &Baselines) -> String {
     text
 }
 
+/// FlatMk's rows beside those of others, a table for each unit.
+fn comparisons(qemu: &Document, bochs: &Document, baselines: &Baselines) -> Vec<Comparison> {
+    // QEMU's processors have no identifiers, so the figures with them are those of Bochs.
+    let with_identifiers = bochs.rows.iter().filter(|row| row.pcid).cloned();
+    let all: Vec<Record> = qemu.rows.iter().cloned().chain(with_identifiers).collect();
+    baselines.comparisons(&super::side_by_side(all))
+}
+
+fn write_comparison(text: &mut String, Comparison { unit, columns, rows }: &Comparison) {
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| title.as_str()).collect();
+    let _ = writeln!(text, "\n| {unit}, pcid off/on | {} |\n|---|{}", titles.join(" | "), "---:|".repeat(titles.len()));
+    for (id, cells) in rows {
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or("–")).collect();
+        let _ = writeln!(text, "| `{id}` | {} |", cells.join(" | "));
+    }
+}
+
+/// The README with the table of instructions between its marks.
+fn readme(repository: &Path, qemu: &Document, bochs: &Document, baselines: &Baselines) -> Result<String, BookError> {
+    let present = fs::read_to_string(repository.join(README))?;
+    let (before, rest) = present.split_once(BEGIN).ok_or(BookError::NoPlace)?;
+    let (_, after) = rest.split_once(END).ok_or(BookError::NoPlace)?;
+    let mut table = String::new();
+    let comparisons = comparisons(qemu, bochs, baselines);
+    comparisons.iter().take(1).for_each(|comparison| write_comparison(&mut table, comparison));
+    Ok(format!("{before}{BEGIN}{table}\n{END}{after}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::workspace;
 

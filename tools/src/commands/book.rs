@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use flatmk_tools::{LAST_CHAPTER, bench, c_header, cache, fast_path, reference, rust_wrappers, workspace};
+use flatmk_tools::{LAST_CHAPTER, bench, c_header, cache, exercises, fast_path, reference, rust_wrappers, workspace};
 
 /// Build the book, or show it in a browser
 #[derive(clap::Args)]
@@ -31,6 +31,7 @@ pub(crate) fn book(arguments: &Arguments) -> Result<ExitCode> {
     c_header::update(workspace::root())?;
     rust_wrappers::update(workspace::root()).context("cannot write the wrappers of system calls")?;
     bench::book::update(workspace::root())?;
+    exercises::page::update(workspace::root())?;
     fast_path::update(workspace::root(), &workspace::build_kernel(LAST_CHAPTER)?)
         .context("cannot write the listing of the fast path")?;
     let status = Command::new(cache::mdbook()).arg(action).arg("book").current_dir(workspace::root()).status();

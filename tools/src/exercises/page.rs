@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::{fs, io};
 
 use super::{ExerciseError, Step, Tests, file_error, steps};
-use crate::CHAPTERS;
+use crate::{CHAPTERS, generated};
 
 /// The page, from the root of the checkout.
 const PAGE: &str = "book/src/reference/exercises.md";
@@ -16,12 +15,8 @@ const PAGE: &str = "book/src/reference/exercises.md";
 ///
 /// If a list cannot be read, or the page not be written.
 pub fn update(checkout: &Path) -> Result<(), ExerciseError> {
-    let (path, page) = (checkout.join(PAGE), page(checkout)?);
-    match fs::read_to_string(&path) {
-        Ok(present) if present == page => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(&path)(error)),
-        _ => fs::write(&path, page).map_err(file_error(&path)),
-    }
+    let path = checkout.join(PAGE);
+    generated::update(&path, &page(checkout)?).map_err(file_error(&path))
 }
 
 fn page(checkout: &Path) -> Result<String, ExerciseError> {
@@ -59,4 +54,16 @@ fn section(page: &mut String, step: &Step) {
         "\n<details><summary>Solution</summary>\n\n```rust,ignore\n{{{{#include ../../../{file}:{}}}}}\n```\n\n</details>\n",
         step.anchor()
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace;
+
+    #[test]
+    fn the_page_is_that_of_the_lists() {
+        let present = std::fs::read_to_string(workspace::root().join(PAGE)).unwrap_or_default();
+        assert!(present == page(workspace::root()).unwrap(), "{PAGE} is not what the lists make: run ./x book");
+    }
 }
