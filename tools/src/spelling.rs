@@ -23,12 +23,12 @@ pub enum SpellingError {
     #[error("hunspell has failed: {0}")]
     Dictionary(String),
     /// A page cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {cause}", .path.display())]
     Read {
         /// Which.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -39,7 +39,7 @@ pub enum SpellingError {
 /// If there is no dictionary, or a page cannot be read.
 pub fn check(checkout: &Path) -> Result<Vec<String>, SpellingError> {
     let read =
-        |path: &Path| fs::read_to_string(path).map_err(|source| SpellingError::Read { path: path.to_owned(), source });
+        |path: &Path| fs::read_to_string(path).map_err(|cause| SpellingError::Read { path: path.to_owned(), cause });
     let own = read(&checkout.join(OWN_WORDS))?;
     let mut own: BTreeSet<&str> = own.lines().map(str::trim).filter(|word| !word.is_empty()).collect();
     let mut used: BTreeMap<String, PathBuf> = BTreeMap::new();

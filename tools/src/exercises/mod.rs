@@ -29,20 +29,20 @@ pub enum ExerciseError {
     #[error("there is no folder for chapter {0} in {path}", path = .1.display())]
     NoChapter(u8, PathBuf),
     /// A file that cannot be read or written.
-    #[error("cannot use {}: {source}", .path.display())]
+    #[error("cannot use {}: {cause}", .path.display())]
     File {
         /// Which.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The list is not what it should be.
-    #[error("cannot read the exercises in {}: {source}", .path.display())]
+    #[error("cannot read the exercises in {}: {cause}", .path.display())]
     List {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: Box<toml::de::Error>,
+        cause: Box<toml::de::Error>,
     },
     /// A file without the anchors of a step.
     #[error("{} has no complete anchor {anchor}", .path.display())]
@@ -57,7 +57,7 @@ pub enum ExerciseError {
 /// A file that could not be used.
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ExerciseError {
     let path = path.to_owned();
-    move |source| ExerciseError::File { path, source }
+    move |cause| ExerciseError::File { path, cause }
 }
 
 // ANCHOR: step
@@ -133,7 +133,7 @@ pub fn steps(checkout: &Path, chapter: u8) -> Result<Vec<Step>, ExerciseError> {
     let folder = folder.ok_or_else(|| ExerciseError::NoChapter(chapter, chapters.clone()))?;
     let path = folder.path().join("exercises.toml");
     let text = fs::read_to_string(&path).map_err(file_error(&path))?;
-    let list: List = toml::from_str(&text).map_err(|source| ExerciseError::List { path, source: Box::new(source) })?;
+    let list: List = toml::from_str(&text).map_err(|cause| ExerciseError::List { path, cause: Box::new(cause) })?;
     let numbered = (1..).zip(list.step).map(|(number, step)| Step { chapter, number, ..step });
     Ok(numbered.collect())
 }
