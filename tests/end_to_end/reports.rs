@@ -5,7 +5,7 @@ use std::time::Duration;
 use flatmk_tests::built;
 use flatmk_tests::machines::Seat;
 use flatmk_tests::program::{Finished, Program};
-use test_case::test_matrix;
+use test_case::{test_case, test_matrix};
 
 /// Boots a kernel as `cargo run` does.
 fn boot(kernel: &str, emulator: &str) -> Finished {
@@ -15,9 +15,13 @@ fn boot(kernel: &str, emulator: &str) -> Finished {
     program.variable("FLATMK_EMULATOR", emulator).variable("FLATMK_TIME_LIMIT", "15").run(Duration::from_secs(120))
 }
 
-#[test_matrix(["qemu", "bochs"])]
-fn a_triple_fault_is_named_with_its_place(emulator: &str) {
+#[test_case("qemu", "the handler could not be called of this: invalid opcode, ", "has room for 0 of 256 gates"; "qemu")]
+#[test_case("bochs", "vector must be within IDT table limits", "3rd (13) exception with no resolution"; "bochs")]
+fn a_triple_fault_is_named_with_its_place_and_its_reason(emulator: &str, reason: &str, last: &str) {
     let run = boot("triple-fault", emulator);
+    run.assert_complained("\nwhy:\n");
+    run.assert_complained(reason);
+    run.assert_complained(last);
     run.assert_code(1);
     // The end of the next line may be in the serial port still.
     run.assert_printed(", chapter 3");

@@ -1,39 +1,13 @@
 //! What is said about a run that did not end well: what happened, where the processor was, and how it got there.
 
+mod interrupts;
+mod triple_fault;
+
 use std::fmt::Write;
 
 use crate::kernel_file::Kind;
 use crate::machine::{ExitReason, Outcome};
 use crate::symbols::{Symbols, addresses};
-
-/// How many of the last interrupts and exceptions are shown.
-const INTERRUPTS: usize = 8;
-
-/// The names of the exceptions (Intel SDM vol. 3A, table 6-1).
-const EXCEPTIONS: [&str; 22] = [
-    "divide error",
-    "debug",
-    "non-maskable interrupt",
-    "breakpoint",
-    "overflow",
-    "bound range exceeded",
-    "invalid opcode",
-    "device not available",
-    "double fault",
-    "coprocessor segment overrun",
-    "invalid TSS",
-    "segment not present",
-    "stack-segment fault",
-    "general protection",
-    "page fault",
-    "reserved",
-    "x87 floating-point error",
-    "alignment check",
-    "machine check",
-    "SIMD floating-point error",
-    "virtualization",
-    "control protection",
-];
 
 /// The report on a run, or nothing if it ended well.
 #[must_use]
@@ -55,7 +29,10 @@ pub fn on(outcome: &Outcome) -> Option<String> {
         section(&mut report, "where that was", &explain(&symbols, stopped));
     }
     if !matches!(outcome.reason, ExitReason::Exited(_)) {
-        section(&mut report, "last interrupts", &interrupts(&symbols, &outcome.log));
+        if outcome.reason == ExitReason::TripleFault {
+            section(&mut report, "why", &triple_fault::why(&symbols, &outcome.log));
+        }
+        section(&mut report, "last interrupts", &interrupts::last(&symbols, &outcome.log));
         let registers = outcome.registers.as_deref().or_else(|| last_registers(&outcome.log));
         section(&mut report, "registers", &symbols.annotate(&of_interest(registers.unwrap_or_default())));
         let stack = outcome.stack.as_deref().unwrap_or_default();
@@ -111,34 +88,6 @@ fn of_interest(registers: &str) -> String {
     lines.flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
-/// QEMU's log has a line for each interrupt, `N: v=0e e=0002 i=0 cpl=0 IP=0008:ffffffff80001234 … CR2=…`.
-fn interrupts(symbols: &Symbols, log: &str) -> String {
-    let mut lines: Vec<&str> = log.lines().rev().filter(|line| line.contains(": v=")).take(INTERRUPTS).collect();
-    lines.reverse();
-    let mut output = String::new();
-    for line in lines {
-        let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
-        let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        let (Some(vector), Some(pc)) = (field("v=").and_then(number), field("pc=").and_then(number)) else {
-            continue;
-        };
-        let name = usize::try_from(vector).ok().and_then(|vector| EXCEPTIONS.get(vector));
-        let _ = write!(output, "  {vector:#04x} {}", name.unwrap_or(&"interrupt"));
-        if let Some(error) = field("e=").filter(|_| name.is_some()) {
-            let _ = write!(output, ", error code {error}");
-        }
-        if let Some(address) = field("CR2=").and_then(number) {
-            let _ = write!(output, ", address {address:#x}");
-        }
-        let _ = write!(output, ", at {pc:#x}, privilege level {}", field("cpl=").unwrap_or("?"));
-        let _ = match symbols.describe(pc) {
-            Some(place) => writeln!(output, " = {place}"),
-            None => writeln!(output),
-        };
-    }
-    output
-}
-
 /// The registers that QEMU logged with the last interrupt.
 fn last_registers(log: &str) -> Option<&str> {
     let start = log.rfind(": v=")?;
@@ -173,7 +122,7 @@ Triple fault
 
     #[test]
     fn interrupts_are_named() {
-        let text = interrupts(&no_symbols(), LOG);
+        let text = interrupts::last(&no_symbols(), LOG);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines,
