@@ -7,6 +7,7 @@ mod c_program;
 mod chain;
 mod commands;
 mod counts;
+mod debug;
 mod drivers;
 mod figures;
 mod host_errors;

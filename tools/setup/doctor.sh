@@ -23,6 +23,8 @@ doctor() {
     doctor_need "$NEED_STILL_CLOCK" "$(package_version faketime || true)"
     found=$(valgrind --version 2>/dev/null | sed -n 's/^valgrind-//p') || found=
     doctor_need "$NEED_VALGRIND" "$found"
+    found=$(gdb --version 2>/dev/null | sed -n '1s/.* \([0-9.]*\)$/\1/p') || found=
+    doctor_need "$NEED_GDB" "$found"
     found=$(shellcheck --version 2>/dev/null | sed -n 's/^version: //p') || found=
     doctor_need "$NEED_SHELLCHECK" "$found"
     doctor_need "$NEED_SPELLING" "$found"

@@ -12,6 +12,7 @@ NEED_BOCHS='the emulator Bochs|bochs /usr/share/bochs/BIOS-bochs-latest /usr/sha
 NEED_SCREEN='a screen for Bochs to draw on, in memory|Xvfb xvfb-run xauth|xvfb xauth|21.1'
 NEED_STILL_CLOCK='a clock for Bochs that stands still|faketime|faketime|0.9'
 NEED_VALGRIND='a counter of instructions, for programs of this machine|valgrind|valgrind|3.19'
+NEED_GDB='the debugger GDB, with Python|gdb|gdb|13'
 NEED_SHELLCHECK='the checker of shell scripts|shellcheck|shellcheck|0.9'
 NEED_SPELLING='a dictionary, for the spelling of the book|hunspell /usr/share/hunspell/en_US.dic|hunspell hunspell-en-us|1.7'
 

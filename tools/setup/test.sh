@@ -192,6 +192,19 @@ case_emulator_of_another_command_is_not_asked_for() {
     expect_one_sentence 'the emulator Bochs'
 }
 
+case_debugger_is_asked_for_where_it_is_used() {
+    without gdb apt-get
+    x run
+    expect_status 0
+    x debug --chapter 3 -- -batch
+    expect_one_sentence 'missing: the debugger GDB, with Python; install it'
+    expect "$ERR" "Debian's packages are called gdb"
+    x test
+    expect_one_sentence 'missing: the debugger GDB'
+    x debug --help
+    expect_status 0
+}
+
 case_question_is_asked_on_a_terminal_only() {
     without qemu-system-x86_64
     on_terminal n run

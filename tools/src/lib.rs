@@ -9,6 +9,7 @@ pub mod cache;
 pub mod checks;
 pub mod cleanup;
 pub mod counts;
+pub mod debugger;
 pub mod disk;
 pub mod exercises;
 pub mod fast_path;

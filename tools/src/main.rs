@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{bench, book, boot, check, image, learn, pipes, run, softuser, test, trace};
+use commands::{bench, book, boot, check, debug, image, learn, pipes, run, softuser, test, trace};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -31,6 +31,7 @@ enum Command {
     Trace(trace::Arguments),
     Learn(learn::Arguments),
     Check(check::Arguments),
+    Debug(debug::Arguments),
     Boot(boot::Arguments),
 }
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Learn(arguments) => learn::learn(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Debug(arguments) => debug::debug(&arguments),
         Command::Boot(arguments) => boot::boot(&arguments),
     };
     result.unwrap_or_else(|error| {

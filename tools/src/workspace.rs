@@ -157,22 +157,36 @@ pub struct Executable {
 ///
 /// If it does not build.
 pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
+    build_kernel_with(chapter, &["build", "--release", "--bin", KERNEL], KERNEL)
+}
+
+/// Builds the kernel of a chapter as `cargo run` does: with assertions, and with types and variables for a debugger.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn build_kernel_to_debug(chapter: u8) -> Result<PathBuf, BuildError> {
+    build_kernel_with(chapter, &["build", "--bin", KERNEL], KERNEL)
+}
+
+/// Builds a test of the kernel of a chapter as `cargo test` does.
+///
+/// # Errors
+///
+/// If it does not build, or there is no such test.
+pub fn build_test(chapter: u8, name: &str) -> Result<PathBuf, BuildError> {
+    build_kernel_with(chapter, &["test", "--no-run", "--test", name], name)
+}
+
+const KERNEL: &str = "kernel";
+
+fn build_kernel_with(chapter: u8, arguments: &[&str], name: &str) -> Result<PathBuf, BuildError> {
     let feature = format!("chapter{chapter}");
-    let what = format!("the kernel of chapter {chapter}");
-    let arguments = [
-        "build",
-        "--release",
-        "--package",
-        "kernel",
-        "--bin",
-        "kernel",
-        "--target",
-        BARE_TARGET,
-        "--features",
-        &feature,
-    ];
-    let built = executables(&arguments, &what)?;
-    built.into_iter().next().map(|kernel| kernel.path).ok_or(BuildError::Failed(what))
+    let what = format!("the {name} of chapter {chapter}");
+    let further = ["--package", KERNEL, "--target", BARE_TARGET, "--features", &feature];
+    // With a test comes the kernel.
+    let mut built = executables(&[arguments, &further].concat(), &what)?.into_iter();
+    built.find(|program| program.name == name).map(|program| program.path).ok_or(BuildError::Failed(what))
 }
 
 /// Builds the user programs and returns those for a chapter's ramdisk: the root task under the name `root-task`, then every program
@@ -189,6 +203,16 @@ pub fn user_programs(root: &str, chapter: u8) -> Result<Vec<(String, Vec<u8>)>, 
         |program: &&Executable| !is_root(program) && program.name != USUAL_ROOT && program.chapter <= chapter;
     let others = programs.iter().filter(is_other);
     std::iter::once(load(first, USUAL_ROOT)).chain(others.map(|program| load(program, &program.name))).collect()
+}
+
+/// The file of a root task, with its symbols.
+///
+/// # Errors
+///
+/// If a program does not build, or there is no package `root`.
+pub fn root_program(root: &str) -> Result<PathBuf, BuildError> {
+    let program = build_programs(root)?.into_iter().find(|program| program.name == root);
+    program.map(|program| program.path).ok_or_else(|| BuildError::NoProgram(root.to_owned()))
 }
 
 /// A program without what only this host reads. One that cannot be taken apart is taken as it is: whoever loads it will say what is wrong.

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod book;
 pub(crate) mod boot;
 pub(crate) mod check;
+pub(crate) mod debug;
 pub(crate) mod image;
 pub(crate) mod learn;
 pub(crate) mod pipes;

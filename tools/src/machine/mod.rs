@@ -11,6 +11,7 @@
 //! ```
 
 mod bochs;
+mod debugged;
 mod emulator;
 mod exit;
 mod fit;
@@ -201,6 +202,7 @@ pub struct Machine {
     ramdisk: Ramdisk,
     boot_options: BootOptions,
     qemu_options: Vec<String>,
+    debugger: Option<PathBuf>,
 }
 
 impl Machine {
@@ -223,6 +225,7 @@ impl Machine {
             ramdisk: Ramdisk::default(),
             boot_options: BootOptions::new(),
             qemu_options: Vec::new(),
+            debugger: None,
         }
     }
 

@@ -89,6 +89,10 @@ pub(super) fn start(machine: &Machine, kernel: KernelFile, folder: TemporaryFold
         Serial::Present => command.args(["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]),
         Serial::Absent => command.args(["-serial", "none"]),
     };
+    if let Some(socket) = &machine.debugger {
+        command.arg("-chardev").arg(option("socket,id=debugger,server=on,wait=off,path=", socket));
+        command.args(["-gdb", "chardev:debugger", "-S", "-no-shutdown"]);
+    }
     command.args(&machine.qemu_options);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn(&mut command).map_err(start_error(PROGRAM))?;

@@ -94,7 +94,7 @@ pub struct Running {
     input: Sender<Vec<u8>>,
     output: Receiver<Vec<u8>>,
     parser: Parser,
-    preface: Preface,
+    pub(super) preface: Preface,
     log: Tail,
     qmp: Option<Qmp>,
     process: Process,
@@ -114,7 +114,7 @@ pub(super) struct State {
     pub(super) stack: Option<String>,
 }
 
-enum Poll {
+pub(super) enum Poll {
     Output(Vec<u8>),
     Quiet,
     Ended,
@@ -154,7 +154,7 @@ impl Running {
         self
     }
 
-    fn poll(&mut self, timeout: Duration) -> Poll {
+    pub(super) fn poll(&mut self, timeout: Duration) -> Poll {
         match self.output.recv_timeout(timeout) {
             Ok(bytes) => Poll::Output(self.parser.feed(&bytes)),
             Err(RecvTimeoutError::Timeout) => Poll::Quiet,
