@@ -7,47 +7,43 @@ use crate::boot;
 use crate::hardware::{Stage, reach};
 use crate::processor::Processor;
 
-macro_rules! chapters {
-    ($($feature:literal unless $next:literal: $number:literal;)+) => {$(
+/// Makes the macro that is the number of the chapter as a string literal.
+macro_rules! this_is_chapter {
+    ($number:literal) => {
         /// The number of the chapter as a string literal.
-        #[cfg(all(feature = $feature, not(feature = $next)))]
         #[macro_export]
         macro_rules! chapter {
-            () => { $number };
+            () => {
+                $number
+            };
         }
-    )+};
-}
-
-chapters! {
-    "chapter2" unless "chapter3": "2";
-    "chapter3" unless "chapter4": "3";
-    "chapter4" unless "chapter5": "4";
-    "chapter5" unless "chapter6": "5";
-    "chapter6" unless "chapter7": "6";
-    "chapter7" unless "chapter8": "7";
-    "chapter8" unless "chapter9": "8";
-    "chapter9" unless "chapter10": "9";
-    "chapter10" unless "chapter11": "10";
-    "chapter11" unless "chapter12": "11";
-}
-
-/// The number of the chapter as a string literal.
-#[cfg(feature = "chapter12")]
-#[macro_export]
-macro_rules! chapter {
-    () => {
-        "12"
     };
 }
 
-/// The number of the chapter as a string literal.
 #[cfg(not(feature = "chapter2"))]
-#[macro_export]
-macro_rules! chapter {
-    () => {
-        "1"
-    };
-}
+this_is_chapter!("1");
+#[cfg(all(feature = "chapter2", not(feature = "chapter3")))]
+this_is_chapter!("2");
+#[cfg(all(feature = "chapter3", not(feature = "chapter4")))]
+this_is_chapter!("3");
+#[cfg(all(feature = "chapter4", not(feature = "chapter5")))]
+this_is_chapter!("4");
+#[cfg(all(feature = "chapter5", not(feature = "chapter6")))]
+this_is_chapter!("5");
+#[cfg(all(feature = "chapter6", not(feature = "chapter7")))]
+this_is_chapter!("6");
+#[cfg(all(feature = "chapter7", not(feature = "chapter8")))]
+this_is_chapter!("7");
+#[cfg(all(feature = "chapter8", not(feature = "chapter9")))]
+this_is_chapter!("8");
+#[cfg(all(feature = "chapter9", not(feature = "chapter10")))]
+this_is_chapter!("9");
+#[cfg(all(feature = "chapter10", not(feature = "chapter11")))]
+this_is_chapter!("10");
+#[cfg(all(feature = "chapter11", not(feature = "chapter12")))]
+this_is_chapter!("11");
+#[cfg(feature = "chapter12")]
+this_is_chapter!("12");
 
 /// The number of the chapter.
 pub const CHAPTER: &str = chapter!();
