@@ -10,6 +10,7 @@ mod counts;
 mod debug;
 mod drivers;
 mod figures;
+mod growth;
 mod host_errors;
 mod keyboard;
 mod learn;

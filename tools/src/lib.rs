@@ -15,6 +15,7 @@ pub mod exercises;
 pub mod fast_path;
 pub mod figures;
 mod generated;
+pub mod growth;
 pub mod kernel_file;
 pub mod listings;
 pub mod machine;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{bench, book, boot, check, debug, image, learn, pipes, run, softuser, test, trace};
+use commands::{
+    bench, book, boot, check, debug, diff, image, learn, pipes, preprocess, run, show, softuser, test, trace,
+};
 
 /// Builds, boots and checks FlatMk.
 #[derive(Parser)]
@@ -24,6 +26,8 @@ enum Command {
     Bench(bench::Arguments),
     Image(image::Arguments),
     Book(book::Arguments),
+    Show(show::Arguments),
+    Diff(diff::Arguments),
     Pipes(pipes::Arguments),
     #[command(name = pipes::RECEIVER, hide = true)]
     Receiver(pipes::Receiver),
@@ -32,6 +36,7 @@ enum Command {
     Learn(learn::Arguments),
     Check(check::Arguments),
     Debug(debug::Arguments),
+    Preprocess(preprocess::Arguments),
     Boot(boot::Arguments),
 }
 
@@ -46,6 +51,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Image(arguments) => image::image(&arguments),
         Command::Book(arguments) => book::book(&arguments),
+        Command::Show(arguments) => show::show(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
         Command::Pipes(arguments) => pipes::pipes(&arguments),
         Command::Receiver(pipes::Receiver) => pipes::receive(),
         Command::Softuser(arguments) => softuser::softuser(&arguments),
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
         Command::Learn(arguments) => learn::learn(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Debug(arguments) => debug::debug(&arguments),
+        Command::Preprocess(preprocess::Arguments) => preprocess::preprocess(),
         Command::Boot(arguments) => boot::boot(&arguments),
     };
     result.unwrap_or_else(|error| {

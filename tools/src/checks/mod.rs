@@ -2,6 +2,7 @@
 
 mod count;
 mod emulator;
+mod growth;
 mod side_by_side;
 mod step;
 mod weight;
@@ -161,6 +162,7 @@ fn plan(scope: Scope) -> Vec<Step> {
         None => {
             let mut steps = vec![format(), format_of_loader()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
+            steps.push(kernels_that_are_shown());
             steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_libraries(), clippy_of_host()]);
             steps.extend([host_program_tests(), host_tests(), instructions_of_pipes()]);
             // What takes one processor, and not two.
@@ -197,6 +199,10 @@ fn clippy_of_chapter(chapter: u8) -> Step {
     let title = format!("lints of the kernel of chapter {chapter}");
     let kernel = ["clippy", "--quiet", "--package", "kernel", "--lib", "--bins", "--tests", "--target", BARE_TARGET];
     Step::command(title, "cargo", &[&kernel[..], &["--features", &feature, "--", "--deny", "warnings"]].concat())
+}
+
+fn kernels_that_are_shown() -> Step {
+    Step::new("the kernel of each chapter, as it is shown", growth::check)
 }
 
 fn clippy_of_programs() -> Step {

@@ -5,14 +5,18 @@ pub(crate) mod book;
 pub(crate) mod boot;
 pub(crate) mod check;
 pub(crate) mod debug;
+pub(crate) mod diff;
 pub(crate) mod image;
 pub(crate) mod learn;
 pub(crate) mod pipes;
+pub(crate) mod preprocess;
 pub(crate) mod run;
+pub(crate) mod show;
 pub(crate) mod softuser;
 pub(crate) mod test;
 pub(crate) mod trace;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,4 +44,12 @@ fn finish(outcome: &Outcome) -> ExitCode {
         eprintln!("\n{report}");
     }
     session::exit_code(outcome).into()
+}
+
+/// Prints a long text. Whoever stops reading has seen enough.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Include { path: String, part: Part },
     /// Another title for the page.
     Title,
+    /// What the host program puts into the book: a kernel, or what a chapter adds.
+    Growth,
     /// Anything else, by its name.
     Unknown(String),
 }
@@ -44,6 +46,7 @@ pub(super) fn find(text: &str) -> impl Iterator<Item = Directive> {
                 Kind::Include { path: path.to_owned(), part: Part::parse(part) }
             }
             ("title", _) => Kind::Title,
+            ("show" | "diff", _) => Kind::Growth,
             _ => Kind::Unknown(name.to_owned()),
         };
         Some(Directive { range: parts.get(0)?.range(), kind })

@@ -51,7 +51,7 @@ pub enum Problem {
         path: String,
     },
     /// A directive that this book has no use for, or is misspelt.
-    #[error("the directive `#{name}` is not known: `#include`, `#rustdoc_include` and `#title` are")]
+    #[error("the directive `#{name}` is not known: `#include`, `#rustdoc_include`, `#title`, `#show` and `#diff` are")]
     UnknownDirective {
         /// Its name.
         name: String,

@@ -147,7 +147,7 @@ impl Reader<'_> {
             match directive.kind {
                 Kind::Include { path, part } => self.page.includes.push(Include { place, path, part }),
                 Kind::Unknown(name) => self.page.findings.push(place.finding(Problem::UnknownDirective { name })),
-                Kind::Title => {}
+                Kind::Title | Kind::Growth => {}
             }
         }
     }
