@@ -13,6 +13,8 @@ mod frames;
 mod removal;
 mod shared;
 #[expect(unreachable_pub, reason = "the test framework makes tests public")]
+mod slots;
+#[expect(unreachable_pub, reason = "the test framework makes tests public")]
 mod steps;
 mod tree;
 #[expect(unreachable_pub, reason = "the test framework makes tests public")]

@@ -259,12 +259,14 @@ impl Slot {
     /// Hangs the slot on a link of `back`, before what hung there.
     #[inline]
     fn hang(&self, link: &Link, back: &Slot) {
+        // ANCHOR: exercise-4-2
         let next = link.replace(Some(NonNull::from(self)));
         self.next.set(next);
         self.back.set(Some(NonNull::from(back)));
         if let Some(next) = Slot::follow(&self.next) {
             next.back.set(Some(NonNull::from(self)));
         }
+        // ANCHOR_END: exercise-4-2
     }
 
     /// Takes the slot, with what hangs below it, from where it hangs.
@@ -293,12 +295,14 @@ impl Slot {
 
     /// Puts the first child beside its parent, which loses it.
     pub(super) fn hoist_child(&self) {
+        // ANCHOR: exercise-4-4
         if let Some(child) = self.child() {
             child.unhang();
             if !planted(Bug::ChildIsLost) {
                 child.hang(&self.next, self);
             }
         }
+        // ANCHOR_END: exercise-4-4
     }
 
     /// Moves what another slot holds, with its place in the tree, into this empty one.
@@ -329,6 +333,7 @@ impl Slot {
     /// Empties a slot below which nothing hangs. Tells the object that has lost its last capability by this.
     #[inline]
     pub(super) fn clear(&self) -> Option<Frame> {
+        // ANCHOR: exercise-4-3
         debug_assert!(self.child.get().is_none(), "only a leaf is taken out of the tree");
         let mut orphan = None;
         // All capabilities to an object hang together, so the neighbors tell whether there are others.
@@ -343,6 +348,7 @@ impl Slot {
         self.unhang();
         self.make_empty();
         orphan
+        // ANCHOR_END: exercise-4-3
     }
     // ANCHOR_END: clear
 

@@ -72,6 +72,7 @@ impl Table {
     /// The slot that a capability pointer names: six bits a step, at most three steps. It may be empty.
     #[inline(always)]
     pub fn find(&self, pointer: u64) -> Option<&Slot> {
+        // ANCHOR: exercise-4-1
         let mut table = self;
         if pointer >= NEAR {
             if pointer >= FAR {
@@ -81,6 +82,7 @@ impl Table {
             table = table.step(pointer >> BITS)?;
         }
         Some(table.at(pointer))
+        // ANCHOR_END: exercise-4-1
     }
 
     /// The table in a slot of this one. What it holds can be used, and taken out of it, so its capability needs the manage right.

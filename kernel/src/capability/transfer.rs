@@ -86,6 +86,7 @@ fn decode_target<'a>(
     source: &Slot,
     rights: u64,
 ) -> Result<(&'a Slot, Rights), Error> {
+    // ANCHOR: exercise-4-5
     let destination = table.free_slot(destination)?;
     let rights = u8::try_from(rights).ok().and_then(Rights::from_bits).ok_or(Error::InvalidArgument)?;
     if source.is_empty() {
@@ -100,6 +101,7 @@ fn decode_target<'a>(
     }
     let rights = if planted(Bug::CopyKeepsRights) { Rights::all() } else { rights };
     Ok((destination, source.rights() & rights))
+    // ANCHOR_END: exercise-4-5
 }
 
 /// The words of a capability to a part of what another leads to, and of device memory its first page.
