@@ -36,6 +36,7 @@ impl UserRange {
     ///
     /// [`Error::InvalidAddress`] where part of it is not mapped, or is not memory.
     pub fn read(self, space: AddressSpace, mut bytes: &mut [u8]) -> Result<(), Error> {
+        // ANCHOR: exercise-5-1
         let Range { mut start, end } = self.0;
         while start < end {
             let frame = space.translate(start).ok_or(Error::InvalidAddress)?.frame;
@@ -50,5 +51,6 @@ impl UserRange {
             (start, bytes) = (start + in_page, rest);
         }
         Ok(())
+        // ANCHOR_END: exercise-5-1
     }
 }

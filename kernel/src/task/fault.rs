@@ -56,6 +56,7 @@ pub(super) fn handle_exception(frame: &mut TrapFrame) {
 /// What it does. Returns the task to go on with; `None` where the interrupted one goes on as it was.
 #[inline(always)]
 pub(crate) fn take_exception(frame: &mut TrapFrame) -> Option<TaskRef> {
+    // ANCHOR: exercise-5-5
     let task = scheduler::current();
     if frame.vector() == DEVICE_NOT_AVAILABLE && floating_point::bring_out(task) {
         return None;
@@ -65,6 +66,7 @@ pub(crate) fn take_exception(frame: &mut TrapFrame) -> Option<TaskRef> {
     arch::syscall::save(frame, &task.context);
     let fault = Fault { reason: frame.vector().into(), address, error: frame.error };
     Some(raise(task, fault))
+    // ANCHOR_END: exercise-5-5
 }
 
 /// The current task, whose registers are saved, has done wrong. Returns the task to go on with.

@@ -350,6 +350,7 @@ impl Queue {
     /// Takes the first task, and puts another, which stands in no queue, at the end. `None`, and nothing has changed, for an empty queue.
     #[inline(always)]
     pub(crate) fn rotate(&self, task: TaskRef) -> Option<TaskRef> {
+        // ANCHOR: exercise-5-3
         let first = self.first.get()?;
         self.push(task);
         // The one behind the first is there: it may be the task that has just come.
@@ -357,10 +358,12 @@ impl Queue {
         second.inspect(|second| second.links.previous.set(None));
         self.first.set(second);
         Some(first)
+        // ANCHOR_END: exercise-5-3
     }
 
     /// Takes a task, which stands in this queue, out of it.
     pub(crate) fn remove(&self, task: TaskRef) {
+        // ANCHOR: exercise-5-4
         let (previous, next) = (task.links.previous.take(), task.links.next.take());
         match previous {
             Some(previous) => previous.links.next.set(next),
@@ -370,6 +373,7 @@ impl Queue {
             Some(next) => next.links.previous.set(previous),
             None => self.last.set(previous),
         }
+        // ANCHOR_END: exercise-5-4
     }
     // ANCHOR_END: queue
 }

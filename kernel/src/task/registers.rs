@@ -59,6 +59,7 @@ fn numbered(context: &Context) -> [&Cell<u64>; 18] {
 
 /// The registers of a task, if it stands still. From now on all of them count.
 fn of(task: &TaskRef) -> Result<&Context, Error> {
+    // ANCHOR: exercise-5-2
     if task.state() != State::Stopped && !later::has_faulted(*task) {
         return Err(Error::InvalidState);
     }
@@ -69,6 +70,7 @@ fn of(task: &TaskRef) -> Result<&Context, Error> {
         context.r11.set(context.rflags.get());
     }
     Ok(context)
+    // ANCHOR_END: exercise-5-2
 }
 
 /// Four registers from one on.

@@ -6,7 +6,7 @@ use flatmk_runtime::object::{AddressSpace, Frame, OWN_TABLE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
-use crate::harness::{at, free_pages, kernel_knows};
+use crate::harness::{PLAIN_FLAGS, at, free_pages, kernel_knows, make, make_thread, stack_top, with_scratch};
 use crate::objects::{
     CONSOLE_WEAK, EMPTY, FRAME, FRAME_READ, FRAME_READ_GRANT, LARGE, MAPPED, MAPPED_ADDRESS, POWER_WEAK, SPACE,
     SPACE_WEAK, TABLE, TABLE_WEAK, TASK, TASK_WEAK, with_objects,
@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     flags_that_an_operation_does_not_take_are_refused,
     capabilities_are_copied_moved_and_deleted,
     a_frame_is_mapped_unmapped_and_mapped_again,
+    the_registers_of_a_task_that_stands_still_are_read_and_written,
 ];
 
 const ALL: u64 = Rights::all().bits() as u64;
@@ -183,5 +184,31 @@ fn a_frame_is_mapped_unmapped_and_mapped_again() {
         assert_eq!(space.map(Frame(MAPPED), 0x3000, Access::Read), Err(Error::AlreadyMapped), "still mapped");
         Frame(MAPPED).unmap().expect("it is mapped");
         space.map(Frame(MAPPED), 0x3000, Access::Read).expect("the address is free again");
+    });
+}
+
+/// As a system call leaves them: `rip` is in `rcx`, and the flags are in `r11`. What is written then stays.
+fn the_registers_of_a_task_that_stands_still_are_read_and_written() {
+    const RCX: u64 = 2;
+    const RSP: u64 = 7;
+    const R11: u64 = 11;
+    const RIP: u64 = 16;
+    with_scratch(|| {
+        let task = make_thread(0, stack_top(0)).0;
+        let read =
+            |number| system_call(task, Operation::ReadRegisters as u64, [number, 0, 0, 0]).map(|[word, ..]| word);
+        let write = |number, value| {
+            system_call(task, Operation::WriteRegister as u64, [number, value, 0, 0]).expect("it stands still")
+        };
+        assert_eq!([RCX, R11].map(read), [Ok(0), Ok(PLAIN_FLAGS)]);
+        for (number, value) in [(RIP, USER_START), (RCX, 7), (R11, u64::MAX), (RSP, 3)] {
+            write(number, value);
+            assert_eq!(read(number), Ok(value), "register {number}");
+        }
+        assert_eq!([RIP, RCX, R11].map(read), [Ok(USER_START), Ok(7), Ok(u64::MAX)]);
+        let own = system_call(slots::SELF, Operation::ReadRegisters as u64, [0; 4]);
+        assert_eq!(own, Err(Error::InvalidState), "this task runs");
+        let fresh = make(Kind::Task, 1);
+        assert_eq!(system_call(fresh, Operation::ReadRegisters as u64, [RIP, 0, 0, 0]), Ok([0; 4]));
     });
 }

@@ -10,6 +10,7 @@ use crate::harness::{THREADS, at, end_thread, start_thread, thread_slot, with_sc
 
 pub(crate) const TESTS: &[Test] = tests![
     a_task_that_is_alone_goes_on_at_once,
+    tasks_take_turns_until_each_ends_itself,
     two_tasks_take_turns,
     three_tasks_take_turns,
     many_tasks_take_turns,
@@ -67,6 +68,26 @@ fn check_turns_of(threads: u64) {
 
 fn a_task_that_is_alone_goes_on_at_once() {
     check_turns_of(0);
+}
+
+extern "C" fn take_turns_and_end(thread: u64) {
+    for _ in 0..ROUNDS {
+        log(thread);
+        Task(at(thread_slot(thread))).yield_now().expect("a thread may yield");
+    }
+    end_thread(thread);
+}
+
+/// Nobody who is ready is deleted: the threads end while they run.
+fn tasks_take_turns_until_each_ends_itself() {
+    with_scratch(|| {
+        (0..3).for_each(|thread| {
+            start_thread(thread, take_turns_and_end, thread);
+        });
+        (0..=ROUNDS).for_each(|_| round());
+        assert_eq!(LOGGED.load(Relaxed) as u64, ROUNDS * 4 + 1);
+        check([MAIN, 0, 1, 2].into_iter());
+    });
 }
 
 fn two_tasks_take_turns() {
