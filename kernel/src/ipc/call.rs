@@ -18,6 +18,7 @@ pub(crate) const LONGEST_CHAIN: usize = 1000;
 // ANCHOR: call
 /// The current task calls an endpoint. Returns the task to go on with.
 pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error> {
+    // ANCHOR: exercise-6-2
     let endpoint = lookup(&caller, request.pointer)?.require_endpoint(Rights::CALL)?;
     let window = Window::from_flags(request.operation);
     if !window.is_empty() {
@@ -40,6 +41,7 @@ pub(crate) fn call(caller: TaskRef, request: &Request) -> Result<TaskRef, Error>
     caller.context.set_words(request.arguments);
     caller.calls.window.set(window);
     Ok(enter_or_wait(caller, callee, endpoint))
+    // ANCHOR_END: exercise-6-2
 }
 
 /// The current task calls, or waits for its turn. What is to be said or asked is noted in it already.
@@ -86,6 +88,7 @@ fn begin(caller: TaskRef, callee: TaskRef) {
 ///
 /// [`Error::WouldDeadlock`]; [`Error::Busy`] where so many wait for each other that it is not known.
 pub(super) fn check_wait(callee: TaskRef, caller: TaskRef) -> Result<(), Error> {
+    // ANCHOR: exercise-6-3
     let mut chain = core::iter::successors(Some(callee), |task| task.calls.callee.get());
     if chain.by_ref().take(LONGEST_CHAIN).any(|task| task == caller) {
         Err(Error::WouldDeadlock)
@@ -94,11 +97,13 @@ pub(super) fn check_wait(callee: TaskRef, caller: TaskRef) -> Result<(), Error> 
     } else {
         Ok(())
     }
+    // ANCHOR_END: exercise-6-3
 }
 
 // ANCHOR: return
 /// The current task has served its caller, or has come to the end of its start. Returns the task to go on with.
 pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskRef, Error> {
+    // ANCHOR: exercise-6-1
     if !is_reply_slot(request.pointer) {
         return Err(Error::InvalidCapability);
     }
@@ -118,6 +123,7 @@ pub(crate) fn return_to_caller(task: TaskRef, request: &Request) -> Result<TaskR
     interrupt::finish(task);
     accept(task);
     Ok(answered.map_or_else(|| scheduler::next(task), |caller| scheduler::next_after(task, caller)))
+    // ANCHOR_END: exercise-6-1
 }
 // ANCHOR_END: return
 
@@ -134,6 +140,7 @@ pub(crate) fn accept(task: TaskRef) {
 /// The task begins with what waits for it.
 #[inline(never)]
 fn begin_next(task: TaskRef) {
+    // ANCHOR: exercise-6-4
     let calls = &task.calls;
     if interrupt::begin_waiting(task) {
         calls.has_more.set(true);
@@ -152,5 +159,6 @@ fn begin_next(task: TaskRef) {
         interrupts::let_in();
     }
     calls.has_more.set(!calls.waiters.is_empty() || interrupt::waits_for(task));
+    // ANCHOR_END: exercise-6-4
 }
 // ANCHOR_END: accept

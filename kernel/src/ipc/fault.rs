@@ -11,6 +11,7 @@ use crate::task::{Fault, State, TaskRef};
 /// The current task has faulted. Calls its fault handler and returns the task to go on with; `None` where there is no handler, or none that could
 /// come to it: it is stopped, or waits for this task.
 pub(crate) fn call_fault_handler(task: TaskRef, fault: Fault) -> Option<TaskRef> {
+    // ANCHOR: exercise-6-5
     let endpoint = &task.calls.fault_slot;
     if endpoint.require_endpoint(Rights::CALL).is_err() {
         return None;
@@ -24,6 +25,7 @@ pub(crate) fn call_fault_handler(task: TaskRef, fault: Fault) -> Option<TaskRef>
     task.calls.fault.set(Some(fault));
     task.calls.window.set(Window::EMPTY);
     Some(enter_or_wait(task, handler, endpoint))
+    // ANCHOR_END: exercise-6-5
 }
 // ANCHOR_END: call
 
