@@ -9,7 +9,8 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::interrupts::exceptions::{BREAKPOINT, EXCEPTIONS, has_error_code, is_programs_own, name};
-use kernel::interrupts::{keyboard, set_handler, timer};
+use kernel::interrupts::{Line, claim, claimed, hand_back, keyboard, set_handler, take_arrived, timer};
+use x86_64::instructions::port::Port;
 use x86_64::instructions::{hlt, interrupts};
 
 kernel::test_entry!();
@@ -88,6 +89,45 @@ fn the_timer_does_not_tick_with_interrupts_off() {
             core::hint::spin_loop();
         }
         assert_eq!(timer::ticks(), first);
+    });
+}
+
+/// A line that nothing is on, and its vector.
+const UNUSED_LINE: u64 = 5;
+const UNUSED_VECTOR: u8 = 37;
+
+/// Whether the first controller holds requests of a line back.
+fn is_masked(line: Line) -> bool {
+    const MASKS_PORT: u16 = 0x21;
+    // SAFETY: reading the masks has no side effect.
+    let masks = unsafe { Port::<u8>::new(MASKS_PORT).read() };
+    u16::from(masks) & line.bit() != 0
+}
+
+#[test_case]
+fn a_line_that_is_handed_back_is_the_kernels_again() {
+    let unused = Line::from_number(UNUSED_LINE).expect("there are sixteen");
+    assert_eq!(unused.vector(), UNUSED_VECTOR);
+    interrupts::without_interrupts(|| {
+        claim(unused);
+        claim(Line::KEYBOARD);
+        assert!(!is_masked(unused) && !is_masked(Line::KEYBOARD));
+        // As a request would come. It masks the line, and waits for the program.
+        // SAFETY: the gate leads to the dispatcher, and nothing is on the line.
+        unsafe { asm!("int {}", const UNUSED_VECTOR) };
+        assert!(is_masked(unused));
+        assert_eq!((take_arrived(), take_arrived()), (Some(unused), None));
+        // SAFETY: as above.
+        unsafe { asm!("int {}", const UNUSED_VECTOR) };
+        hand_back(unused);
+        hand_back(Line::KEYBOARD);
+        assert_eq!((claimed(), take_arrived()), (0, None));
+        assert!(is_masked(unused), "the kernel has no handler for it");
+        assert!(!is_masked(Line::KEYBOARD), "the kernel has one");
+        claim(unused);
+        assert!(!is_masked(unused));
+        hand_back(unused);
+        assert!(is_masked(unused));
     });
 }
 

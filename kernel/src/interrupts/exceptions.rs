@@ -78,6 +78,7 @@ pub const fn is_programs_own(vector: u8) -> bool {
 
 /// Stops the kernel: nothing handles this exception.
 pub(crate) fn stop_unhandled(frame: &TrapFrame) -> ! {
+    // ANCHOR: exercise-2-4
     let vector = frame.vector();
     let name = name(vector);
     let error = frame.error;
@@ -96,4 +97,5 @@ pub(crate) fn stop_unhandled(frame: &TrapFrame) -> ! {
             format_args!("{frame}"),
         )
     }
+    // ANCHOR_END: exercise-2-4
 }

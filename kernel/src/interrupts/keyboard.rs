@@ -34,6 +34,7 @@ impl Keyboard {
     // ANCHOR: decode
     /// Takes one byte from the controller. A key that gives an ASCII character is queued.
     fn take(&mut self, scan_code: u8) {
+        // ANCHOR: exercise-2-3
         // A scan code that the decoder does not know is no error of ours: the next key starts anew.
         let Ok(Some(event)) = self.decoder.add_byte(scan_code) else { return };
         if let Some(DecodedKey::Unicode(character)) = self.decoder.process_keyevent(event)
@@ -41,6 +42,7 @@ impl Keyboard {
         {
             self.push(byte);
         }
+        // ANCHOR_END: exercise-2-3
     }
     // ANCHOR_END: decode
 

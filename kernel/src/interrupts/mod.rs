@@ -70,6 +70,7 @@ pub(crate) fn exchange_handlers(handlers: [Handler; 3]) -> [Handler; 3] {
 // ANCHOR: dispatch
 /// Called by the stubs, with interrupts off.
 pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
+    // ANCHOR: exercise-2-1
     let vector = frame.vector();
     let [exception, after_in_user_mode, after_in_kernel] = &USER_HANDLERS.0;
     if let Some(line) = Line::from_vector(vector) {
@@ -81,6 +82,7 @@ pub(crate) extern "C" fn dispatch(frame: &mut TrapFrame) {
     } else if !call_handler(vector, frame) && !time::forget_stray(vector) {
         exceptions::stop_unhandled(frame);
     }
+    // ANCHOR_END: exercise-2-1
 }
 
 fn has_handler(vector: u8) -> bool {

@@ -125,6 +125,7 @@ pub fn claim(line: Line) {
 
 /// The kernel has the line again: one that it has no handler for is masked, except the one on which the second controller reports.
 pub fn hand_back(line: Line) {
+    // ANCHOR: exercise-2-2
     CLAIMS.claimed.set(CLAIMS.claimed.get() & !line.bit());
     CLAIMS.arrived.set(CLAIMS.arrived.get() & !line.bit());
     if line.0 == CASCADE || super::has_handler(line.vector()) {
@@ -136,6 +137,7 @@ pub fn hand_back(line: Line) {
         // What the controller still holds would keep back the next interrupt.
         super::keyboard::drain();
     }
+    // ANCHOR_END: exercise-2-2
 }
 
 // ANCHOR: unmask
