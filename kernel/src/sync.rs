@@ -26,6 +26,7 @@ impl<T> Exclusive<T> {
 
     /// Lends the value to `use_it`; `None` if it is lent already, further up the stack.
     pub fn try_with<R>(&self, use_it: impl FnOnce(&mut T) -> R) -> Option<R> {
+        // ANCHOR: exercise-1-1
         without_interrupts(|| {
             if self.lent.replace(true) {
                 return None;
@@ -35,6 +36,7 @@ impl<T> Exclusive<T> {
             self.lent.set(false);
             Some(result)
         })
+        // ANCHOR_END: exercise-1-1
     }
 
     /// Lends the value to `use_it`.

@@ -131,6 +131,7 @@ impl Screen {
     }
 
     fn start_line(&mut self) {
+        // ANCHOR: exercise-1-4
         self.column = 0;
         if self.row + 1 < self.rows {
             self.row += 1;
@@ -145,11 +146,13 @@ impl Screen {
             }
         }
         self.row = self.rows - step;
+        // ANCHOR_END: exercise-1-4
     }
 
     // ANCHOR: draw
     /// Shows a character, unless it stands there already.
     fn draw(&mut self, row: usize, column: usize, byte: u8) {
+        // ANCHOR: exercise-1-3
         let Some(cell) = self.grid.cells.get_mut(row).and_then(|cells| cells.get_mut(column)) else { return };
         if core::mem::replace(cell, byte) == byte {
             return;
@@ -161,6 +164,7 @@ impl Screen {
                 self.set_pixel(column * WIDTH + x, row * HEIGHT + y, color);
             }
         }
+        // ANCHOR_END: exercise-1-3
     }
     // ANCHOR_END: draw
 
@@ -187,12 +191,14 @@ impl Screen {
 
 /// Writes the bytes of a pixel.
 fn put_color(format: PixelFormat, pixel: &mut [u8], Color { red, green, blue }: Color) {
+    // ANCHOR: exercise-1-2
     match (format, pixel) {
         (PixelFormat::Rgb, [r, g, b, ..]) => (*r, *g, *b) = (red, green, blue),
         (PixelFormat::Bgr, [b, g, r, ..]) => (*r, *g, *b) = (red, green, blue),
         // A gray-scale screen, or one with a layout of its own: the brightest channel is legible on both.
         (_, pixel) => pixel.fill(red.max(green).max(blue)),
     }
+    // ANCHOR_END: exercise-1-2
 }
 
 impl Colors {

@@ -1,0 +1,2 @@
+//! Nothing: the tests are in `tests/console.rs`.
+#![no_std]
