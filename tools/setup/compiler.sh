@@ -3,7 +3,7 @@
 
 RUST_VERSION=1.96.0
 RUST_HOST=x86_64-unknown-linux-gnu
-RUST_TARGETS=(x86_64-unknown-none riscv32imc-unknown-none-elf)
+RUST_TARGETS=(x86_64-unknown-none riscv32imc-unknown-none-elf wasm32-unknown-unknown)
 RUST_COMPONENTS=(rust-src llvm-tools rustfmt clippy)
 # The number grows when the private sysroot is made differently.
 SYSROOT_NAME=toolchain-$RUST_VERSION-2
@@ -47,15 +47,24 @@ compiler_is_ready() {
 }
 
 sysroot_is_complete() {
-    local file target
+    local target
+    programs_are_complete "$1" || return 1
+    for target in "${RUST_TARGETS[@]}"; do target_is_complete "$1" "$target" || return 1; done
+}
+
+programs_are_complete() {
+    local file
     for file in bin/{rustc,cargo,rustdoc,rustfmt,cargo-fmt,cargo-clippy,clippy-driver} \
         lib/rustlib/$RUST_HOST/bin/{rust-lld,llvm-objdump} lib/rustlib/src/rust/library/Cargo.lock; do
         [[ -e $1/$file ]] || return 1
     done
-    for target in "${RUST_TARGETS[@]}"; do
-        for file in core alloc compiler_builtins; do
-            compgen -G "$1/lib/rustlib/$target/lib/lib$file-*.rlib" >/dev/null || return 1
-        done
+}
+
+# target_is_complete SYSROOT TARGET
+target_is_complete() {
+    local library
+    for library in core alloc compiler_builtins; do
+        compgen -G "$1/lib/rustlib/$2/lib/lib$library-*.rlib" >/dev/null || return 1
     done
 }
 
@@ -63,12 +72,31 @@ ensure_compiler() {
     ! compiler_is_ready || return 0
     lock
     # Another run may have been faster.
-    compiler_is_ready || use_private_sysroot_if_made || install_with_rustup || make_private_sysroot
+    compiler_is_ready || use_private_sysroot_if_made || add_missing_targets || install_with_rustup || make_private_sysroot
     unlock
 }
 
 use_private_sysroot_if_made() {
     sysroot_is_complete "$CACHE/$SYSROOT_NAME" || return 1
+    use_private_sysroot
+    compiler_is_ready
+}
+
+# A private sysroot that was made when there were fewer targets gets the others; what it has stays.
+add_missing_targets() {
+    local sysroot=$CACHE/$SYSROOT_NAME libraries target missing=()
+    programs_are_complete "$sysroot" || return 1
+    for target in "${RUST_TARGETS[@]}"; do target_is_complete "$sysroot" "$target" || missing+=("$target"); done
+    step "Building the core library for ${missing[*]} (about half a minute)"
+    need_space "$CACHE" 1000 "the compiler's libraries"
+    new_work_folder
+    libraries=$NEW/libraries
+    build_core "$libraries" "${missing[@]}"
+    for target in "${missing[@]}"; do
+        rm -rf -- "$sysroot/lib/rustlib/$target" # incomplete
+        mv -T -- "$libraries/lib/rustlib/$target" "$sysroot/lib/rustlib/$target"
+        try_sysroot "$sysroot" "$target"
+    done
     use_private_sysroot
     compiler_is_ready
 }
@@ -151,7 +179,7 @@ make_private_sysroot() {
     local sysroot=$NEW/sysroot target
     link_distribution_rust "$sysroot"
     step "Building the core library for ${RUST_TARGETS[*]} (about 1 minute)"
-    build_core "$sysroot"
+    build_core "$sysroot" "${RUST_TARGETS[@]}"
     for target in "${RUST_TARGETS[@]}"; do try_sysroot "$sysroot" "$target"; done
     rm -rf -- "${CACHE:?}/$SYSROOT_NAME" # incomplete, or it would have been used
     mv -T -- "$sysroot" "$CACHE/$SYSROOT_NAME"
@@ -199,19 +227,21 @@ link_distribution_rust() {
     chmod 755 "$sysroot"/bin/{rustc,rustdoc,cargo-clippy,clippy-driver}
 }
 
+# build_core SYSROOT TARGET...
 build_core() {
     local sysroot=$1 package=$NEW/package target targets=() file
+    shift
     mkdir -p -- "$package"
     printf '[package]\nname = "empty"\nedition = "2024"\n[lib]\npath = "lib.rs"\n[workspace]\n' >"$package/Cargo.toml"
     printf '#![no_std]\n' >"$package/lib.rs"
-    for target in "${RUST_TARGETS[@]}"; do targets+=(--target "$target"); done
+    for target in "$@"; do targets+=(--target "$target"); done
     # Nothing that the environment asks of other builds may get into these libraries. Link-time optimisation needs the bitcode.
     run_cargo "building the core library" env -C "$package" \
         -u CARGO_ENCODED_RUSTFLAGS -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u CARGO_BUILD_TARGET \
         RUSTFLAGS=-Cembed-bitcode=yes RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$package/target" \
         /usr/bin/cargo build --release "${targets[@]}" \
         -Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
-    for target in "${RUST_TARGETS[@]}"; do
+    for target in "$@"; do
         mkdir -p -- "$sysroot/lib/rustlib/$target/lib"
         for file in core alloc compiler_builtins; do
             cp -- "$package/target/$target/release/deps/lib$file"-*.rlib "$sysroot/lib/rustlib/$target/lib/"
