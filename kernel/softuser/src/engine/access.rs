@@ -1,6 +1,7 @@
 //! Accesses to the guest's memory. Each is one instruction of the host with the address of an operation in `rdi`. All are listed, so that
 //! a fault of the host at one of them is known to be the guest's, and whose.
 
+pub(super) use core::arch::x86_64::_rdtsc as time_stamp;
 use core::mem::size_of;
 
 use super::operation::Op;

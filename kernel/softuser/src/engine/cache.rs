@@ -145,6 +145,13 @@ impl Cache {
         }
     }
 
+    /// The operations in use, with the slots beside them.
+    #[cfg(not(target_os = "none"))]
+    pub(super) fn slots(&self) -> &[Op] {
+        // SAFETY: so many were written, one after the other.
+        unsafe { core::slice::from_raw_parts(self.ops, self.used as usize) }
+    }
+
     /// Where an instruction is that asks for something, what it asks for, and how long it is.
     pub(super) fn asked(&self, op: *const Op) -> (u32, i32, u32) {
         // SAFETY: the engine has stopped there.

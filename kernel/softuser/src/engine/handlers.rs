@@ -8,11 +8,10 @@
 //! its atomic number. What follows an operation in its block, and what its number leads to, are operations, too; the registers of an
 //! operation are below 33. Of the host's memory they access nothing else; what the guest may access is up to who runs the hart.
 
-use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Hart;
-use super::access::{load, store, touch};
+use super::access::{load, store, time_stamp, touch};
 use super::operation::{Exit, Handler, Op};
 use crate::table::Operation;
 
@@ -130,7 +129,7 @@ macro_rules! condition {
 
 macro_rules! handler {
     ($name:ident, |$op:ident, $x:ident, $hart:ident| $body:block) => {
-        pub(super) unsafe extern "sysv64" fn $name($op: *const Op, $x: *mut u32, $hart: *mut Hart) -> Exit {
+        pub(super) unsafe extern "C" fn $name($op: *const Op, $x: *mut u32, $hart: *mut Hart) -> Exit {
             // SAFETY: as the head of this file says.
             unsafe { $body }
         }
@@ -155,7 +154,7 @@ handler!(ecall, |op, _x, hart| {
 
 #[cold]
 #[inline(never)]
-unsafe extern "sysv64" fn stop_pending(op: *const Op, _: *mut u32, hart: *mut Hart) -> Exit {
+unsafe extern "C" fn stop_pending(op: *const Op, _: *mut u32, hart: *mut Hart) -> Exit {
     // SAFETY: a handler.
     unsafe { stop(op, hart, Exit::Pending) }
 }
@@ -271,11 +270,11 @@ handler!(store_reserved, |op, x, hart| {
 });
 
 handler!(time, |op, x, hart| {
-    set!(op, x, _rdtsc() as u32);
+    set!(op, x, time_stamp() as u32);
     go!(op.add(1), x, hart)
 });
 handler!(time_high, |op, x, hart| {
-    set!(op, x, upper(_rdtsc()));
+    set!(op, x, upper(time_stamp()));
     go!(op.add(1), x, hart)
 });
 

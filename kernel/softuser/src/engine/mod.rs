@@ -6,25 +6,40 @@
 //! - `cache`: where blocks are kept, and found by the address of their first instruction.
 //! - `access`: accesses to the guest's memory, and where they are.
 //! - `entry`: the way in and out, and what is needed to come out of a fault.
+//! - `plain`: what stands for the last two where the host is another processor: in a browser, for the figures of the book.
+//! - `step`: one instruction at a time; `show`: a block as it is kept, which the kernel has no use for.
 //!
 //! A guest address is the host's: it has 32 bits, so it names one of the lowest 4 GiB of the address space that is in use, and nothing
 //! else. An access that is not allowed there is a fault of the host, whose handler calls [`recover`].
 
+#[cfg(target_arch = "x86_64")]
 mod access;
 mod cache;
+#[cfg(target_arch = "x86_64")]
 mod entry;
 mod handlers;
 mod operation;
+#[cfg(not(target_arch = "x86_64"))]
+mod plain;
+#[cfg(not(target_os = "none"))]
+mod show;
 mod step;
 mod translate;
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+#[cfg(target_arch = "x86_64")]
 pub use entry::{Recovery, recover};
+#[cfg(not(target_arch = "x86_64"))]
+pub use plain::{fault_address, lend};
+#[cfg(not(target_os = "none"))]
+pub use show::Shown;
 
 use crate::decode::{Instruction, Length};
 use cache::Cache;
 use operation::{Exit, Op};
+#[cfg(not(target_arch = "x86_64"))]
+use {plain as access, plain as entry};
 
 /// A hart: the registers of a guest, and its translated code.
 #[repr(C)]
@@ -41,8 +56,10 @@ pub struct Hart {
     /// Where the engine has stopped.
     op: *const Op,
     /// The stack pointer with which it began.
+    #[cfg(target_arch = "x86_64")]
     stack: u64,
     /// Where it goes on after a fault.
+    #[cfg(target_arch = "x86_64")]
     leave: u64,
     cache: Cache,
 }
@@ -100,7 +117,9 @@ impl Hart {
             reserved: 1,
             fetch_address: 0,
             op: core::ptr::null(),
+            #[cfg(target_arch = "x86_64")]
             stack: 0,
+            #[cfg(target_arch = "x86_64")]
             leave: 0,
             cache,
         }

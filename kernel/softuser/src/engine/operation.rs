@@ -3,7 +3,7 @@
 use super::Hart;
 
 /// What does an operation, and goes on with the next by a tail call. Returns why the engine stops.
-pub(super) type Handler = unsafe extern "sysv64" fn(*const Op, *mut u32, *mut Hart) -> Exit;
+pub(super) type Handler = unsafe extern "C" fn(*const Op, *mut u32, *mut Hart) -> Exit;
 
 /// Why the engine stops; where is in [`Hart::op`], or in [`Hart::pc`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,7 +69,7 @@ impl Block {
 const PAGE: u32 = 4096;
 
 /// The bits of an instruction. `Err`: the address of the half of it that cannot be executed.
-fn fetch(code: &mut impl Code, pc: u32) -> Result<u32, u32> {
+pub(super) fn fetch(code: &mut impl Code, pc: u32) -> Result<u32, u32> {
     let bits = code.fetch(pc).ok_or(pc)?;
     let second = pc.wrapping_add(2);
     if bits & 0b11 != 0b11 || !second.is_multiple_of(PAGE) {
