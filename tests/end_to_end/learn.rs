@@ -58,7 +58,7 @@ impl Clone {
 
 const REGION: &str = "kernel/src/memory/region.rs";
 const SPACE: &str = "kernel/src/memory/space.rs";
-const FAULT: &str = "kernel/src/memory/fault.rs";
+const FAULT: &str = "kernel/src/memory/explanation.rs";
 
 #[test]
 fn chapter_3_is_learnt_from_the_first_step_to_the_last() {

@@ -5,7 +5,7 @@
 //! - `table`: page tables, entry by entry.
 //! - `space`: address spaces: mapping, unmapping, protecting, translating.
 //! - `kernel`: the kernel's own address space: guard pages, protection features, the check that nothing is writable and executable.
-//! - `fault`: what a page fault means, in words.
+//! - `explanation`: what a page fault means, in words; `fault`: those of the kernel itself.
 //! - `flush`: what the processor may still remember; `root`: what a task keeps of its space; `note`: a number kept with a space.
 //! - `device`: ranges of device memory, from chapter 11 on.
 //! - `later`: where chapter 9 comes in, with `global` and `isolation`: the kernel's pages as user mode's page tables have them.
@@ -14,6 +14,7 @@
 
 #[cfg(feature = "chapter11")]
 mod device;
+mod explanation;
 mod fault;
 mod flush;
 #[cfg(feature = "chapter9")]
@@ -39,7 +40,7 @@ use bootloader_api::info::MemoryRegion;
 pub(crate) use crate::pcid::SpaceRoot;
 #[cfg(feature = "chapter11")]
 pub(crate) use device::{Caching, DevicePages};
-pub use fault::{Attempt, Cause, Explanation, explain};
+pub use explanation::{Attempt, Cause, Explanation, explain};
 pub use flush::{Flush, Old};
 #[cfg(feature = "chapter9")]
 pub(crate) use global::make_kernel_global;
