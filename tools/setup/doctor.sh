@@ -25,6 +25,7 @@ doctor() {
     doctor_need "$NEED_VALGRIND" "$found"
     found=$(gdb --version 2>/dev/null | sed -n '1s/.* \([0-9.]*\)$/\1/p') || found=
     doctor_need "$NEED_GDB" "$found"
+    doctor_need "$NEED_BROWSER" "$(package_version chromium || true)"
     found=$(shellcheck --version 2>/dev/null | sed -n 's/^version: //p') || found=
     doctor_need "$NEED_SHELLCHECK" "$found"
     doctor_need "$NEED_SPELLING" "$found"

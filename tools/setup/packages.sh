@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The distribution's packages: the compilers for C, of which one links host programs, the emulators, the checker of scripts.
+# The distribution's packages: the compilers for C, of which one links host programs, the emulators, a browser, the checker of scripts.
 
 # What it is for | how it is found (commands, or files with a slash) | Debian's packages | version tried
 NEED_LINKER='a C compiler, which links programs for this machine and builds those in C|cc /usr/include/stdlib.h|gcc libc6-dev|12'
@@ -13,6 +13,7 @@ NEED_SCREEN='a screen for Bochs to draw on, in memory|Xvfb xvfb-run xauth|xvfb x
 NEED_STILL_CLOCK='a clock for Bochs that stands still|faketime|faketime|0.9'
 NEED_VALGRIND='a counter of instructions, for programs of this machine|valgrind|valgrind|3.19'
 NEED_GDB='the debugger GDB, with Python|gdb|gdb|13'
+NEED_BROWSER='a browser without a window, for the figures of the book|chromium|chromium|156'
 NEED_SHELLCHECK='the checker of shell scripts|shellcheck|shellcheck|0.9'
 NEED_SPELLING='a dictionary, for the spelling of the book|hunspell /usr/share/hunspell/en_US.dic|hunspell hunspell-en-us|1.7'
 

@@ -4,7 +4,7 @@
 
 BASIC_COMMANDS=(awk bash cat chmod cp cut df dirname env find flock grep head ln mkdir mktemp mv rm sed sleep sort touch tr uname)
 STAND_INS=(apt-cache apt-get cargo dpkg dpkg-query rustc rustup sudo)
-PRESENT=(bochs c++ cc faketime gdb qemu-riscv32 qemu-system-x86_64 riscv64-unknown-elf-gcc shellcheck valgrind Xvfb xauth xvfb-run)
+PRESENT=(bochs c++ cc chromium faketime gdb qemu-riscv32 qemu-system-x86_64 riscv64-unknown-elf-gcc shellcheck valgrind Xvfb xauth xvfb-run)
 
 # Sets BOX (its folder); everything is there but nothing was set up yet, except the compiler.
 new_sandbox() {
@@ -35,7 +35,7 @@ complete_sysroot() {
     mkdir -p "$1"/{bin,lib/rustlib/x86_64-unknown-linux-gnu/bin,lib/rustlib/src/rust/library}
     touch "$1"/bin/{rustc,cargo,rustdoc,rustfmt,cargo-fmt,cargo-clippy,clippy-driver} \
         "$1"/lib/rustlib/x86_64-unknown-linux-gnu/bin/{rust-lld,llvm-objdump} "$1/lib/rustlib/src/rust/library/Cargo.lock"
-    for target in x86_64-unknown-none riscv32imc-unknown-none-elf; do
+    for target in x86_64-unknown-none riscv32imc-unknown-none-elf wasm32-unknown-unknown; do
         mkdir -p "$1/lib/rustlib/$target/lib"
         touch "$1/lib/rustlib/$target/lib"/lib{core,alloc,compiler_builtins}-0123.rlib
     done
@@ -77,6 +77,7 @@ cargo_stand_in() {
             [[ ! -e $BOX/build-seconds ]] || /bin/sleep "$(cat "$BOX/build-seconds")"
             while [[ $1 != --root ]]; do shift; done
             mkdir -p "$2/bin" && printf "#!/bin/sh\n" >"$2/bin/mdbook" && chmod 755 "$2/bin/mdbook" ;;
+        "run "*" -- book figures") exit "$(cat "$BOX/figures-exit-code" 2>/dev/null || printf 0)" ;;
         "run "*)
             arguments=$*
             printf "host program in %s from %s: %s\n" "$PWD" "$FLATMK_CWD" "${arguments#* -- }"

@@ -299,6 +299,70 @@ case_half_a_compiler_is_not_enough() {
     expect_one_sentence '1.63.0'
 }
 
+# By the function itself: the compiler that it calls is that of /usr/bin, which no sandbox replaces.
+case_target_that_is_new_is_added_to_the_private_sysroot() {
+    (add_target_in_sandbox) || WRONG=1
+}
+
+add_target_in_sandbox() {
+    # shellcheck source=tools/setup/common.sh
+    source "$REPOSITORY/tools/setup/common.sh"
+    # shellcheck source=tools/setup/compiler.sh
+    source "$REPOSITORY/tools/setup/compiler.sh"
+    CACHE=$BOX/home/.cache/flatmk ROOT=$BOX/checkout
+    local made=$CACHE/$SYSROOT_NAME kept report
+    kept=$made/lib/rustlib/x86_64-unknown-none/lib/libcore-0123.rlib
+    complete_sysroot "$made"
+    printf kept >"$kept"
+    rm "$made"/lib/rustlib/wasm32-unknown-unknown/lib/libcore-*
+    # shellcheck disable=SC2317
+    build_core() {
+        [[ ${*:2} == wasm32-unknown-unknown ]] || say "too much: ${*:2}"
+        complete_sysroot "$1"
+    }
+    # shellcheck disable=SC2317
+    try_sysroot() { target_is_complete "$1" "$2" || say "too early: $2"; }
+    # shellcheck disable=SC2317
+    use_private_sysroot() { :; }
+    # shellcheck disable=SC2317
+    compiler_is_ready() { sysroot_is_complete "$made"; }
+    report=$(add_missing_targets 2>&1) || wrong "it is not complete: $report"
+    expect "$report" 'Building the core library for wasm32-unknown-unknown (about half a minute)'
+    expect_not "$report" 'too much'
+    expect_not "$report" 'too early'
+    [[ $(cat "$kept") == kept ]] || wrong "a library that was there was made anew"
+    rm "$made/bin/rustc"
+    ! add_missing_targets || wrong "half a compiler was mended with a target"
+    ((WRONG == 0))
+}
+
+case_figures_of_the_book_are_built_once() {
+    mkdir -p "$BOX/checkout/book/src"
+    x run
+    expect_status 0
+    expect "$ERR" 'Building the figures of the book'
+    expect "$(calls_of cargo)" '-- book figures'
+    mkdir "$BOX/checkout/book/src/figures"
+    touch "$BOX/checkout/book/src/figures/program.js"
+    : >"$BOX/calls/cargo"
+    x run
+    expect_not "$(calls_of cargo)" 'book figures'
+    expect_host_program
+}
+
+case_figures_that_cannot_be_built_do_not_matter() {
+    mkdir -p "$BOX/checkout/book/src"
+    printf 1 >"$BOX/figures-exit-code"
+    x run
+    expect_status 0
+    expect "$ERR" 'going on, as only the book needs them'
+    expect_host_program
+    # Another command may need nothing of the book.
+    : >"$BOX/calls/cargo"
+    x softuser file.elf
+    expect_not "$(calls_of cargo)" 'book figures'
+}
+
 case_doctor_changes_nothing() {
     printf '' >"$BOX/compiler-version"
     without rustup qemu-system-x86_64

@@ -3,6 +3,7 @@
 //! The end-to-end tests use the [`machine`] module, too.
 
 pub mod bench;
+pub mod book_figures;
 pub mod c_header;
 pub mod c_program;
 pub mod cache;

@@ -18,6 +18,9 @@ pub const BARE_TARGET: &str = "x86_64-unknown-none";
 /// The target of programs that the kernel runs as RISC-V code.
 pub const RISCV_TARGET: &str = "riscv32imc-unknown-none-elf";
 
+/// The target of the book's interactive figures, which a browser runs.
+pub const BROWSER_TARGET: &str = "wasm32-unknown-unknown";
+
 /// What the names of these programs begin with in the ramdisk: many are there for this machine, too.
 pub const SOFTUSER: &str = "softuser-";
 
@@ -117,6 +120,20 @@ pub fn build_counter() -> Result<PathBuf, BuildError> {
     let libraries = built.into_iter().filter(|artifact| artifact.target.is_cdylib());
     let library = libraries.flat_map(|artifact| artifact.filenames).next();
     library.map(Into::into).ok_or_else(|| BuildError::Failed(what.to_owned()))
+}
+
+/// Builds the program of the book's interactive figures.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn build_figures() -> Result<PathBuf, BuildError> {
+    let what = "the figures of the book";
+    let arguments =
+        ["build", "--quiet", "--package", "book-figures", "--target", BROWSER_TARGET, "--profile", "figures"];
+    let files = build(&arguments, what)?.into_iter().flat_map(|artifact| artifact.filenames);
+    let program = files.into_iter().find(|file| file.extension() == Some("wasm"));
+    program.map(Into::into).ok_or_else(|| BuildError::Failed(what.to_owned()))
 }
 
 fn build(arguments: &[&str], what: &str) -> Result<Vec<Artifact>, BuildError> {

@@ -12,14 +12,17 @@ use std::thread;
 use std::time::Instant;
 
 use crate::machine::{Emulator, Machine};
-use crate::workspace::{BARE_TARGET, Executable, RISCV_TARGET};
+use crate::workspace::{BARE_TARGET, BROWSER_TARGET, Executable, RISCV_TARGET};
 use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, spelling, workspace};
 
 pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 5] = ["flatmk-abi", "flatmk-counter", "flatmk-image", HOST_PIPES, "flatmk-softuser"];
+const HOST_TESTS: [&str; 6] = [FIGURES, "flatmk-abi", "flatmk-counter", "flatmk-image", HOST_PIPES, "flatmk-softuser"];
+
+/// The crate of the book's interactive figures, whose tests run here and which else runs in a browser.
+const FIGURES: &str = "book-figures";
 
 /// The crate of pipes on this machine.
 const HOST_PIPES: &str = "flatmk-pipes";
@@ -163,7 +166,8 @@ fn plan(scope: Scope) -> Vec<Step> {
             let mut steps = vec![format(), format_of_loader()];
             steps.extend(CHAPTERS.map(clippy_of_chapter));
             steps.push(kernels_that_are_shown());
-            steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_libraries(), clippy_of_host()]);
+            steps.extend([clippy_of_programs(), clippy_of_riscv(), clippy_of_figures(), clippy_of_libraries()]);
+            steps.push(clippy_of_host());
             steps.extend([host_program_tests(), host_tests(), instructions_of_pipes()]);
             // What takes one processor, and not two.
             steps.extend([set_up(), model(), pipe_model()].map(Step::beside));
@@ -209,6 +213,8 @@ fn clippy_of_programs() -> Step {
     let bare = ["clippy", "--quiet", "--workspace", "--target", BARE_TARGET, "--exclude", "kernel"];
     let host = [
         "--exclude",
+        FIGURES,
+        "--exclude",
         "flatmk-counter",
         "--exclude",
         HOST_PIPES,
@@ -235,6 +241,14 @@ fn clippy_of_riscv() -> Step {
     arguments.extend(programs.into_iter().flat_map(|program| ["--package", program]));
     arguments.extend(["--", "--deny", "warnings"]);
     Step::command("lints of the programs for RISC-V", "cargo", &arguments)
+}
+
+/// What is said in the words of a browser.
+fn clippy_of_figures() -> Step {
+    let packages = ["--package", FIGURES, "--package", "flatmk-softuser"];
+    let arguments =
+        [&["clippy", "--quiet", "--lib", "--target", BROWSER_TARGET], &packages[..], &["--", "--deny", "warnings"]];
+    Step::command("lints of the figures of the book", "cargo", &arguments.concat())
 }
 
 fn clippy_of_libraries() -> Step {

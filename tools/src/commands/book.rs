@@ -4,7 +4,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use flatmk_tools::{LAST_CHAPTER, bench, c_header, cache, exercises, fast_path, reference, rust_wrappers, workspace};
+use flatmk_tools::{
+    LAST_CHAPTER, bench, book_figures, c_header, cache, exercises, fast_path, reference, rust_wrappers, workspace,
+};
 
 /// Build the book, or show it in a browser
 #[derive(clap::Args)]
@@ -20,12 +22,16 @@ enum Action {
     Build,
     /// Serve it on this machine, and build it anew when a page changes
     Serve,
+    /// Make only the program of its interactive figures, for another mdbook
+    Figures,
 }
 
 pub(crate) fn book(arguments: &Arguments) -> Result<ExitCode> {
+    book_figures::update(workspace::root())?;
     let action = match arguments.action {
         Action::Build => "build",
         Action::Serve => "serve",
+        Action::Figures => return Ok(ExitCode::SUCCESS),
     };
     reference::update(workspace::root()).context("cannot write the reference of system calls")?;
     c_header::update(workspace::root())?;
