@@ -2,6 +2,7 @@
 
 mod bad_kernel_input;
 mod bad_programs;
+mod book;
 mod boot_matrix;
 mod c_program;
 mod chain;

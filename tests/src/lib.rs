@@ -1,5 +1,6 @@
-//! What the end-to-end tests have in common: kernels to boot, machines to boot them in, and eyes to read their screens.
+//! What the end-to-end tests have in common: kernels to boot, machines to boot them in, eyes to read their screens, and a browser.
 
+pub mod browser;
 pub mod built;
 pub mod figures;
 pub mod machines;
