@@ -19,7 +19,8 @@ pub use count::Count;
 use step::Step;
 
 /// Crates with tests that run on this machine.
-const HOST_TESTS: [&str; 6] = [FIGURES, "flatmk-abi", "flatmk-counter", "flatmk-image", HOST_PIPES, "flatmk-softuser"];
+const HOST_TESTS: [&str; 7] =
+    [FIGURES, "flatmk-abi", "flatmk-console", "flatmk-counter", "flatmk-image", HOST_PIPES, "flatmk-softuser"];
 
 /// The crate of the book's interactive figures, whose tests run here and which else runs in a browser.
 const FIGURES: &str = "book-figures";

@@ -51,12 +51,12 @@ pub enum Verdict {
 }
 
 /// Runs the tests of these steps, of one chapter, in order, and returns what came out for each. In a machine the first test that fails is the last that
-/// runs, so the steps behind it have failed as well.
+/// runs, so the steps behind it have failed as well. `settings` are more arguments for cargo when it builds the kernel.
 ///
 /// # Errors
 ///
 /// If what runs tests does not run.
-pub fn run(checkout: &Path, steps: &[Step]) -> Result<Vec<Verdict>, GradeError> {
+pub fn run(checkout: &Path, steps: &[Step], settings: &[&str]) -> Result<Vec<Verdict>, GradeError> {
     let mut verdicts = vec![Verdict::Passed; steps.len()];
     let is_first_of_its_place =
         |(index, step): &(usize, &Step)| !steps.iter().take(*index).any(|other| other.tests == step.tests);
@@ -64,7 +64,7 @@ pub fn run(checkout: &Path, steps: &[Step]) -> Result<Vec<Verdict>, GradeError> 
         let together = || steps.iter().enumerate().filter(|(_, step)| step.tests == first.tests);
         let names: Vec<&str> = together().flat_map(|(_, step)| step.shows.iter().map(String::as_str)).collect();
         let said = match &first.tests {
-            Tests::Test(test) => in_machine(checkout, first.chapter, test, &names)?,
+            Tests::Test(test) => in_machine(checkout, first.chapter, test, &names, settings)?,
             Tests::Package(package) => on_host(checkout, package, &names)?,
         };
         for (index, step) in together() {
@@ -131,11 +131,11 @@ fn shortened(line: &str) -> String {
 type Said = Result<String, String>;
 
 /// Builds a test of the kernel with these tests in it, and boots it.
-fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str]) -> Result<Said, GradeError> {
+fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str], settings: &[&str]) -> Result<Said, GradeError> {
     let feature = format!("chapter{chapter}");
     let package = ["--package", "kernel", "--target", BARE_TARGET, "--features", &feature, "--test", test];
     let mut cargo = cargo(checkout);
-    cargo.args(BUILD).args(package).env("FLATMK_TESTS", names.join(","));
+    cargo.args(BUILD).args(package).args(settings).env("FLATMK_TESTS", names.join(","));
     let messages = match build(cargo)? {
         Ok(messages) => messages,
         Err(errors) => return Ok(Err(errors)),
