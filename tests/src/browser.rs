@@ -1,4 +1,4 @@
-//! A browser without a window, told what to do through a pipe in the Chrome DevTools Protocol, and watched: what it asks the network for, and what goes wrong.
+//! A browser without a window, told what to do through a pipe in the Chrome `DevTools` Protocol, and watched: what it asks the network for, and what goes wrong.
 //!
 //! A crate for this protocol builds longer than all else here; of its hundreds of commands a dozen are needed.
 
@@ -94,7 +94,8 @@ impl Browser {
 
     fn send(&mut self, method: &str, parameters: Value) -> io::Result<()> {
         self.sent += 1;
-        let mut message = json!({ "id": self.sent, "method": method, "params": parameters });
+        let mut message = json!({ "id": self.sent, "method": method });
+        message["params"] = parameters;
         if let Some(session) = &self.session {
             message["sessionId"] = json!(session);
         }
