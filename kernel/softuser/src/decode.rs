@@ -59,6 +59,7 @@ impl Instruction {
     }
 
     fn with_pattern(pattern: &Pattern, bits: u32) -> Self {
+        // ANCHOR: exercise-10-1
         use Format::{
             Atomic, Bare, Branch, Counter, Ignored, Immediate, Jump, Offset, Register, Reserve, Shift, Store, Upper,
         };
@@ -82,6 +83,7 @@ impl Instruction {
             Bare | Ignored => (0, 0, 0, 0),
         };
         Self::new(pattern.operation, rd, rs1, rs2, immediate)
+        // ANCHOR_END: exercise-10-1
     }
 
     /// The word of 32 bits for this instruction, which may have come from one of 16. Bits that mean nothing here are 0.

@@ -66,9 +66,12 @@ fn what_is_reserved_is_illegal() {
     }
 }
 
+fn words(pc: u32, bits: u32) -> String {
+    Disassembled { pc, instruction: decode(bits).expect("it is known") }.to_string()
+}
+
 #[test]
-fn an_instruction_in_words() {
-    let words = |pc, bits| Disassembled { pc, instruction: decode(bits).expect("it is known") }.to_string();
+fn a_long_instruction_in_words() {
     assert_eq!(words(0, 0x0050_0093), "addi ra, zero, 5");
     assert_eq!(words(0, 0xfe51_2e23), "sw t0, -4(sp)");
     assert_eq!(words(0x1000, 0xfe00_0ee3), "beq zero, zero, 0xffc");
@@ -76,8 +79,27 @@ fn an_instruction_in_words() {
     assert_eq!(words(0, 0x1234_5537), "lui a0, 0x12345");
     assert_eq!(words(0, 0xc000_2573), "rdcycle a0");
     assert_eq!(words(0, 0x0cf5_a52f), "amoswap.w a0, a5, (a1)");
-    assert_eq!(words(0, 0x4501), "addi a0, zero, 0");
     assert_eq!(words(0, 0x0000_0073), "ecall");
     assert_eq!(words(4, 0xffdf_f06f), "jal zero, 0x0");
+    assert_eq!(words(0, 0x4020_d093), "srai ra, ra, 2");
+    assert_eq!(words(0, 0x1005_a52f), "lr.w a0, (a1)");
+    // Each bit of a distance on its own.
+    for shift in 1..=11 {
+        let bits = word(Operation::Beq, 0, 0, 0, 1 << shift);
+        assert_eq!(words(0, bits), format!("beq zero, zero, {:#x}", 1 << shift));
+    }
+    for shift in 1..=19 {
+        let bits = word(Operation::Jal, 0, 0, 0, 1 << shift);
+        assert_eq!(words(0, bits), format!("jal zero, {:#x}", 1 << shift));
+    }
+}
+
+fn word(operation: Operation, rd: u8, rs1: u8, rs2: u8, immediate: i32) -> u32 {
+    Instruction { operation, rd, rs1, rs2, immediate, length: Length::Four }.encode()
+}
+
+#[test]
+fn a_short_instruction_in_words() {
+    assert_eq!(words(0, 0x4501), "addi a0, zero, 0");
     assert_eq!(decode(0x4501).expect("it is known").operation, Operation::Addi);
 }

@@ -131,6 +131,7 @@ impl Cache {
 
     /// The address of the instruction of an operation.
     pub(super) fn pc_of(&self, op: *const Op) -> u32 {
+        // ANCHOR: exercise-10-3
         // SAFETY: the engine has stopped at an operation, which says where the head of its block is; between the two are operations.
         unsafe {
             let index = (*op).place.index();
@@ -143,6 +144,7 @@ impl Cache {
             }
             pc
         }
+        // ANCHOR_END: exercise-10-3
     }
 
     /// The operations in use, with the slots beside them.
@@ -168,10 +170,12 @@ impl Cache {
 
     /// From now on the jump leads there directly, if it is still there.
     pub(super) fn link(&mut self, jump: Jump, target: *const Op) {
+        // ANCHOR: exercise-10-5
         if jump.generation == self.generation {
             // SAFETY: nothing was forgotten since, so both are operations of the cache, which is smaller than 2 GiB.
             unsafe { (*jump.op).number = target.byte_offset_from(jump.op) as i32 };
         }
+        // ANCHOR_END: exercise-10-5
     }
 
     /// A slot at the head of a block.

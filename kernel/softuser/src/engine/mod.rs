@@ -276,6 +276,7 @@ impl Hart {
 
     /// What an instruction wants that the handlers leave to others. `None`: it is done, and the hart goes on at `pc`.
     fn asked(&mut self) -> Option<Stop> {
+        // ANCHOR: exercise-10-4
         let (pc, reason, length) = self.cache.asked(self.op);
         self.pc = pc;
         match translate::Reason::from_number(reason) {
@@ -286,6 +287,7 @@ impl Hart {
                 None
             }
         }
+        // ANCHOR_END: exercise-10-4
     }
 
     fn translate(&mut self, pc: u32, code: &mut impl Code) -> Result<*const Op, u32> {

@@ -70,6 +70,7 @@ const PAGE: u32 = 4096;
 
 /// The bits of an instruction. `Err`: the address of the half of it that cannot be executed.
 pub(super) fn fetch(code: &mut impl Code, pc: u32) -> Result<u32, u32> {
+    // ANCHOR: exercise-10-2
     let bits = code.fetch(pc).ok_or(pc)?;
     let second = pc.wrapping_add(2);
     if bits & 0b11 != 0b11 || !second.is_multiple_of(PAGE) {
@@ -77,6 +78,7 @@ pub(super) fn fetch(code: &mut impl Code, pc: u32) -> Result<u32, u32> {
     }
     let upper = code.fetch(second).ok_or(second)?;
     Ok(bits & 0xffff | upper << 16)
+    // ANCHOR_END: exercise-10-2
 }
 
 /// Translates the block that begins there. `Err`: the address because of which its first instruction cannot be executed.

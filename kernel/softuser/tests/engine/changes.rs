@@ -5,7 +5,7 @@ use std::ptr;
 use flatmk_softuser::Operation;
 use flatmk_softuser::engine::Stop;
 
-use crate::guest::{DATA, ECALL, Guest, InData, PAGE, bytes, fill_data, run, word, write_data};
+use crate::guest::{CODE, DATA, ECALL, Guest, InData, PAGE, bytes, fill_data, run, word, write_data};
 use crate::step::{Both, Outcome};
 
 /// A loop that is run twice, and writes another number into its own first instruction.
@@ -54,6 +54,13 @@ fn forgotten_code_is_translated_again() {
     assert_eq!(run_in_data(&mut guest, &[word(Operation::Addi, 10, 0, 0, 2), ECALL]), 1);
     guest.hart.forget_code();
     assert_eq!(run_in_data(&mut guest, &[word(Operation::Addi, 10, 0, 0, 2), ECALL]), 2);
+}
+
+#[test]
+fn the_hart_goes_on_behind_a_fence() {
+    let add = word(Operation::Addi, 10, 10, 0, 1);
+    let mut guest = Guest::of(&[add, 0x100f, add, 0x100f, 0x100f, add, ECALL]);
+    assert_eq!((guest.run(), guest.hart.pc(), guest.hart.register(10)), (Stop::Ecall, CODE + 24, 3));
 }
 
 /// So many words, with pages before and behind them that nobody can access.

@@ -52,6 +52,16 @@ fn the_place_is_exact_behind_short_instructions_and_branches() {
     assert_eq!((guest.run(), guest.hart.pc(), guest.hart.register(10)), (Stop::Illegal, CODE + 10, 3));
 }
 
+#[test]
+fn the_place_of_an_access_is_exact_behind_short_instructions_and_branches() {
+    // c.addi x10, 1; c.addi x10, 1; beq x10, x0, +8; c.addi x10, 1; c.lw x10, 0(x10).
+    let mut program = bytes(&[0x0505_0505, word(Operation::Beq, 0, 10, 0, 8)]);
+    program.extend([0x05, 0x05, 0x08, 0x41]);
+    let mut guest = Guest::new();
+    guest.load(&program);
+    assert_eq!((guest.run(), guest.hart.pc(), guest.hart.register(10)), (Stop::Access, CODE + 10, 3));
+}
+
 /// Every access, alone and as the first and the second of two, at every distance from both ends.
 #[test]
 fn accesses_stop_at_the_edges_of_memory_and_change_nothing() {
@@ -137,6 +147,20 @@ fn code_that_cannot_be_executed_stops_the_hart_at_its_own_address() {
         guest.hart.set_pc(last - 40);
         assert_eq!((guest.run(), guest.hart.pc(), guest.hart.fetch_address()), (Stop::Fetch, pc, pc), "{bits:#x}");
         assert_eq!((guest.hart.register(1), guest.hart.register(10)), (ra, result), "{bits:#x}");
+    }
+}
+
+/// Neither its first half nor its second: there is nothing to run.
+#[test]
+fn a_first_instruction_that_cannot_be_executed_stops_the_hart_at_once() {
+    let mut guest = Guest::new();
+    let mut program = vec![0; PAGE as usize];
+    // The first half of addi x10, x10, ...
+    program[PAGE as usize - 2..].copy_from_slice(&[0x13, 0x05]);
+    guest.load(&program);
+    for (pc, missing) in [(CODE + PAGE, CODE + PAGE), (CODE + PAGE - 2, CODE + PAGE), (DATA, DATA)] {
+        guest.hart.set_pc(pc);
+        assert_eq!((guest.run(), guest.hart.pc(), guest.hart.fetch_address()), (Stop::Fetch, pc, missing));
     }
 }
 
