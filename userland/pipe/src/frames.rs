@@ -123,6 +123,7 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
     /// [`Error::Empty`], [`Error::Closed`], [`Error::Corrupt`]; [`Error::TooLong`] if it does not fit into `frame`. It stays in the pipe then.
     #[inline(always)]
     pub fn pop(&mut self, frame: &mut [u8]) -> Result<usize, Error> {
+        // ANCHOR: exercise-8-5
         self.reader.require(1, 1)?;
         let start = self.data.at(self.reader.position()).cast::<u8>();
         // SAFETY: a word is there. It is read once: the other end may still change it.
@@ -137,6 +138,7 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
         read_once();
         self.reader.release(words(length));
         Ok(frame.len())
+        // ANCHOR_END: exercise-8-5
     }
     // ANCHOR_END: pop_frame
 

@@ -54,6 +54,7 @@ impl<'a, B: Bell> Reader<'a, B> {
     /// Looks at how far the producer is, as there must be `least` items. Returns how many there are.
     #[inline(always)]
     fn look(&mut self, head: u32, least: u32) -> Result<u32, Error> {
+        // ANCHOR: exercise-8-2
         let known = self.limit.wrapping_sub(head);
         let position = acquire(&self.peer.position.0);
         // What is in the buffer: no less than before, as the producer does not go back, and no more than fits.
@@ -63,6 +64,7 @@ impl<'a, B: Bell> Reader<'a, B> {
         }
         self.limit = position;
         Ok(filled)
+        // ANCHOR_END: exercise-8-2
     }
 
     /// Gives back the room of items that were read, from the position `head` on.
@@ -117,6 +119,7 @@ impl<'a, B: Bell> Reader<'a, B> {
     #[cold]
     #[inline(never)]
     fn refuse(&mut self, count: u32, position: u32) -> Error {
+        // ANCHOR: exercise-8-3
         if let Some(end) = self.end {
             return end;
         }
@@ -138,6 +141,7 @@ impl<'a, B: Bell> Reader<'a, B> {
         }
         // There may be items, fewer than were asked for.
         if self.known() == 0 { self.end(Error::Closed) } else { Error::Closed }
+        // ANCHOR_END: exercise-8-3
     }
 
     /// Nothing more is read, for the first reason there was.
@@ -160,6 +164,7 @@ impl<'a, B: Bell> Reader<'a, B> {
     #[cold]
     #[inline(never)]
     pub(crate) fn wait(&mut self, count: u32) -> Result<(), Error> {
+        // ANCHOR: exercise-8-4
         let mut looks = 1;
         while self.bell.pause(looks) {
             match self.require(count, count) {
@@ -183,6 +188,7 @@ impl<'a, B: Bell> Reader<'a, B> {
             self.is_last = true;
         }
         Ok(())
+        // ANCHOR_END: exercise-8-4
     }
     // ANCHOR_END: wait
 

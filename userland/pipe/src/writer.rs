@@ -86,6 +86,7 @@ impl<'a, B: Bell> Writer<'a, B> {
     /// Publishes items that have been written, from the position `tail` on.
     #[inline(always)]
     fn advance(&mut self, tail: u32, count: u32) {
+        // ANCHOR: exercise-8-1
         self.tail = tail.wrapping_add(count);
         self.own.position.0.store(self.tail, PUBLISH);
         if B::RINGS {
@@ -94,6 +95,7 @@ impl<'a, B: Bell> Writer<'a, B> {
                 self.wake();
             }
         }
+        // ANCHOR_END: exercise-8-1
     }
     // ANCHOR_END: write
 

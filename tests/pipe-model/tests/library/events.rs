@@ -47,6 +47,53 @@ fn a_busy_stream_rings_for_nobody() {
 }
 
 #[test]
+fn a_producer_publishes_each_item_and_rings_once_for_a_sleeper() {
+    let rings = Cell::new(0);
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let bell = Recorder { rings: &rings, sleep: &nobody_sleeps };
+    let (mut producer, consumer) = memory.ends::<u64, _, _>(bell, NoBell);
+    let published = || memory.position(End::Producer).load(Relaxed);
+    assert_eq!((producer.push(7), published(), rings.get()), (Ok(()), 1, 0));
+    memory.sleeps(End::Consumer).store(1, Relaxed);
+    assert_eq!((producer.push(8), published(), rings.get()), (Ok(()), 2, 1));
+    assert_eq!((producer.push_slice(&[9, 10]), published(), rings.get()), (Ok(2), 4, 1));
+    drop((producer, consumer));
+}
+
+/// For an end that must not sleep: something comes when it has said that it does.
+struct JustInTime<F>(F);
+
+impl<F: FnMut()> Bell for JustInTime<F> {
+    fn sleeper_barrier(&mut self) {
+        (self.0)();
+    }
+
+    fn sleep(&mut self) -> Peer {
+        panic!("there is no reason to sleep");
+    }
+
+    fn ring(&mut self) {}
+}
+
+#[test]
+fn an_item_that_comes_while_the_consumer_falls_asleep_is_found() {
+    let memory = PipeMemory::new(PAGE_BYTES);
+    let producer = RefCell::new(None);
+    let said = Cell::new(0);
+    let sends = || {
+        said.set(memory.sleeps(End::Consumer).load(Relaxed));
+        let mut producer = producer.borrow_mut();
+        let producer: &mut Producer<'_, u64> = producer.as_mut().unwrap();
+        assert_eq!(producer.push(7), Ok(()));
+    };
+    let (sender, mut consumer) = memory.ends(NoBell, JustInTime(sends));
+    *producer.borrow_mut() = Some(sender);
+    assert_eq!(consumer.pop_waiting(), Ok(7));
+    assert_eq!(said.get(), 1, "it says that it sleeps before it looks");
+    drop(consumer);
+}
+
+#[test]
 fn a_consumer_is_rung_for_once_each_time_it_sleeps() {
     let rings = Cell::new(0);
     let memory = PipeMemory::new(PAGE_BYTES);
