@@ -149,12 +149,14 @@ pub(super) fn load(space: AddressSpace) -> &'static Cell<u64> {
 
 /// Gives the next identifier to a space. Whoever had it has none any more.
 fn take(space: AddressSpace) -> u16 {
+    // ANCHOR: exercise-9-4
     let identifier = policy::next_identifier(STATE.taken.get(), STATE.last.get());
     STATE.taken.set(identifier);
     entry(identifier).space.set(Some(space));
     space.set_note(identifier);
     count(|counts| counts.taken += 1);
     identifier
+    // ANCHOR_END: exercise-9-4
 }
 // ANCHOR_END: load
 
@@ -167,6 +169,7 @@ fn count(change: impl FnOnce(&mut Counts)) {
 // ANCHOR: forget
 /// An address in a space leads somewhere else: the processor forgets what it remembers, now or before it uses the space again.
 pub(crate) fn forget(space: AddressSpace, address: u64, old: Old) {
+    // ANCHOR: exercise-9-5
     let change = match old {
         Old::Page => Change::Replace,
         Old::Table if planted(Bug::TableCountsAsPage) => Change::Replace,
@@ -178,6 +181,7 @@ pub(crate) fn forget(space: AddressSpace, address: u64, old: Old) {
         Invalidation::AllAtNextSwitch(identifier) => note(identifier, |_| Stale::Everything),
         Invalidation::Nothing | Invalidation::Leave => {}
     }
+    // ANCHOR_END: exercise-9-5
 }
 
 /// More is stale under an identifier that is not current.

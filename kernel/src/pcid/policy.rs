@@ -20,6 +20,7 @@ impl Stale {
     /// One more address, whose translation is stale.
     #[must_use]
     pub fn with(self, address: u64) -> Self {
+        // ANCHOR: exercise-9-1
         match self {
             Stale::Nothing => Stale::Page(address),
             Stale::Page(other) if other == address => self,
@@ -27,6 +28,7 @@ impl Stale {
             // Two are as much work as all, about: what is needed again is found again.
             Stale::Page(_) | Stale::Everything => Stale::Everything,
         }
+        // ANCHOR_END: exercise-9-1
     }
 }
 
@@ -46,6 +48,7 @@ pub enum Switch {
 /// What the switch to a space does that has an identifier, under which this is stale; `None`: it has none, or another space has taken it.
 #[must_use]
 pub fn on_switch(stale: Option<Stale>) -> Switch {
+    // ANCHOR: exercise-9-2
     match stale {
         Some(Stale::Nothing) => Switch::Keep,
         Some(Stale::Page(address)) => Switch::KeepBut(address),
@@ -53,6 +56,7 @@ pub fn on_switch(stale: Option<Stale>) -> Switch {
         Some(Stale::Everything) => Switch::Forget,
         None => Switch::Take,
     }
+    // ANCHOR_END: exercise-9-2
 }
 
 /// How the page tables of a space change.
@@ -97,6 +101,7 @@ pub enum Invalidation {
 /// What a change needs (Intel SDM vol. 3A, 4.10.4).
 #[must_use]
 pub fn on_change(change: Change, holder: Holder) -> Invalidation {
+    // ANCHOR: exercise-9-3
     match (change, holder) {
         // Nothing is remembered of entries that were not present.
         (Change::Add, _) | (_, Holder::Nobody) => Invalidation::Nothing,
@@ -108,6 +113,7 @@ pub fn on_change(change: Change, holder: Holder) -> Invalidation {
         // Its identifier is never loaded again before another space has taken it.
         (Change::End, Holder::Identified(_)) => Invalidation::Nothing,
     }
+    // ANCHOR_END: exercise-9-3
 }
 
 /// The identifier that is taken after this one. All are taken in turn, but 0: that is the kernel's own space.

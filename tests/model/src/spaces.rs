@@ -44,9 +44,9 @@ pub enum Event {
 #[derive(Clone, Copy, Debug)]
 pub struct Processor {
     /// How many identifiers it has, if any.
-    identifiers: Option<u16>,
+    pub identifiers: Option<u16>,
     /// Whether user mode has page tables of its own.
-    is_isolated: bool,
+    pub is_isolated: bool,
 }
 
 /// Processors, and sequences of events.

@@ -17,25 +17,38 @@ fn in_words(text: &str) -> String {
         .fold(text.to_owned(), |text, (number, name)| text.replace(number, name))
 }
 
-/// Each case, in the words of the page, with what is returned.
-fn returned() -> BTreeMap<String, String> {
-    let mut results = BTreeMap::new();
-    let mut add = |case: String, result: String| {
+/// Results by their cases, in the words of the page.
+type Results = BTreeMap<String, String>;
+
+/// Cases in the words of the page, each with what is returned.
+fn in_words_of_the_page(cases: impl IntoIterator<Item = (String, String)>) -> Results {
+    let mut results = Results::new();
+    for (case, result) in cases {
         let other = results.insert(in_words(&case), in_words(&result));
         assert_eq!(other, None, "{case} is one case");
-    };
-    for stale in [Some(Stale::Nothing), Some(Stale::Page(A)), Some(Stale::Everything), None] {
-        add(format!("on_switch({stale:?})"), format!("{:?}", on_switch(stale)));
-    }
-    for change in [Change::Add, Change::Replace, Change::Cut, Change::End] {
-        for holder in [Holder::Current, Holder::Identified(IDENTIFIER), Holder::Nobody] {
-            add(format!("on_change({change:?}, {holder:?})"), format!("{:?}", on_change(change, holder)));
-        }
-    }
-    for (stale, address) in [(Stale::Nothing, A), (Stale::Page(A), A), (Stale::Page(A), B), (Stale::Everything, A)] {
-        add(format!("{stale:?}.with({address})"), format!("{:?}", stale.with(address)));
     }
     results
+}
+
+fn of_switches() -> Results {
+    let stale = [Some(Stale::Nothing), Some(Stale::Page(A)), Some(Stale::Everything), None];
+    in_words_of_the_page(stale.map(|stale| (format!("on_switch({stale:?})"), format!("{:?}", on_switch(stale)))))
+}
+
+fn of_changes() -> Results {
+    let changes = [Change::Add, Change::Replace, Change::Cut, Change::End];
+    let holders = [Holder::Current, Holder::Identified(IDENTIFIER), Holder::Nobody];
+    let cases = changes.iter().flat_map(|change| holders.iter().map(move |holder| (*change, *holder)));
+    in_words_of_the_page(cases.map(|(change, holder)| {
+        (format!("on_change({change:?}, {holder:?})"), format!("{:?}", on_change(change, holder)))
+    }))
+}
+
+fn of_more_changes() -> Results {
+    let cases = [(Stale::Nothing, A), (Stale::Page(A), A), (Stale::Page(A), B), (Stale::Everything, A)];
+    in_words_of_the_page(
+        cases.map(|(stale, address)| (format!("{stale:?}.with({address})"), format!("{:?}", stale.with(address)))),
+    )
 }
 
 /// The rows of the page that are about a function: case, result, reason, section of the manual.
@@ -49,12 +62,27 @@ fn rows() -> Vec<[&'static str; 4]> {
     PAGE.lines().filter_map(cells).filter(|[case, ..]| is_case(case)).collect()
 }
 
+/// What the page says in rows whose case has this in it.
+fn said(of: &str) -> Results {
+    let rows: Vec<_> = rows().into_iter().filter(|[case, ..]| case.contains(of)).collect();
+    let said: Results = rows.iter().map(|[case, result, ..]| ((*case).to_owned(), (*result).to_owned())).collect();
+    assert_eq!(said.len(), rows.len(), "a case has two rows");
+    said
+}
+
 #[test]
-fn the_page_says_what_the_rules_return() {
-    let said: BTreeMap<_, _> =
-        rows().iter().map(|[case, result, ..]| ((*case).to_owned(), (*result).to_owned())).collect();
-    assert_eq!(said.len(), rows().len(), "a case has two rows");
-    assert_eq!(said, returned(), "left the page, right the rules");
+fn the_page_says_what_a_second_change_makes_stale() {
+    assert_eq!(said(".with("), of_more_changes(), "left the page, right the rules");
+}
+
+#[test]
+fn the_page_says_what_a_switch_does() {
+    assert_eq!(said("on_switch("), of_switches(), "left the page, right the rules");
+}
+
+#[test]
+fn the_page_says_what_a_change_of_page_tables_needs() {
+    assert_eq!(said("on_change("), of_changes(), "left the page, right the rules");
 }
 
 #[test]
