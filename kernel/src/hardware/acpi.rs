@@ -60,6 +60,7 @@ fn tables(pointer: u64) -> Option<impl Iterator<Item = Table>> {
 impl Table {
     /// The table at an address, if its sum is right (5.2.6).
     fn at(address: u64) -> Option<Self> {
+        // ANCHOR: exercise-12-1
         let (signature, length) = (read(address)?, word(address + 4)?);
         if !(HEADER_BYTES..=MOST_BYTES).contains(&length) {
             return None;
@@ -70,6 +71,7 @@ impl Table {
             sum = sum.wrapping_add(byte);
         }
         (sum == 0).then_some(Self { address, length, signature })
+        // ANCHOR_END: exercise-12-1
     }
 
     /// The address of a field, if the table is long enough to have it.

@@ -27,6 +27,7 @@ const POLLS_TO_END: u32 = 2_000_000;
 // ANCHOR: calibrate
 /// Finds out both frequencies. `None` where nothing that counts is found.
 pub(super) fn calibrate(apic: &LocalApic, tables: &Tables) -> Option<Frequencies> {
+    // ANCHOR: exercise-12-5
     let measured = Counter::candidates(tables).find_map(|counter| Some((counter, measure(apic, counter)?)));
     let claimed = claimed();
     match (claimed, measured) {
@@ -50,6 +51,7 @@ pub(super) fn calibrate(apic: &LocalApic, tables: &Tables) -> Option<Frequencies
         }
         (None, None) => None,
     }
+    // ANCHOR_END: exercise-12-5
 }
 // ANCHOR_END: calibrate
 
@@ -65,15 +67,16 @@ fn is_close(one: u64, other: u64) -> bool {
 }
 
 /// What is read at one moment.
-struct Moment {
-    counter: u64,
-    time_stamp: u64,
-    local_timer: u32,
+pub(super) struct Moment {
+    pub(super) counter: u64,
+    pub(super) time_stamp: u64,
+    pub(super) local_timer: u32,
 }
 
 impl Moment {
     /// The one of some readings that took the shortest: nothing came between its parts.
-    fn now(apic: &LocalApic, counter: Counter) -> Option<Self> {
+    pub(super) fn now(apic: &LocalApic, counter: Counter) -> Option<Self> {
+        // ANCHOR: exercise-12-3
         const TRIES: usize = 4;
         let mut tries = [0; TRIES].map(|_| {
             let before = time_stamp();
@@ -82,12 +85,14 @@ impl Moment {
         });
         tries.sort_unstable_by_key(|&(ticks, _)| ticks);
         tries.into_iter().next().map(|(_, moment)| moment)
+        // ANCHOR_END: exercise-12-3
     }
 }
 
 // ANCHOR: measure
 /// Measures both with a counter. `None` where that does not count.
-fn measure(apic: &LocalApic, counter: Counter) -> Option<Frequencies> {
+pub(super) fn measure(apic: &LocalApic, counter: Counter) -> Option<Frequencies> {
+    // ANCHOR: exercise-12-4
     without_interrupts(|| {
         apic.count_silently();
         let first = Moment::now(apic, counter)?;
@@ -102,10 +107,12 @@ fn measure(apic: &LocalApic, counter: Counter) -> Option<Frequencies> {
             local_timer_hz: in_a_second(first.local_timer.wrapping_sub(last.local_timer).into()),
         })
     })
+    // ANCHOR_END: exercise-12-4
 }
 
 /// Waits until a counter has counted so far from a reading on. Returns how far it has, and the last reading. `None` where it does not count.
-fn wait(counter: Counter, first: u64, wanted: u64) -> Option<(u64, u64)> {
+pub(super) fn wait(counter: Counter, first: u64, wanted: u64) -> Option<(u64, u64)> {
+    // ANCHOR: exercise-12-2
     let (mut counted, mut before) = (0, first);
     for poll in 0..POLLS_TO_END {
         let now = counter.read();
@@ -119,5 +126,6 @@ fn wait(counter: Counter, first: u64, wanted: u64) -> Option<(u64, u64)> {
         }
     }
     None
+    // ANCHOR_END: exercise-12-2
 }
 // ANCHOR_END: measure
