@@ -53,6 +53,7 @@ struct Snapshot {
 ///
 /// The registers change one by one: they are read while no change is near, and once more, until they are the same.
 pub fn seconds_since_1970(registers: &mut impl Registers) -> Option<u64> {
+    // ANCHOR: exercise-11-1
     let mut last = None;
     for _ in 0..PATIENCE_POLLS {
         match registers.read(STATUS_A) {
@@ -68,6 +69,7 @@ pub fn seconds_since_1970(registers: &mut impl Registers) -> Option<u64> {
         }
     }
     None
+    // ANCHOR_END: exercise-11-1
 }
 // ANCHOR_END: read
 

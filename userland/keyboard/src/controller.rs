@@ -60,6 +60,7 @@ impl<B: Bus> Controller<B> {
 
     /// Takes all bytes of the keyboard that are there.
     pub fn take_all(&mut self, mut take: impl FnMut(u8)) {
+        // ANCHOR: exercise-11-2
         for _ in 0..MOST_BYTES {
             let status = self.0.read_status();
             if status & OUTPUT_FULL == 0 || status == u8::MAX {
@@ -70,6 +71,7 @@ impl<B: Bus> Controller<B> {
                 take(byte);
             }
         }
+        // ANCHOR_END: exercise-11-2
     }
 
     fn wait_for_room(&mut self) -> Option<()> {

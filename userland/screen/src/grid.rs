@@ -83,6 +83,7 @@ impl Grid {
 
     /// Remembers that these columns of a row may have changed.
     pub fn mark(&mut self, row: usize, columns: Range<usize>) {
+        // ANCHOR: exercise-11-3
         let Some(changed) = self.changed.get_mut(row) else { return };
         // Both are at most `MOST_COLUMNS`.
         let (start, end) = (columns.start as u16, columns.end.min(MOST_COLUMNS) as u16);
@@ -91,6 +92,7 @@ impl Grid {
         } else {
             Changed { start: changed.start.min(start), end: changed.end.max(end) }
         };
+        // ANCHOR_END: exercise-11-3
     }
 
     /// The columns of a row that may have changed; they count as unchanged afterwards.

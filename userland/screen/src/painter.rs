@@ -88,6 +88,7 @@ impl<'a, S: Surface> Painter<'a, S> {
 
     /// Writes the pixels in which two cells differ.
     fn draw(&mut self, row: usize, column: usize, old: Cell, new: Cell) {
+        // ANCHOR: exercise-11-4
         // The pixels of old ones are mostly at hand still.
         self.mixes.prepare(self.format, old.pen);
         self.mixes.prepare(self.format, new.pen);
@@ -111,6 +112,7 @@ impl<'a, S: Surface> Painter<'a, S> {
             }
             line_start += format.line_bytes();
         }
+        // ANCHOR_END: exercise-11-4
     }
     // ANCHOR_END: paint
 }

@@ -233,6 +233,7 @@ impl Programs {
     ///
     /// [`Error::InvalidArgument`] where nobody has the number.
     pub fn end(&mut self, number: u8, ending: Ending, ticks: u64) -> Result<Verdict, Error> {
+        // ANCHOR: exercise-11-5
         let program = self.get_mut(number)?;
         program.ending = Ending { number, ..ending };
         let is_failure = ending.cause != Cause::Killed;
@@ -248,6 +249,7 @@ impl Programs {
         }
         program.restarts = program.restarts.saturating_add(1);
         Ok(Verdict::StartAgain)
+        // ANCHOR_END: exercise-11-5
     }
     // ANCHOR_END: verdict
 
