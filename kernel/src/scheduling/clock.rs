@@ -31,6 +31,7 @@ static CLOCK: Clock = Clock { seen: Cell::new(0), slice: Cell::new(0) };
 /// The timer's ticks since the last time count: whoever has slept long enough is ready. Tells whether the time slice is over.
 #[inline(always)]
 pub(crate) fn tick() -> bool {
+    // ANCHOR: exercise-7-2
     let now = timer::ticks();
     let elapsed = now - CLOCK.seen.replace(now);
     if elapsed == 0 {
@@ -42,6 +43,7 @@ pub(crate) fn tick() -> bool {
         wake_due(now);
     }
     left == 0
+    // ANCHOR_END: exercise-7-2
 }
 // ANCHOR_END: tick
 

@@ -38,6 +38,7 @@ pub(crate) fn lend_to_busy(caller: TaskRef, callee: TaskRef) {
 }
 
 fn lend_on(caller: TaskRef, callee: TaskRef) {
+    // ANCHOR: exercise-7-5
     let priority = caller.scheduling.priority.get();
     let mut waiter = caller;
     for task in core::iter::successors(Some(callee), |task| task.calls.callee()).take(LONGEST_CHAIN) {
@@ -50,6 +51,7 @@ fn lend_on(caller: TaskRef, callee: TaskRef) {
         }
         waiter = task;
     }
+    // ANCHOR_END: exercise-7-5
 }
 
 /// The task serves one of those who waited for it. The others lend it their priority still.

@@ -43,6 +43,7 @@ impl RunQueue {
     /// Takes the first of the most urgent tasks.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
+        // ANCHOR: exercise-7-1
         let highest = self.occupied.get().checked_ilog2()?;
         let queue = self.queues.get(highest as usize)?;
         let task = queue.pop()?;
@@ -51,6 +52,7 @@ impl RunQueue {
         }
         use_slice(task);
         Some(task)
+        // ANCHOR_END: exercise-7-1
     }
 
     /// Takes the first of the tasks that are as urgent as this one, which stands at the end then. `None` if there is nobody.

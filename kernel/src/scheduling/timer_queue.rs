@@ -63,6 +63,7 @@ fn balance(task: &TaskRef) -> bool {
 // ANCHOR: merge
 /// Makes one heap of two.
 fn merge(first: Option<TaskRef>, second: Option<TaskRef>) -> Option<TaskRef> {
+    // ANCHOR: exercise-7-3
     let (Some(first), Some(second)) = (first, second) else { return first.or(second) };
     let (top, other) =
         if node(&first).deadline.get() <= node(&second).deadline.get() { (first, second) } else { (second, first) };
@@ -74,6 +75,7 @@ fn merge(first: Option<TaskRef>, second: Option<TaskRef>) -> Option<TaskRef> {
     }
     balance(&top);
     Some(top)
+    // ANCHOR_END: exercise-7-3
 }
 // ANCHOR_END: merge
 
@@ -94,6 +96,7 @@ pub(super) fn insert(task: TaskRef, deadline: u64) {
 
 /// Takes a task out, wherever it is, if it is in.
 pub(super) fn remove(task: TaskRef) {
+    // ANCHOR: exercise-7-4
     if !node(&task).is_queued.replace(false) {
         return;
     }
@@ -108,6 +111,7 @@ pub(super) fn remove(task: TaskRef) {
     while let Some(task) = place.filter(balance) {
         place = node(&task).parent.get();
     }
+    // ANCHOR_END: exercise-7-4
 }
 
 /// Takes the task with the earliest deadline, if that is not after `now`.

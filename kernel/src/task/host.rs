@@ -6,7 +6,7 @@ use super::object::{State, TaskRef};
 use super::scheduler;
 #[cfg(feature = "chapter9")]
 use crate::memory::AddressSpace;
-use crate::syscall;
+use crate::syscall::{self, Request};
 
 /// A task runs, and nobody is ready.
 pub fn begin(task: TaskRef) {
@@ -39,9 +39,10 @@ pub fn switch(from: TaskRef, to: TaskRef) {
 
 /// The current task makes a system call after which another may go on. Returns that one.
 #[must_use]
-pub fn switching_call(pointer: u64, operation: Operation, flags: u64, [a, b, c, d]: Words) -> TaskRef {
+pub fn switching_call(pointer: u64, operation: Operation, flags: u64, arguments: Words) -> TaskRef {
     debug_assert!(operation as u8 <= Operation::LAST_SWITCHING);
-    let _ = syscall::switching(pointer, operation as u64 | flags, a, b, c, d);
+    // Not by the stub's way in, which nothing can unwind through: a test that fails is told so.
+    let _ = syscall::switch(&Request { pointer, operation: operation as u64 | flags, arguments });
     scheduler::current()
 }
 

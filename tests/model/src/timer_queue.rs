@@ -79,6 +79,22 @@ pub fn compare(count: usize, operations: &[Operation]) -> Result<(), TestCaseErr
     Ok(())
 }
 
+/// Lets a task begin to wait for each of these times, and nobody wake.
+///
+/// # Errors
+///
+/// Where the heap is none.
+pub fn fill(times: &[u64]) -> Result<(), TestCaseError> {
+    let (_running, tasks) = fresh_tasks(times.len());
+    let mut heap = Heap { tasks, waiting: BTreeMap::new(), now: 0 };
+    for (task, &time) in times.iter().enumerate() {
+        host::insert_timer(heap.tasks[task], time);
+        heap.waiting.insert(task, time);
+        heap.check()?;
+    }
+    Ok(())
+}
+
 impl Heap {
     /// Wakes all whose time has come: in the order of their deadlines, and never too early.
     fn wake(&mut self) -> Result<(), TestCaseError> {

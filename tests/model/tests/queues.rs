@@ -19,6 +19,32 @@ proptest! {
     }
 }
 
+#[test]
+fn the_most_urgent_is_taken_first_and_of_equals_the_one_that_came_first() {
+    use run_queue::Operation::{Pop, Push, SetPriority};
+    let priorities = [(0, 0), (1, 63), (2, 31), (3, 63), (4, 32)].map(|(task, priority)| SetPriority(task, priority));
+    let operations: Vec<_> = priorities.into_iter().chain((0..5).map(Push)).chain([Pop; 6]).collect();
+    run_queue::compare(&operations).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_time_slice_is_over_when_its_ticks_are() {
+    use run_queue::Operation::{Pop, Push, PushFirst, Tick};
+    // One is interrupted in its slice, and goes on with the rest.
+    let operations =
+        [Push(0), Pop, Tick(0), Tick(4), Tick(1), PushFirst(0), Push(1), Pop, Tick(4), Tick(1), Tick(3), Pop, Tick(12)];
+    run_queue::compare(&operations).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn whoever_begins_to_wait_has_a_place_in_the_heap() {
+    let mixed: Vec<u64> = (0..40_u64).map(|task| task * 7 % 11).collect();
+    let (up, down): (Vec<u64>, Vec<u64>) = ((0..40).collect(), (0..40).rev().collect());
+    for times in [mixed, up, down, vec![1; 40]] {
+        timer_queue::fill(&times).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
 /// As many as would show a way down that is too long, or a step that is.
 const MANY: usize = 3000;
 
