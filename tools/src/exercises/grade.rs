@@ -51,21 +51,22 @@ pub enum Verdict {
 }
 
 /// Runs the tests of these steps, of one chapter, in order, and returns what came out for each. In a machine the first test that fails is the last that
-/// runs, so the steps behind it have failed as well. `settings` are more arguments for cargo when it builds the kernel.
+/// runs, so the steps behind it have failed as well. `settings` are more arguments for cargo when it builds.
 ///
 /// # Errors
 ///
 /// If what runs tests does not run.
 pub fn run(checkout: &Path, steps: &[Step], settings: &[&str]) -> Result<Vec<Verdict>, GradeError> {
     let mut verdicts = vec![Verdict::Passed; steps.len()];
+    let place = |step: &Step| (step.tests.clone(), step.target.clone());
     let is_first_of_its_place =
-        |(index, step): &(usize, &Step)| !steps.iter().take(*index).any(|other| other.tests == step.tests);
+        |(index, step): &(usize, &Step)| !steps.iter().take(*index).any(|other| place(other) == place(step));
     for (_, first) in steps.iter().enumerate().filter(is_first_of_its_place) {
-        let together = || steps.iter().enumerate().filter(|(_, step)| step.tests == first.tests);
+        let together = || steps.iter().enumerate().filter(|(_, step)| place(step) == place(first));
         let names: Vec<&str> = together().flat_map(|(_, step)| step.shows.iter().map(String::as_str)).collect();
         let said = match &first.tests {
             Tests::Test(test) => in_machine(checkout, first.chapter, test, &names, settings)?,
-            Tests::Package(package) => on_host(checkout, package, &names)?,
+            Tests::Package(package) => on_host(checkout, package, first.target.as_deref(), &names, settings)?,
         };
         for (index, step) in together() {
             if let Some(verdict) = verdicts.get_mut(index) {
@@ -156,15 +157,22 @@ fn in_machine(checkout: &Path, chapter: u8, test: &str, names: &[&str], settings
 }
 
 /// Tests a package on this machine.
-fn on_host(checkout: &Path, package: &str, names: &[&str]) -> Result<Said, GradeError> {
-    let package = ["--package", package, "--target", "host-tuple"];
+fn on_host(
+    checkout: &Path,
+    package: &str,
+    target: Option<&str>,
+    names: &[&str],
+    settings: &[&str],
+) -> Result<Said, GradeError> {
+    let target = target.map(|target| ["--test", target]).unwrap_or(["--lib", "--tests"]);
+    let package = [&["--package", package, "--target", "host-tuple"], &target[..], settings].concat();
     let mut cargo_build = cargo(checkout);
-    cargo_build.args(BUILD).args(package);
+    cargo_build.args(BUILD).args(&package);
     if let Err(errors) = build(cargo_build)? {
         return Ok(Err(errors));
     }
     let mut run = cargo(checkout);
-    run.args(["test", "--no-fail-fast"]).args(package).arg("--").args(names);
+    run.args(["test", "--no-fail-fast"]).args(&package).arg("--").args(names);
     let said = text(&output(run)?.stdout);
     // The protocol of the machines has a time behind each result.
     Ok(Ok(said.replace(" ... ok\n", " ... ok (0 ticks)\n")))

@@ -77,6 +77,8 @@ pub struct Step {
     /// Where its tests are.
     #[serde(flatten)]
     pub tests: Tests,
+    /// The test target of the package in which they are; without it all of its tests are built.
+    pub target: Option<String>,
     /// Words in the names of the tests that fail at the start and pass with the solution. A test belongs to a step by one of these.
     pub shows: Vec<String>,
     /// What helps: the first stands in the source, the others come one by one.

@@ -25,9 +25,21 @@ pub enum ProofError {
     Files(String),
 }
 
-/// The kernel is built so often that building it takes longer than running it.
-const QUICK: [&str; 4] =
-    ["--config", "profile.dev.package.kernel.debug=false", "--config", "profile.dev.package.kernel.opt-level=1"];
+/// All is built so often that building takes longer than running.
+const QUICK: [&str; 12] = [
+    "--config",
+    "profile.dev.package.kernel.debug=false",
+    "--config",
+    "profile.dev.package.kernel.opt-level=1",
+    "--config",
+    "profile.dev.package.flatmk-model.opt-level=0",
+    "--config",
+    "profile.dev.package.flatmk-pipe-model.opt-level=0",
+    "--config",
+    "profile.dev.package.flatmk-pipe.opt-level=0",
+    "--config",
+    "profile.dev.package.flatmk-softuser.opt-level=1",
+];
 
 /// What is wrong with a step; nothing where it is as it should be.
 pub type Finding = Option<String>;

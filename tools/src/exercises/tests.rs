@@ -13,6 +13,7 @@ fn step() -> Step {
         title: "Find the answer".to_owned(),
         file: "kernel/src/thing.rs".into(),
         tests: Tests::Test("chapter01_boot".to_owned()),
+        target: None,
         shows: vec!["the_answer_is_right".to_owned()],
         hints: vec!["It is a product of two numbers.".to_owned(), "One of them is 6.".to_owned()],
     }

@@ -134,7 +134,7 @@ fn folded(text: &mut String, file: &File, note: &str, language: &str, code: &str
     let newline = if code.is_empty() || code.ends_with('\n') { "" } else { "\n" };
     let _ = writeln!(
         text,
-        "\n<details>\n<summary><code>{path}</code> ({note})</summary>\n\n{fence}{language}\n{code}{newline}{fence}\n\n</details>"
+        "\n<details class=\"source\">\n<summary><code>{path}</code> ({note})</summary>\n\n{fence}{language}\n{code}{newline}{fence}\n\n</details>"
     );
 }
 
