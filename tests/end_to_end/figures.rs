@@ -125,6 +125,7 @@ fn assert_shown(page: &str, row: &Row, shown: u64) {
 /// A figure that has moved is to be written anew: the command is `./x run`.
 #[test_case("paging")]
 #[test_case("capabilities")]
+#[test_case("tasks")]
 #[test_case("calls")]
 #[test_case("scheduling")]
 #[test_case("pipes")]
