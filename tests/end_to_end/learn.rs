@@ -8,6 +8,7 @@ use std::time::Duration;
 use flatmk_tests::built;
 use flatmk_tests::machines::Seat;
 use flatmk_tests::program::{Finished, Program};
+use flatmk_tests::shown;
 use flatmk_tools::workspace::{self, CHECKOUT};
 use tempfile::TempDir;
 
@@ -45,6 +46,15 @@ impl Clone {
             text = text.replace(&todo, body);
         }
         fs::write(copy, text).expect("it can be written");
+    }
+
+    /// Fails unless the page shows what was printed.
+    #[track_caller]
+    fn assert_shown(&self, command: &str, printed: &Finished) {
+        let folder = self.path("-chapter3").display().to_string();
+        let shown = shown::below("learning.md", command);
+        let shown = shown::masked(shown.iter().map(String::as_str), "/home/you/flatmk-chapter3");
+        assert_eq!(shown, shown::masked(printed.output().lines(), &folder), "the page, then {printed}");
     }
 
     /// The body that the kernel has.
@@ -96,6 +106,7 @@ fn chapter_3_is_learnt_from_the_first_step_to_the_last() {
     let check = clone.flatmk(&["check"]);
     check.assert_code(1);
     check.assert_printed("  3.1  Take a page from a region: passed\n  3.2  Walk through the page tables: not yet\n");
+    clone.assert_shown("./x check", &check);
     clone.flatmk(&["learn", "3"]).assert_printed("1 of 5 steps have passed.");
 
     clone.write_steps(SPACE, &["2", "3", "4"].map(|step| (step, clone.solution(step))));

@@ -8,3 +8,4 @@ pub mod machines;
 pub mod program;
 pub mod screen_text;
 pub mod shell;
+pub mod shown;

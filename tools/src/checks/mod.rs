@@ -173,7 +173,6 @@ fn plan(scope: Scope) -> Vec<Step> {
             // What takes one processor, and not two.
             steps.extend([set_up(), model(), pipe_model()].map(Step::beside));
             steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with).map(Step::beside));
-            steps.push(exercises().beside());
             // The slower emulator boots each test once only, below.
             steps.push(tests_by_chapter(Emulator::Qemu));
             steps.extend(EMULATORS.map(all_emulator_tests));
@@ -377,13 +376,6 @@ fn demonstration(chapter: u8, emulator: Emulator) -> Step {
 fn demonstrations(emulator: Emulator) -> Step {
     let chapters: Vec<_> = CHAPTERS.collect();
     Step::booting("demonstration of each chapter", emulator, move || emulator::demonstrate(&chapters, emulator))
-}
-
-/// What a learner begins with, and ends with.
-fn exercises() -> Step {
-    let arguments =
-        ["check", "--prove"].map(str::to_owned).into_iter().chain(CHAPTERS.map(|chapter| chapter.to_string()));
-    Step::own_tests("the exercises: each start fails, each solution passes", arguments)
 }
 
 fn book() -> Step {

@@ -50,14 +50,6 @@ impl Step {
         let run: Run = Box::new(move |show| count_tests(&mut command, show));
         Self { run, ..Self::new(title, Count::default) }
     }
-
-    /// This program with other arguments, as tests.
-    pub(super) fn own_tests(title: impl Into<String>, arguments: impl IntoIterator<Item = String>) -> Self {
-        let program = std::env::current_exe().unwrap_or_default();
-        let arguments: Vec<String> = arguments.into_iter().collect();
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        Self::tests(title, &program.to_string_lossy(), &arguments)
-    }
 }
 
 fn command(program: &str, arguments: &[&str]) -> Command {

@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
     /// Wait for changes, and check again after each
     #[arg(long)]
     watch: bool,
-    /// Prove that the exercises of these chapters are sound: without a body its step fails, with it it passes
-    #[arg(long, value_name = "N", value_parser = super::chapter, num_args = 1.., hide = true, conflicts_with_all = ["chapter", "watch"])]
+    /// Prove that the exercises of these chapters are sound: without its body a step fails, with it it passes. Takes a minute or two for each
+    #[arg(long, value_name = "N", value_parser = super::chapter, num_args = 1.., conflicts_with_all = ["chapter", "watch"])]
     prove: Vec<u8>,
 }
 
