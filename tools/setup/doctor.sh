@@ -28,7 +28,7 @@ doctor() {
     doctor_need "$NEED_BROWSER" "$(package_version chromium || true)"
     found=$(shellcheck --version 2>/dev/null | sed -n 's/^version: //p') || found=
     doctor_need "$NEED_SHELLCHECK" "$found"
-    doctor_need "$NEED_SPELLING" "$found"
+    doctor_need "$NEED_SPELLING" "$(package_version hunspell || true)"
     doctor_mdbook
     doctor_folders
     if ((MISSING_COUNT > 0)); then
