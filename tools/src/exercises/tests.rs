@@ -161,3 +161,28 @@ fn a_working_copy_needs_a_free_folder_and_git() {
     assert!(copy::begin(&checkout, 1, None, false).unwrap().without_changes);
     assert!(matches!(copy::begin(folder.path(), 1, None, false), Err(CopyError::NoCheckout { .. })));
 }
+
+/// What the proof finds as well, but only where somebody runs it.
+#[test]
+fn every_step_has_a_body_hints_and_tests() {
+    let root = crate::workspace::root();
+    let folders = ["chapters", "kernel", "tests", "userland"].map(|folder| root.join(folder));
+    let sources = folders.iter().flat_map(|folder| walkdir::WalkDir::new(folder).into_iter().flatten());
+    let sources = sources.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "rs"));
+    let sources: String = sources.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
+    for chapter in crate::CHAPTERS {
+        let steps = steps(root, chapter).unwrap();
+        assert!(steps.len() >= 4, "chapter {chapter}");
+        for step in steps {
+            let name = step.name();
+            let source = fs::read_to_string(root.join(&step.file)).unwrap();
+            assert!(text::body(&source, &step).is_ok_and(|body| body.lines().count() >= 3), "{name} is too short");
+            assert!(step.hints.len() >= 3, "hints of {name}");
+            assert!(!step.shows.is_empty(), "tests of {name}");
+            for word in &step.shows {
+                let test = format!("fn {}", word.rsplit("::").next().unwrap());
+                assert!(sources.contains(&test), "{name} is shown by {word}, which is no test");
+            }
+        }
+    }
+}

@@ -120,7 +120,7 @@ fn a_letter_may_come_in_two_parts() {
 }
 
 #[test]
-fn colours_are_seen_in_pixels() {
+fn colors_are_seen_in_pixels() {
     let mut console = small(10, 4);
     console.write(b"\x1b[44m \x1b[0m\x1b[41m\x1b[K", || 0);
     let pixel = |x: usize, y: usize| {
