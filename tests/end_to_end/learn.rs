@@ -11,18 +11,33 @@ use flatmk_tests::program::{Finished, Program};
 use flatmk_tests::shown;
 use flatmk_tools::workspace::{self, CHECKOUT};
 use tempfile::TempDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// The kernel is built for each check, and others build at the same time.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// A clone of the checkout, in a folder with a space in its name.
+/// A copy of the checkout as a repository of its own, in a folder with a space in its name.
 struct Clone(TempDir);
 
 impl Clone {
     fn make() -> Self {
         let clone = Self(tempfile::tempdir().expect("a folder"));
-        let git = Command::new("git").args(["clone", "--quiet"]).arg(workspace::root()).arg(clone.path("")).status();
-        assert!(git.expect("git runs").success());
+        let is_source = |entry: &DirEntry| !["target", ".git", "output"].iter().any(|name| entry.file_name() == *name);
+        for entry in WalkDir::new(workspace::root()).into_iter().filter_entry(is_source) {
+            let entry = entry.expect("the checkout can be read");
+            let inner = entry.path().strip_prefix(workspace::root()).expect("it is within");
+            let copy = clone.path("").join(inner);
+            if entry.file_type().is_dir() {
+                fs::create_dir_all(copy).expect("a folder");
+            } else {
+                fs::copy(entry.path(), copy).expect("a file");
+            }
+        }
+        let identity = ["-c", "user.name=A", "-c", "user.email=a@localhost"];
+        for arguments in [&["init", "--quiet"][..], &["add", "--all"], &["commit", "--quiet", "--message", "All"]] {
+            let git = Command::new("git").current_dir(clone.path("")).args(identity).args(arguments).status();
+            assert!(git.expect("git runs").success(), "git {arguments:?}");
+        }
         clone
     }
 

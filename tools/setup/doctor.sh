@@ -26,6 +26,8 @@ doctor() {
     found=$(gdb --version 2>/dev/null | sed -n '1s/.* \([0-9.]*\)$/\1/p') || found=
     doctor_need "$NEED_GDB" "$found"
     doctor_need "$NEED_BROWSER" "$(package_version chromium || true)"
+    found=$(git --version 2>/dev/null | sed -n 's/^git version //p') || found=
+    doctor_need "$NEED_GIT" "$found"
     found=$(shellcheck --version 2>/dev/null | sed -n 's/^version: //p') || found=
     doctor_need "$NEED_SHELLCHECK" "$found"
     doctor_need "$NEED_SPELLING" "$(package_version hunspell || true)"

@@ -14,6 +14,7 @@ NEED_STILL_CLOCK='a clock for Bochs that stands still|faketime|faketime|0.9'
 NEED_VALGRIND='a counter of instructions, for programs of this machine|valgrind|valgrind|3.19'
 NEED_GDB='the debugger GDB, with Python|gdb|gdb|13'
 NEED_BROWSER='a browser without a window, for the figures of the book|chromium|chromium|156'
+NEED_GIT='git, which keeps the working copies of the exercises|git|git|2.39'
 NEED_SHELLCHECK='the checker of shell scripts|shellcheck|shellcheck|0.9'
 NEED_SPELLING='a dictionary, for the spelling of the book|hunspell /usr/share/hunspell/en_US.dic|hunspell hunspell-en-us|1.7'
 

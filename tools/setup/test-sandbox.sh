@@ -4,7 +4,7 @@
 
 BASIC_COMMANDS=(awk bash cat chmod cp cut df dirname env find flock grep head ln mkdir mktemp mv rm sed sleep sort touch tr uname)
 STAND_INS=(apt-cache apt-get cargo dpkg dpkg-query rustc rustup sudo)
-PRESENT=(bochs c++ cc chromium faketime gdb hunspell qemu-riscv32 qemu-system-x86_64 riscv64-unknown-elf-gcc shellcheck valgrind Xvfb xauth xvfb-run)
+PRESENT=(bochs c++ cc chromium faketime gdb git hunspell qemu-riscv32 qemu-system-x86_64 riscv64-unknown-elf-gcc shellcheck valgrind Xvfb xauth xvfb-run)
 
 # Sets BOX (its folder); everything is there but nothing was set up yet, except the compiler.
 new_sandbox() {
