@@ -1,17 +1,15 @@
 //! `flatmk check`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+use flatmk_tools::cleanup::TemporaryFolder;
 use flatmk_tools::exercises::copy::{self, WorkingCopy};
 use flatmk_tools::exercises::grade::{self, Verdict};
 use flatmk_tools::exercises::progress::Progress;
+use flatmk_tools::exercises::watch::Watch;
 use flatmk_tools::exercises::{self, Step, proof, text};
 use flatmk_tools::workspace;
-use notify_debouncer_mini::{new_debouncer, notify::RecursiveMode};
 
 /// Check the exercises that you do, step by step
 ///
@@ -30,9 +28,6 @@ pub(crate) struct Arguments {
     prove: Vec<u8>,
 }
 
-/// For how long nothing must change before a check begins.
-const QUIET: Duration = Duration::from_millis(300);
-
 pub(crate) fn check(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.prove.is_empty() {
         return prove(&arguments.prove);
@@ -42,16 +37,11 @@ pub(crate) fn check(arguments: &Arguments) -> Result<ExitCode> {
         let has_passed = check_once(&copy)?;
         return Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let (sender, changes) = mpsc::channel();
-    let mut watcher = new_debouncer(QUIET, sender).context("cannot watch files")?;
-    for folder in ["kernel", "userland", "chapters", "tests", "tools"].map(|folder| copy.folder.join(folder)) {
-        watcher.watcher().watch(&folder, RecursiveMode::Recursive).context("cannot watch the working copy")?;
-    }
+    let watch = Watch::new(&copy.folder, &["kernel", "userland", "chapters", "tests", "tools"])
+        .context("cannot watch the working copy")?;
     while !check_once(&copy)? {
         println!("\nwaiting for a change in {} (Ctrl-C ends this)", copy.folder.display());
-        changes.recv().context("the watch has ended")?.context("cannot watch the working copy")?;
-        // What changed while the check ran is in it, or comes with the next change.
-        while changes.try_recv().is_ok() {}
+        watch.wait(None).context("cannot watch the working copy")?;
         println!();
     }
     Ok(ExitCode::SUCCESS)
@@ -114,11 +104,10 @@ fn indented(text: &str) -> String {
 
 fn prove(chapters: &[u8]) -> Result<ExitCode> {
     // Outside of the checkout, whose settings of cargo would be added to its own.
-    let folder = tempfile::Builder::new().prefix("flatmk-exercises-").tempdir()?;
-    let root: PathBuf = workspace::root().into();
+    let folder = TemporaryFolder::new().context("cannot make a folder for the copy")?;
     let mut is_sound = true;
     for &chapter in chapters {
-        proof::prove(&root, chapter, folder.path(), |step, finding| {
+        proof::prove(workspace::root(), chapter, folder.path(), |step, finding| {
             is_sound &= finding.is_none();
             match finding {
                 None => println!("test exercise_{}_{} ... ok", step.chapter, step.number),

@@ -69,7 +69,7 @@ pub struct WorkingCopy {
 }
 
 /// Runs git in a folder and returns what it prints.
-fn git<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<String, CopyError> {
+pub(super) fn git<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<String, CopyError> {
     // Nobody need have told git who they are, and nobody's hooks run.
     let settings =
         ["user.name=FlatMk", "user.email=flatmk@localhost", "commit.gpgsign=false", "core.hooksPath=/dev/null"];

@@ -7,6 +7,7 @@
 //! - [`copy`]: the working copy, a worktree of git with a branch of its own.
 //! - [`progress`]: how far the learner is.
 //! - [`grade`]: runs the tests of a step and says what came out.
+//! - [`watch`]: waits for changes.
 //! - [`proof`]: for all exercises, that each start fails where it should, and that the solution passes.
 //! - [`page`]: the page of the book.
 
@@ -16,6 +17,7 @@ pub mod page;
 pub mod progress;
 pub mod proof;
 pub mod text;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

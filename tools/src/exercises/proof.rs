@@ -6,8 +6,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use super::copy::{CopyError, git};
 use super::grade::{self, GradeError, Verdict};
 use super::{ExerciseError, Step, file_error, steps, text};
 
@@ -21,8 +21,8 @@ pub enum ProofError {
     #[error(transparent)]
     Exercise(#[from] ExerciseError),
     /// Git does not say which files there are.
-    #[error("cannot list the files of the checkout by git: {0}")]
-    Files(String),
+    #[error(transparent)]
+    Files(#[from] CopyError),
 }
 
 /// All is built so often that building takes longer than running.
@@ -94,15 +94,7 @@ fn must_miss(step: &Step, verdict: &Verdict) -> Finding {
 
 /// Makes the folder a copy of the checkout, but for the bodies of these steps. What is the same already is not written, for cargo's sake.
 fn mirror(checkout: &Path, folder: &Path, missing: &[Step]) -> Result<(), ProofError> {
-    let list = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"])
-        .current_dir(checkout)
-        .output()
-        .map_err(|error| ProofError::Files(error.to_string()))?;
-    if !list.status.success() {
-        return Err(ProofError::Files(String::from_utf8_lossy(&list.stderr).trim().to_owned()));
-    }
-    let list = String::from_utf8_lossy(&list.stdout);
+    let list = git(checkout, &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"])?;
     for file in list.split('\0').map(Path::new).filter(|file| checkout.join(file).is_file()) {
         let (from, to) = (checkout.join(file), folder.join(file));
         let mut content = fs::read(&from).map_err(file_error(&from))?;
