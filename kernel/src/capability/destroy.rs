@@ -212,12 +212,13 @@ pub(super) fn is_pending() -> bool {
     STATE.0.dying.get().is_some()
 }
 
-/// Takes some of the first dying page apart. Tells whether there was one.
-#[inline]
+/// Takes some of the first dying page apart. Tells whether there was one. At most deletes there is none, which is seen without a call.
+#[inline(always)]
 pub(super) fn step() -> bool {
     is_pending() && step_on_first()
 }
 
+#[inline(never)]
 fn step_on_first() -> bool {
     let Some(page) = STATE.0.dying.get() else { return false };
     let Some(entry) = entry_of(page) else { return false };
