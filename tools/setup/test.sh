@@ -145,12 +145,16 @@ case_missing_emulator_without_rights() {
 }
 
 case_missing_emulator_is_installed() {
-    without qemu-system-x86_64
-    x run
-    expect_status 0
-    expect "${ERR%%==>*}" 'the emulator QEMU (packages qemu-system-x86)'
-    expect "$(calls_of apt-get)" 'install -- qemu-system-x86'
-    expect_host_program
+    local command
+    for command in run bench trace check debug test; do
+        new_sandbox
+        without qemu-system-x86_64
+        x "$command"
+        expect_status 0
+        expect "${ERR%%==>*}" 'the emulator QEMU (packages qemu-system-x86)'
+        expect "$(calls_of apt-get)" 'install -- qemu-system-x86'
+        expect_host_program
+    done
 }
 
 case_package_that_is_too_new_is_replaced_and_none_removed() {
