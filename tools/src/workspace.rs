@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
@@ -50,6 +51,14 @@ pub enum BuildError {
     /// The package is not there.
     #[error("there is no user program `{0}` in the workspace")]
     NoProgram(String),
+    /// What was built cannot be put aside.
+    #[error("cannot keep a kernel in {}: {cause}", .path.display())]
+    Keep {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        cause: std::io::Error,
+    },
     /// A built file is not to be read.
     #[error("cannot read {path}: {cause}")]
     Read {
@@ -174,7 +183,7 @@ pub struct Executable {
 ///
 /// If it does not build.
 pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
-    build_kernel_with(chapter, &["build", "--release", "--bin", KERNEL], KERNEL)
+    build_kernel_with(chapter, &["build", "--release", "--bin", KERNEL], KERNEL, "release")
 }
 
 /// Builds the kernel of a chapter as `cargo run` does: with assertions, and with types and variables for a debugger.
@@ -183,7 +192,7 @@ pub fn build_kernel(chapter: u8) -> Result<PathBuf, BuildError> {
 ///
 /// If it does not build.
 pub fn build_kernel_to_debug(chapter: u8) -> Result<PathBuf, BuildError> {
-    build_kernel_with(chapter, &["build", "--bin", KERNEL], KERNEL)
+    build_kernel_with(chapter, &["build", "--bin", KERNEL], KERNEL, "debug")
 }
 
 /// Builds a test of the kernel of a chapter as `cargo test` does.
@@ -192,18 +201,30 @@ pub fn build_kernel_to_debug(chapter: u8) -> Result<PathBuf, BuildError> {
 ///
 /// If it does not build, or there is no such test.
 pub fn build_test(chapter: u8, name: &str) -> Result<PathBuf, BuildError> {
-    build_kernel_with(chapter, &["test", "--no-run", "--test", name], name)
+    build_kernel_with(chapter, &["test", "--no-run", "--test", name], name, "debug")
 }
 
 const KERNEL: &str = "kernel";
 
-fn build_kernel_with(chapter: u8, arguments: &[&str], name: &str) -> Result<PathBuf, BuildError> {
+/// Cargo has one place for the kernels of all chapters. So nobody else builds one until this one is kept under a name of its own.
+fn build_kernel_with(chapter: u8, arguments: &[&str], name: &str, profile: &str) -> Result<PathBuf, BuildError> {
     let feature = format!("chapter{chapter}");
     let what = format!("the {name} of chapter {chapter}");
     let further = ["--package", KERNEL, "--target", BARE_TARGET, "--features", &feature];
+    let folder = metadata()?.target_directory.join("kernels").into_std_path_buf();
+    let cannot_keep = |cause| BuildError::Keep { path: folder.clone(), cause };
+    let own_folder = folder.join(format!("{profile}-{chapter}"));
+    fs::create_dir_all(&own_folder).map_err(cannot_keep)?;
+    let lock = File::create(folder.join("lock")).map_err(cannot_keep)?;
+    lock.lock().map_err(cannot_keep)?;
     // With a test comes the kernel.
     let mut built = executables(&[arguments, &further].concat(), &what)?.into_iter();
-    built.find(|program| program.name == name).map(|program| program.path).ok_or(BuildError::Failed(what))
+    let built = built.find(|program| program.name == name).ok_or(BuildError::Failed(what))?.path;
+    let kept = own_folder.join(name);
+    // Whoever reads the one that was there before goes on reading that.
+    let new = kept.with_extension("new");
+    fs::copy(built, &new).and_then(|_| fs::rename(new, &kept)).map_err(cannot_keep)?;
+    Ok(kept)
 }
 
 /// Builds the user programs and returns those for a chapter's ramdisk: the root task under the name `root-task`, then every program
@@ -234,7 +255,7 @@ pub fn root_program(root: &str) -> Result<PathBuf, BuildError> {
 
 /// A program without what only this host reads. One that cannot be taken apart is taken as it is: whoever loads it will say what is wrong.
 fn load(program: &Executable, name: &str) -> Result<(String, Vec<u8>), BuildError> {
-    match std::fs::read(&program.path) {
+    match fs::read(&program.path) {
         Ok(contents) => Ok((name.to_owned(), strip::without_symbols(&contents).unwrap_or(contents))),
         Err(cause) => Err(BuildError::Read { path: program.path.clone(), cause }),
     }

@@ -1,7 +1,6 @@
 //! Checks that boot kernels: the chapters' tests and demonstrations.
 
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Count, side_by_side};
@@ -94,21 +93,14 @@ fn most_machines() -> NonZero<usize> {
 
 /// Boots the kernel of each of these chapters, some side by side, which must end by itself and well.
 pub(super) fn demonstrate(chapters: &[u8], emulator: Emulator) -> Count {
-    // The kernel of each takes the place of the one before, which was read when its machine was started.
-    let building = Mutex::new(());
-    sum(side_by_side::run(chapters, most_machines(), show, |&chapter, show| {
-        let building = building.lock().unwrap_or_else(PoisonError::into_inner);
-        match workspace::build_kernel(chapter) {
-            Ok(kernel) => {
-                let running = Machine::new(kernel).emulator(emulator).start();
-                drop(building);
-                show(format!("--- chapter {chapter}\n").as_bytes());
-                count(running, Kind::Kernel, show)
-            }
-            Err(error) => {
-                show(format!("    {error}\n").as_bytes());
-                Count::failed(1).saying(&error.to_string())
-            }
+    sum(side_by_side::run(chapters, most_machines(), show, |&chapter, show| match workspace::build_kernel(chapter) {
+        Ok(kernel) => {
+            show(format!("--- chapter {chapter}\n").as_bytes());
+            count(Machine::new(kernel).emulator(emulator).start(), Kind::Kernel, show)
+        }
+        Err(error) => {
+            show(format!("    {error}\n").as_bytes());
+            Count::failed(1).saying(&error.to_string())
         }
     }))
 }
