@@ -95,6 +95,22 @@ impl Shell {
         }
     }
 
+    /// Gives up whatever was typed, and waits until the shell has read it all: on a busy machine quiet alone does not show that.
+    #[track_caller]
+    pub fn settle(&mut self) {
+        const LINE: &[u8] = b"\x03call echo 4711 4712\r";
+        const ANSWER: &str = "4711 4712 0 0";
+        for _ in 0..10 {
+            self.quiet();
+            self.send(LINE);
+            // What comes while there is no room for it is lost, or it was the end of something.
+            if self.running.wait_for_behind(self.seen, ANSWER, LIMIT / 10).is_ok() {
+                return self.quiet();
+            }
+        }
+        panic!("the shell does not answer; there was:\n{}", self.running.text());
+    }
+
     /// Types a line, and returns what the shell says until its next prompt.
     #[track_caller]
     pub fn command(&mut self, line: &str) -> String {
