@@ -1,7 +1,7 @@
 //! The figures of the book that can be tried, in a browser: by mouse and by keyboard, from files and from a server.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use flatmk_tests::browser::{Browser, browser, file_url};
 use flatmk_tools::{book_figures, cache, workspace};
 use serde_json::json;
 use test_case::test_case;
+use walkdir::WalkDir;
 
 const ANSWER: &str = ".figure-answer";
 const WIDE: u32 = 1200;
@@ -226,6 +227,76 @@ fn a_figure_fits_on_a_phone(chapter: &str) {
     }
     browser.assert_quiet(&["file://"]);
 }
+
+/// All pages but the one for printing, and the twelve kernels, which are folded code.
+fn pages() -> Vec<PathBuf> {
+    let is_read = |path: &Path| {
+        let is_page = path.extension().is_some_and(|kind| kind == "html");
+        is_page
+            && !["print.html", "toc.html"].iter().any(|name| path.ends_with(name))
+            && !path.iter().any(|part| part == "source")
+    };
+    let files = WalkDir::new(book()).sort_by_file_name().into_iter().map(|entry| entry.expect("an entry").into_path());
+    files.filter(|path| is_read(path)).collect()
+}
+
+#[test]
+fn every_page_fits_on_a_phone() {
+    let browser = &mut *browser();
+    browser.screen(PHONE);
+    let pages = pages();
+    assert!(pages.len() > 30, "the book has become short: {pages:?}");
+    for page in pages {
+        browser.open_without_figures(&file_url(&page));
+        // Listings and tables scroll by themselves.
+        let width = browser.evaluate("document.documentElement.scrollWidth");
+        assert!(width.as_u64().is_some_and(|width| width <= u64::from(PHONE)), "{} is {width} wide", page.display());
+    }
+}
+
+/// By the contrast of each text with its ground: 4.5 is what the Web Content Accessibility Guidelines want (WCAG 2.2, 1.4.3).
+#[test_case("light")]
+#[test_case("dark")]
+fn every_page_is_legible(scheme: &str) {
+    let browser = &mut *browser();
+    browser.screen(WIDE);
+    browser.prefer(scheme);
+    let mut faint = Vec::new();
+    for page in pages() {
+        browser.open_without_figures(&file_url(&page));
+        let found = browser.evaluate(FAINT);
+        faint.extend((found != json!([])).then(|| format!("{}: {found}", page.display())));
+    }
+    browser.prefer("light");
+    assert!(faint.is_empty(), "{}", faint.join("\n"));
+}
+
+/// Texts of the page with too little contrast, each kind of them once.
+const FAINT: &str = r#"(() => {
+    const parts = (color) => color.match(/[0-9.]+/g).map(Number);
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const color = parts(getComputedStyle(at).backgroundColor);
+            if (color.length < 4 || color[3] > 0.9) return color;
+        }
+        return [255, 255, 255];
+    };
+    const light = (color) => {
+        const [r, g, b] = color.map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const faint = new Map();
+    const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        if (!texts.currentNode.data.trim() || element.closest('svg, style, script') || !element.checkVisibility()) continue;
+        const [one, other] = [light(parts(getComputedStyle(element).color)), light(ground(element))];
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        const kind = element.tagName + '.' + element.className;
+        if (contrast < 4.5 && !faint.has(kind)) faint.set(kind, `${kind} "${texts.currentNode.data.trim().slice(0, 30)}": ${contrast.toFixed(2)}: ${getComputedStyle(element).color} on ${ground(element)}`);
+    }
+    return [...faint.values()];
+})()"#;
 
 /// Without JavaScript there is a sentence, and a picture; and the program is loaded where there is a figure only.
 #[test]

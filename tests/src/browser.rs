@@ -118,10 +118,21 @@ impl Browser {
         }
     }
 
-    /// Opens a page on a screen of this width, and waits until its figures are there.
-    pub fn open(&mut self, url: &str, width: u32) {
+    /// Gives the screen this width.
+    pub fn screen(&mut self, width: u32) {
         let screen = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    /// Prefers `light` or `dark` pages from now on.
+    pub fn prefer(&mut self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+    }
+
+    /// Opens a page on a screen of this width, and waits until its figures are there.
+    pub fn open(&mut self, url: &str, width: u32) {
+        self.screen(width);
         self.open_without_figures(url);
         self.wait_for("document.querySelector('.figure-ready') !== null && !document.querySelector('[data-figure]:not(.figure-ready)')");
     }
