@@ -7,6 +7,7 @@ use flatmk_abi::{Kind, slots};
 use flatmk_tests::built;
 use flatmk_tests::machines::Seat;
 use flatmk_tests::program::{Finished, Program};
+use flatmk_tests::shown;
 use test_case::test_case;
 
 /// A kernel may have to be built, and others build at the same time.
@@ -15,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 fn flatmk(arguments: &[&str]) -> Finished {
     let program = Program::new(built::host_program()).argument("debug").arguments(arguments);
     let _seat = Seat::take();
-    built::while_none_is_built(|| program.run(LIMIT))
+    program.run(LIMIT)
 }
 
 /// Lets GDB perform commands at the kernel's entry, one after the other, whatever becomes of each.
@@ -146,6 +147,31 @@ fn the_helpers_tell_what_the_kernel_knows_of_the_root_task() {
     run.assert_complained("chapter 7 has no traces yet: chapter 11 brings that\n");
     run.assert_complained("there is no command `flatmk frob`: ");
     assert!(!run.errors().contains("Traceback"), "{run}");
+}
+
+/// All that is typed on the page is one session.
+#[test]
+fn the_books_session_goes_as_the_page_shows() {
+    const PAGE: &str = "reference/debugging.md";
+    let typed = shown::session(PAGE, "(gdb) ");
+    let commands: Vec<&str> = typed.iter().map(|shown| shown.command.as_str()).collect();
+    let run = session(&["--chapter", "7"], &commands);
+    let mut start = shown::below(PAGE, "./x debug --chapter 7");
+    start.output.retain(|line| !line.is_empty());
+    let is_typed = |line: &String| line.starts_with("(gdb) ");
+    start.output.truncate(start.output.iter().position(is_typed).unwrap_or_default());
+    let printed = |from: &str, to: Option<&str>| {
+        let (_, behind) = run.output().split_once(from).unwrap_or_else(|| panic!("{from}: {run}"));
+        let to = to.map_or("[Inferior ".to_owned(), |next| format!("> {next}\n"));
+        behind.split_once(&to).map_or(behind, |(printed, _)| printed).to_owned()
+    };
+    let where_to =
+        run.errors().lines().find(|line| line.starts_with("the machine's serial output")).unwrap_or_default();
+    shown::assert_agrees(&start, &format!("{where_to}\n{}", printed("", commands.first().copied())));
+    for (index, shown) in typed.iter().enumerate() {
+        let next = commands.get(index + 1).copied();
+        shown::assert_agrees(shown, &printed(&format!("\n> {}\n", shown.command), next));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flatmk_tests::machines::assert_status;
 use flatmk_tests::screen_text::{CONSOLE, wait_until};
 use flatmk_tests::shell::{Keys, PROMPT, Shell};
+use flatmk_tests::shown;
 use flatmk_tools::machine::{Clock, ExitReason};
 use test_case::test_case;
 
@@ -45,6 +46,17 @@ fn commands_are_typed_and_answered(keys: Keys) {
     shell.expect("pipe generator | checksum", "12000 items have come out");
 }
 
+/// All that is typed on the page is one session.
+#[test]
+fn the_books_session_goes_as_the_page_shows() {
+    let mut shell = Shell::boot(Keys::Serial);
+    let typed = shown::session("chapters/userland.md", PROMPT);
+    for shown in &typed {
+        let printed = shell.command(&shown.command);
+        shown::assert_agrees(shown, &printed);
+    }
+}
+
 #[test]
 fn mistakes_are_told_and_change_nothing() {
     let mut shell = Shell::boot(Keys::Serial);
@@ -78,7 +90,7 @@ fn mistakes_are_told_and_change_nothing() {
     shell.quiet();
     shell.send(&(0..32).filter(|byte| !b"\r\n\x03".contains(byte)).collect::<Vec<u8>>());
     shell.send(b"\x1b]0;title\x1b[999999999;1\x1bP\x03");
-    shell.quiet();
+    shell.settle();
     // The numbers that programs have used are kept with their memory; no page is lost.
     assert_eq!(pages(&shell.command("mem")), pages(&memory));
 }
@@ -134,8 +146,7 @@ fn ten_thousand_random_bytes_do_no_harm() {
         shell.send(&(0..100).map(|_| random()).collect::<Vec<u8>>());
         thread::sleep(Duration::from_millis(20));
     }
-    shell.send(b"\x03");
-    shell.quiet();
+    shell.settle();
     let programs = shell.command("ps");
     for name in SERVICES {
         assert!(programs.contains(&format!(" {name} ")), "{programs}");

@@ -10,7 +10,6 @@ use flatmk_image::builder::{CODE_ADDRESS, ElfFile, ElfSegment};
 use flatmk_tests::built;
 use flatmk_tests::program::{Finished, Program};
 use flatmk_tools::c_program::Target;
-use flatmk_tools::workspace;
 use tempfile::TempDir;
 use test_case::test_case;
 
@@ -240,24 +239,4 @@ fn a_program_in_c_finds_its_arguments_and_its_heap() {
     let run = flatmk(&[&program.display().to_string(), "--", "one", "--two", ""]);
     assert_eq!(run.output(), "one\n--two\n\n", "{run}");
     run.assert_code((0x1234_5678_9abc_def0_u64 / 10 % 256) as i32);
-}
-
-/// The page's program, compiled as it says.
-#[test]
-fn the_books_program_prints_what_the_page_shows() {
-    let page = fs::read_to_string(workspace::root().join("book/src/chapters/softuser.md")).expect("the page is there");
-    let (before, after) = page.split_once("$ ./x softuser hello.elf --count\nhello\n").expect("the page shows it");
-    let command = before.lines().next_back().and_then(|line| line.strip_prefix("$ ")).expect("it is compiled before");
-    let shown = after.split_once("```").map(|(shown, _)| shown).expect("the block ends");
-
-    let folder = TempDir::new().expect("there is a folder for temporary files");
-    let program = folder.path().join("hello.elf").display().to_string();
-    let words = command.split_whitespace().skip(1);
-    let arguments = words.map(|word| if word == "hello.elf" { program.clone() } else { word.to_owned() });
-    let compiler = Command::new(Target::Riscv.compiler()).args(arguments).current_dir(workspace::root()).status();
-    assert!(compiler.expect("there is a compiler").success(), "{command}");
-    let run = flatmk(&[&program, "--count"]);
-    assert_eq!(run.output(), "hello\n", "{run}");
-    assert_eq!(run.errors(), shown, "{run}");
-    run.assert_code(0);
 }

@@ -1,45 +1,37 @@
-//! What the book shows of a command, to be compared with what it prints.
+//! What the book shows of a command.
 
-use std::fs;
+use std::path::Path;
 
+use flatmk_tools::shown::{self, SHELL, Shown};
 use flatmk_tools::workspace;
 
-/// The lines that a page shows below a command. Fails if it does not show the command.
+/// All that a page of the book shows behind a prompt, in its order.
 #[must_use]
 #[track_caller]
-pub fn below(page: &str, command: &str) -> Vec<String> {
-    let path = workspace::root().join("book/src").join(page);
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut lines = text.lines().skip_while(|line| *line != format!("$ {command}"));
-    assert!(lines.next().is_some(), "{page} shows no `{command}`");
-    lines.take_while(|line| !line.starts_with("$ ") && !line.starts_with("```")).map(str::to_owned).collect()
-}
-
-/// Lines in which figures, and the folder of the reader, may differ.
-#[must_use]
-pub fn masked<'a>(lines: impl IntoIterator<Item = &'a str>, folder: &str) -> Vec<String> {
-    let mask = |line: &str| {
-        let line = line.trim_end().replace(folder, "FOLDER");
-        let mut masked = String::new();
-        for letter in line.chars() {
-            match letter {
-                '0'..='9' if masked.ends_with('N') => {}
-                '0'..='9' => masked.push('N'),
-                letter => masked.push(letter),
-            }
-        }
-        masked
-    };
-    lines.into_iter().map(mask).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_and_folders_are_masked_and_words_are_not() {
-        let lines = ["at /tmp/a b/kernel:12 (1234 ticks)", ""];
-        assert_eq!(masked(lines, "/tmp/a b"), ["at FOLDER/kernel:N (N ticks)", ""]);
+pub fn session(page: &str, prompt: &str) -> Vec<Shown> {
+    match shown::on_page(workspace::root(), &Path::new("book/src").join(page), prompt) {
+        Ok(commands) if commands.is_empty() => panic!("{page} shows no command behind {prompt:?}"),
+        Ok(commands) => commands,
+        Err(error) => panic!("{error}"),
     }
+}
+
+/// What a page of the book shows of a command for the reader's shell.
+#[must_use]
+#[track_caller]
+pub fn below(page: &str, command: &str) -> Shown {
+    let mut commands = session(page, SHELL).into_iter();
+    let found = commands.find(|shown| shown.command == command && !shown.output.is_empty());
+    found.unwrap_or_else(|| panic!("{page} shows nothing below `{command}`"))
+}
+
+/// Fails unless the page shows what was printed.
+#[track_caller]
+pub fn assert_agrees(shown: &Shown, printed: &str) {
+    let (page, line, output) = (shown.page.display(), shown.line, shown.output.join("\n"));
+    assert!(
+        shown.agrees_with(printed),
+        "{page}:{line} shows of `{}`:\n{output}\nand this is printed:\n{printed}",
+        shown.command
+    );
 }

@@ -28,6 +28,7 @@ pub mod reference;
 pub mod report;
 pub mod rust_wrappers;
 pub mod session;
+pub mod shown;
 pub mod softuser;
 pub mod spelling;
 pub mod stick;

@@ -3,6 +3,7 @@
 mod count;
 mod emulator;
 mod growth;
+mod shown;
 mod side_by_side;
 mod step;
 mod weight;
@@ -77,8 +78,8 @@ const LONG: [&str; 2] = ["chapter05_random", "chapter07_stress"];
 /// Tests that look thousands of times at every page of the machine, whether or not it was ever used.
 const LOOKING_AT_ALL_MEMORY: [&str; 2] = ["chapter04_capabilities", "chapter05_random"];
 
-/// The memory of the machine for them among all checks in the slower emulator. In the faster one they have the usual.
-const LITTLE_MEMORY_MIB: u32 = 128;
+/// The memory of the machine for them.
+const LITTLE_MEMORY_MIB: u32 = 64;
 
 const EMULATORS: [Emulator; 2] = [Emulator::Qemu, Emulator::Bochs];
 
@@ -173,11 +174,13 @@ fn plan(scope: Scope) -> Vec<Step> {
             // What takes one processor, and not two.
             steps.extend([set_up(), model(), pipe_model()].map(Step::beside));
             steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with).map(Step::beside));
+            steps.push(exercises().beside());
             // The slower emulator boots each test once only, below.
             steps.push(tests_by_chapter(Emulator::Qemu));
             steps.extend(EMULATORS.map(all_emulator_tests));
             steps.extend(EMULATORS.map(isolated_tests));
             steps.extend(EMULATORS.map(demonstrations));
+            steps.push(commands_shown(&steps));
             steps.extend([end_to_end(), book(), book_listings(), book_spelling(), book_weight()]);
             steps
         }
@@ -320,7 +323,8 @@ fn end_to_end() -> Step {
 
 /// The machine that a test has unless it wants another.
 fn machine(emulator: Emulator, test: &Executable) -> Machine {
-    Machine::new(&test.path).emulator(emulator)
+    let machine = Machine::new(&test.path).emulator(emulator);
+    if LOOKING_AT_ALL_MEMORY.contains(&test.name.as_str()) { machine.memory_mib(LITTLE_MEMORY_MIB) } else { machine }
 }
 
 /// The tests of a chapter with exactly its own feature. Chapters without tests have no such step.
@@ -331,28 +335,35 @@ fn emulator_tests_of(chapter: u8, emulator: Emulator) -> Option<Step> {
     (!tests.is_empty()).then(|| Step::booting(&title, emulator, move || emulator::run(&tests, chapter, machine)))
 }
 
-/// The same for each chapter, without those that take minutes.
+/// The same for each chapter, without those that take minutes. Those of the last chapter run with those of all.
 fn tests_by_chapter(emulator: Emulator) -> Step {
     let tests = |chapter| {
         let tests = emulator::tests_of(Some(chapter));
         (chapter, tests.into_iter().filter(|test| !LONG.contains(&test.as_str())).collect::<Vec<_>>())
     };
-    let chapters: Vec<_> = CHAPTERS.map(tests).filter(|(_, tests)| !tests.is_empty()).collect();
+    let own = CHAPTERS.filter(|chapter| *chapter != LAST_CHAPTER);
+    let chapters: Vec<_> = own.map(tests).filter(|(_, tests)| !tests.is_empty()).collect();
+    let commands = chapters.iter().map(|(chapter, tests)| cargo_test(emulator, *chapter, tests)).collect();
     let machine = move |test: &Executable| machine(emulator, test);
-    Step::booting("tests of each chapter, with its own feature,", emulator, move || {
+    let step = Step::booting("tests of each chapter, with its own feature,", emulator, move || {
         emulator::run_by_chapter(&chapters, machine)
-    })
+    });
+    step.typed_as(commands)
+}
+
+/// What one would type to boot these tests.
+fn cargo_test(emulator: Emulator, chapter: u8, tests: &[String]) -> String {
+    let variable = if emulator == Emulator::Bochs { "FLATMK_EMULATOR=bochs " } else { "" };
+    let tests: String = tests.iter().map(|test| format!(" --test {test}")).collect();
+    format!("{variable}cargo test --package kernel --features chapter{chapter}{tests}")
 }
 
 fn all_emulator_tests(emulator: Emulator) -> Step {
     let title = format!("all chapters' tests, with the features of chapter {LAST_CHAPTER},");
-    let machine = move |test: &Executable| match emulator {
-        Emulator::Bochs if LOOKING_AT_ALL_MEMORY.contains(&test.name.as_str()) => {
-            machine(emulator, test).memory_mib(LITTLE_MEMORY_MIB)
-        }
-        _ => machine(emulator, test),
-    };
-    Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, machine))
+    let machine = move |test: &Executable| machine(emulator, test);
+    let command = cargo_test(emulator, LAST_CHAPTER, &emulator::tests_of(None));
+    let step = Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, machine));
+    step.typed_as(vec![command])
 }
 
 /// Tests from user mode once more, without the kernel in its page tables: some in the one emulator, some in the other.
@@ -375,7 +386,23 @@ fn demonstration(chapter: u8, emulator: Emulator) -> Step {
 
 fn demonstrations(emulator: Emulator) -> Step {
     let chapters: Vec<_> = CHAPTERS.collect();
+    let option = if emulator == Emulator::Bochs { " --emulator bochs" } else { "" };
+    let commands = chapters.iter().map(|chapter| format!("./x run --chapter {chapter}{option}")).collect();
     Step::booting("demonstration of each chapter", emulator, move || emulator::demonstrate(&chapters, emulator))
+        .typed_as(commands)
+}
+
+/// What a learner begins with, and ends with.
+fn exercises() -> Step {
+    let arguments =
+        ["check", "--prove"].map(str::to_owned).into_iter().chain(CHAPTERS.map(|chapter| chapter.to_string()));
+    Step::own_tests("the exercises: each start fails, each solution passes", arguments)
+}
+
+/// Those that none of these steps runs anyhow.
+fn commands_shown(steps: &[Step]) -> Step {
+    let commands: Vec<String> = steps.iter().flat_map(|step| step.commands.clone()).collect();
+    Step::new("the commands that the README and the book show", move || shown::run(&commands))
 }
 
 fn book() -> Step {
@@ -459,6 +486,8 @@ mod tests {
                 assert!(everything.contains(&title), "{title}");
             }
         }
-        assert!(everything.iter().any(|title| title == "end-to-end tests"), "{everything:?}");
+        for title in ["end-to-end tests", "the exercises: each start fails, each solution passes"] {
+            assert!(everything.iter().any(|found| found == title), "{everything:?}");
+        }
     }
 }

@@ -17,17 +17,24 @@ pub(super) struct Step {
     pub(super) emulator: Option<Emulator>,
     /// Whether others may go on at the same time: it prints nothing, but shows what there is to show.
     pub(super) is_beside: bool,
+    /// What one would type for the same, if that is known.
+    pub(super) commands: Vec<String>,
     pub(super) run: Run,
 }
 
 impl Step {
     pub(super) fn new(title: impl Into<String>, run: impl FnOnce() -> Count + Send + 'static) -> Self {
-        Self { title: title.into(), emulator: None, is_beside: false, run: Box::new(|_| run()) }
+        Self { title: title.into(), emulator: None, is_beside: false, commands: Vec::new(), run: Box::new(|_| run()) }
     }
 
     /// The same step, beside others.
     pub(super) fn beside(self) -> Self {
         Self { is_beside: true, ..self }
+    }
+
+    /// The same step, which does what these commands do.
+    pub(super) fn typed_as(self, commands: Vec<String>) -> Self {
+        Self { commands, ..self }
     }
 
     /// A function that boots kernels in this emulator.
@@ -38,18 +45,32 @@ impl Step {
     /// A command that checks one thing.
     pub(super) fn command(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
         let mut command = command(program, arguments);
-        Self::new(title, move || match command.stdin(Stdio::null()).status() {
+        let step = Self::new(title, move || match command.stdin(Stdio::null()).status() {
             Ok(status) => Count::of(status.success()),
             Err(error) => cannot_run(&command, &error),
-        })
+        });
+        step.typed_as(vec![typed(program, arguments)])
     }
 
     /// A command that runs tests, which are counted by the lines that it prints.
     pub(super) fn tests(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
         let mut command = command(program, arguments);
         let run: Run = Box::new(move |show| count_tests(&mut command, show));
-        Self { run, ..Self::new(title, Count::default) }
+        Self { run, ..Self::new(title, Count::default) }.typed_as(vec![typed(program, arguments)])
     }
+
+    /// This program with other arguments, as tests.
+    pub(super) fn own_tests(title: impl Into<String>, arguments: impl IntoIterator<Item = String>) -> Self {
+        let program = std::env::current_exe().unwrap_or_default();
+        let arguments: Vec<String> = arguments.into_iter().collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let typed = vec![typed("./x", &arguments)];
+        Self::tests(title, &program.to_string_lossy(), &arguments).typed_as(typed)
+    }
+}
+
+fn typed(program: &str, arguments: &[&str]) -> String {
+    format!("{program} {}", arguments.join(" "))
 }
 
 fn command(program: &str, arguments: &[&str]) -> Command {

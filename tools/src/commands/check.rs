@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// Wait for changes, and check again after each
     #[arg(long)]
     watch: bool,
-    /// Prove that the exercises of these chapters are sound: without its body a step fails, with it it passes. Takes a minute or two for each
+    /// Prove that the exercises of these chapters are sound: without its body a step fails, with it it passes. Takes about half a minute for each
     #[arg(long, value_name = "N", value_parser = super::chapter, num_args = 1.., conflicts_with_all = ["chapter", "watch"])]
     prove: Vec<u8>,
 }
