@@ -298,6 +298,40 @@ const FAINT: &str = r#"(() => {
     return [...faint.values()];
 })()"#;
 
+/// From files, as a reader without a network does it.
+#[test]
+fn words_are_searched_for_by_keyboard() {
+    let browser = &mut *browser();
+    browser.screen(WIDE);
+    browser.open_without_figures(&file_url(&book().join("introduction.html")));
+    browser.click("document.getElementById('mdbook-search-toggle')");
+    browser.wait_for("document.activeElement.id === 'mdbook-searchbar'");
+    browser.retype("time slice");
+    browser.wait_for("document.querySelectorAll('#mdbook-searchresults a').length > 3");
+    let first = browser.evaluate("document.querySelector('#mdbook-searchresults a').href");
+    assert!(first.as_str().is_some_and(|link| link.contains("scheduling.html")), "{first}");
+    browser.assert_quiet(&["file://"]);
+}
+
+#[test]
+fn the_page_for_printing_has_every_page_and_hides_the_kernels_on_paper() {
+    let browser = &mut *browser();
+    browser.screen(WIDE);
+    browser.open_without_figures(&file_url(&book().join("print.html")));
+    let headings = browser.evaluate("[...document.querySelectorAll('main h1')].map((heading) => heading.textContent)");
+    let headings: Vec<&str> =
+        headings.as_array().expect("headings").iter().filter_map(serde_json::Value::as_str).collect();
+    for page in ["FlatMk", "Paging", "Hardware", "Glossary", "Bibliography"] {
+        assert!(headings.iter().any(|heading| heading.contains(page)), "{page}: {headings:?}");
+    }
+    let kernels = "[...document.querySelectorAll('details.source')]";
+    assert!(browser.evaluate(&format!("{kernels}.length")).as_u64() > Some(23));
+    browser.on_paper(true);
+    let shown = browser.evaluate(&format!("{kernels}.filter((kernel) => kernel.checkVisibility()).length"));
+    browser.on_paper(false);
+    assert_eq!(shown, json!(0));
+}
+
 /// Without JavaScript there is a sentence, and a picture; and the program is loaded where there is a figure only.
 #[test]
 fn a_page_without_a_figure_loads_no_program_and_a_figure_says_what_it_needs() {

@@ -1,9 +1,11 @@
 //! The exercises, as a learner does them: in a clone of the checkout, with nothing but what the pages say.
 
-use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
+use std::{fs, thread};
 
 use flatmk_tests::built;
 use flatmk_tests::machines::Seat;
@@ -80,6 +82,48 @@ impl Clone {
     }
 }
 
+/// `./x check --watch`, until it is dropped.
+struct Watch {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Watch {
+    fn start(clone: &Clone) -> Self {
+        let mut command = Command::new(built::host_program());
+        command
+            .args(["check", "3", "--watch"])
+            .env(CHECKOUT, clone.path(""))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut process = command.spawn().expect("the program starts");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, lines }
+    }
+
+    /// Waits for a line that begins so.
+    #[track_caller]
+    fn wait_for(&self, beginning: &str) {
+        loop {
+            match self.lines.recv_timeout(LIMIT) {
+                Ok(line) if line.starts_with(beginning) => return,
+                Ok(_) => {}
+                Err(error) => panic!("no line `{beginning}…`: {error}"),
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 const REGION: &str = "kernel/src/memory/region.rs";
 const SPACE: &str = "kernel/src/memory/space.rs";
 const FAULT: &str = "kernel/src/memory/explanation.rs";
@@ -93,6 +137,7 @@ fn chapter_3_is_learnt_from_the_first_step_to_the_last() {
 
     let begun = clone.flatmk(&["learn", "3"]);
     begun.assert_code(0);
+    clone.assert_shown("./x learn 3", &begun);
     begun
         .assert_printed("my flatmk-chapter3, 5 steps:\n  3.1  Take a page from a region (kernel/src/memory/region.rs)");
 
@@ -123,11 +168,14 @@ fn chapter_3_is_learnt_from_the_first_step_to_the_last() {
     clone.assert_shown("./x check", &check);
     clone.flatmk(&["learn", "3"]).assert_printed("1 of 5 steps have passed.");
 
+    let mut watch = Watch::start(&clone);
+    watch.wait_for("1 of 5 steps have passed.");
+    watch.wait_for("waiting for a change in ");
     clone.write_steps(SPACE, &["2", "3", "4"].map(|step| (step, clone.solution(step))));
     clone.write_steps(FAULT, &[("5", clone.solution("5"))]);
-    let check = clone.flatmk(&["check", "3"]);
-    check.assert_code(0);
-    check.assert_printed("All 5 steps of chapter 3 have passed.");
+    watch.wait_for("All 5 steps of chapter 3 have passed.");
+    assert!(watch.process.wait().expect("it is a child of this program").success());
+    clone.flatmk(&["check", "3"]).assert_printed("All 5 steps of chapter 3 have passed.");
     clone.flatmk(&["learn"]).assert_printed("chapter 3: 5 of 5 steps have passed");
     // Nothing of it is lost.
     clone.flatmk(&["learn", "3", "--anew"]).assert_one_sentence("has changes that are not committed");

@@ -130,6 +130,11 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
     }
 
+    /// Shows pages as they are printed, or as on a screen again.
+    pub fn on_paper(&mut self, paper: bool) {
+        self.call("Emulation.setEmulatedMedia", json!({ "media": if paper { "print" } else { "" } }));
+    }
+
     /// Opens a page on a screen of this width, and waits until its figures are there.
     pub fn open(&mut self, url: &str, width: u32) {
         self.screen(width);
