@@ -75,6 +75,9 @@ pub struct Scope {
 /// Tests that take minutes. Among all checks they run with the features of the last chapter only.
 const LONG: [&str; 2] = ["chapter05_random", "chapter07_stress"];
 
+/// Tests that begin before the others, as they take longest: what ends last ends alone.
+const FIRST: [&str; 4] = ["chapter05_random", "chapter07_stress", "chapter07_scheduling", "chapter12_pit"];
+
 /// Tests that look thousands of times at every page of the machine, whether or not it was ever used.
 const LOOKING_AT_ALL_MEMORY: [&str; 2] = ["chapter04_capabilities", "chapter05_random"];
 
@@ -361,8 +364,10 @@ fn cargo_test(emulator: Emulator, chapter: u8, tests: &[String]) -> String {
 fn all_emulator_tests(emulator: Emulator) -> Step {
     let title = format!("all chapters' tests, with the features of chapter {LAST_CHAPTER},");
     let machine = move |test: &Executable| machine(emulator, test);
-    let command = cargo_test(emulator, LAST_CHAPTER, &emulator::tests_of(None));
-    let step = Step::booting(&title, emulator, move || emulator::run(&emulator::tests_of(None), LAST_CHAPTER, machine));
+    let mut tests = emulator::tests_of(None);
+    tests.sort_by_key(|test| FIRST.iter().position(|first| first == test).unwrap_or(FIRST.len()));
+    let command = cargo_test(emulator, LAST_CHAPTER, &tests);
+    let step = Step::booting(&title, emulator, move || emulator::run(&tests, LAST_CHAPTER, machine));
     step.typed_as(vec![command])
 }
 
@@ -466,7 +471,7 @@ mod tests {
     #[test]
     fn tests_that_are_treated_apart_are_there() {
         let tests = emulator::tests_of(None);
-        for name in LOOKING_AT_ALL_MEMORY.iter().chain(&LONG) {
+        for name in LOOKING_AT_ALL_MEMORY.iter().chain(&LONG).chain(&FIRST) {
             assert!(tests.iter().any(|test| test == name), "{name}");
         }
     }

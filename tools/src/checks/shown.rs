@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
+use regex::Regex;
 use walkdir::WalkDir;
 
 use super::{Count, side_by_side};
@@ -175,7 +176,8 @@ fn wrong(places: &[Shown], output: &Output, folder: &Path) -> Option<String> {
         return Some(format!("{printed}\n{}", output.status));
     }
     // The words behind a command may be the name of no test.
-    if places.iter().any(|shown| shown.command.contains("cargo test")) && !printed.contains(" ... ok") {
+    let has_tested = Regex::new("test result: ok. [1-9]").is_ok_and(|result| result.is_match(&printed));
+    if places.iter().any(|shown| shown.command.contains("cargo test")) && !has_tested {
         return Some(format!("{printed}\nno test has run"));
     }
     // What is typed at the system's own prompt is an end-to-end test, as typing needs somebody who waits for it.
@@ -245,7 +247,7 @@ mod tests {
         assert_eq!(tried("echo no", "yes"), (0, 1, true));
         assert_eq!(tried("echo anything", ""), (1, 0, true), "a page need not show it");
         assert_eq!(tried("echo '/tmp/x'", "/tmp/x"), (1, 0, true));
-        assert_eq!(tried("echo cargo test", ""), (0, 1, true), "it tests nothing");
-        assert_eq!(tried("echo 'cargo test: test a ... ok'", ""), (1, 0, true));
+        assert_eq!(tried("echo 'cargo test: test result: ok. 0 passed'", ""), (0, 1, true), "it tests nothing");
+        assert_eq!(tried("echo 'cargo test: test result: ok. 10 passed'", ""), (1, 0, true));
     }
 }
