@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use flatmk_tests::machines::{Seat, assert_says, assert_status, boot_for};
+use flatmk_tests::machines::{Seat, assert_says, assert_status, boot, boot_for};
 use flatmk_tests::program::{Finished, Program};
-use flatmk_tests::{built, figures};
+use flatmk_tests::{built, figures, shown};
 use flatmk_tools::machine::{Clock, Machine};
 use flatmk_tools::workspace;
 use serde_json::Value;
@@ -41,6 +41,16 @@ fn the_tests_of_a_chapter_and_its_demonstration_run_in_bochs_alone() {
     let verdict = run.output().lines().last().unwrap_or_default();
     assert!(verdict.ends_with(" passed, 0 failed") && !verdict.starts_with("0 "), "{run}");
     assert!(!run.output().contains("processor: QEMU"), "{run}");
+}
+
+/// No command of the host writes such a line.
+#[test]
+fn an_unknown_boot_option_is_named_and_changes_nothing() {
+    let outcome = boot(&Machine::new(built::chapter(1)).boot_option("colour", "red"));
+    assert_status(&outcome, 0);
+    let serial = outcome.serial();
+    let warning: String = serial.lines().filter(|line| line.starts_with("warning: ")).collect();
+    shown::assert_agrees(&shown::text("reference/boot-options.md", "unknown boot option"), &warning);
 }
 
 /// The names of rows and kinds are those that other kernels' results are compared by. By `--check` no row may cost anything but what is

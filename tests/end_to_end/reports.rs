@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use flatmk_tests::built;
 use flatmk_tests::machines::Seat;
 use flatmk_tests::program::{Finished, Program};
+use flatmk_tests::{built, shown};
 use test_case::{test_case, test_matrix};
+
+/// What was printed from these words on.
+fn from<'a>(words: &str, printed: &'a str) -> &'a str {
+    printed.find(words).map_or("", |place| &printed[place..])
+}
 
 /// Boots a kernel as `cargo run` does.
 fn boot(kernel: &str, emulator: &str) -> Finished {
@@ -27,6 +32,10 @@ fn a_triple_fault_is_named_with_its_place_and_its_reason(emulator: &str, reason:
     run.assert_printed(", chapter 3");
     run.assert_complained("triple fault");
     run.assert_complained("triple_fault::fault_without_a_table (tests/kernels/src/bin/triple-fault.rs:");
+    if emulator == "qemu" {
+        let shown = shown::text("reference/debugging.md", "triple-fault: ");
+        shown::assert_agrees(&shown, from("triple-fault: ", run.errors()));
+    }
 }
 
 #[test_matrix(["qemu", "bochs"])]
@@ -52,4 +61,11 @@ fn an_exception_is_named_with_its_place(emulator: &str) {
     run.assert_code(1);
     run.assert_printed("FlatMk stopped: K01 page fault");
     run.assert_complained("null_write::write_to_null (tests/kernels/src/bin/null-write.rs:");
+    for page in ["reference/debugging.md", "reference/stop-codes.md"] {
+        shown::assert_agrees(&shown::text(page, "FlatMk stopped: "), from("FlatMk stopped: ", run.output()));
+    }
+    shown::assert_agrees(
+        &shown::text("reference/debugging.md", "where that was:"),
+        from("where that was:", run.errors()),
+    );
 }

@@ -104,6 +104,10 @@ fn a_program_is_traced() {
     let events = shell.expect("trace crash null", "crash: page fault: write to 0x8");
     let fault = events.lines().find(|line| line.ends_with("faults (Page) at 0x8: calls supervisor"));
     assert!(fault.is_some_and(|line| line.contains(" crash ")), "{events}");
+    let mut shown = shown::text("chapters/userland.md", "ticks task");
+    // An interrupt may come between any two events.
+    shown.output = shown.output.into_iter().flat_map(|line| ["…".to_owned(), line]).chain(["…".to_owned()]).collect();
+    shown::assert_agrees(&shown, &events);
     assert!(events.lines().any(|line| line.contains(" shell ") && line.contains("goes on, after")), "{events}");
     shell.expect("trace", "usage: trace PROGRAM [ARGUMENTS]");
     shell.expect("trace nothing", "there is no program nothing");

@@ -25,13 +25,22 @@ pub fn below(page: &str, command: &str) -> Shown {
     found.unwrap_or_else(|| panic!("{page} shows nothing below `{command}`"))
 }
 
+/// What a page of the book shows as a block of text whose first line has these words.
+#[must_use]
+#[track_caller]
+pub fn text(page: &str, words: &str) -> Shown {
+    match shown::texts_on_page(workspace::root(), &Path::new("book/src").join(page)) {
+        Ok(texts) => {
+            let found = texts.into_iter().find(|shown| shown.output.first().is_some_and(|line| line.contains(words)));
+            found.unwrap_or_else(|| panic!("{page} shows no text that begins with {words:?}"))
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Fails unless the page shows what was printed.
 #[track_caller]
 pub fn assert_agrees(shown: &Shown, printed: &str) {
     let (page, line, output) = (shown.page.display(), shown.line, shown.output.join("\n"));
-    assert!(
-        shown.agrees_with(printed),
-        "{page}:{line} shows of `{}`:\n{output}\nand this is printed:\n{printed}",
-        shown.command
-    );
+    assert!(shown.agrees_with(printed), "{page}:{line} shows:\n{output}\nand this is printed:\n{printed}");
 }

@@ -1,4 +1,4 @@
-//! Commands that the README and the book show, and what they show below each, to be compared with what is printed.
+//! Commands that the README and the book show with what they print, and what they show of other outputs, to be compared with what is printed.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -17,14 +17,14 @@ pub struct ReadError {
     cause: io::Error,
 }
 
-/// A command on a page.
+/// What a page shows of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     /// The page, from the root of the checkout.
     pub page: PathBuf,
     /// The line, from 1 on.
     pub line: usize,
-    /// What is typed.
+    /// What is typed for it; nothing if the page shows no command.
     pub command: String,
     /// What the page shows below it, up to the next command or the end of the block; often nothing.
     pub output: Vec<String>,
@@ -52,9 +52,21 @@ pub fn commands(checkout: &Path) -> Result<Vec<Shown>, ReadError> {
 ///
 /// If the page cannot be read.
 pub fn on_page(checkout: &Path, page: &Path, prompt: &str) -> Result<Vec<Shown>, ReadError> {
+    read(checkout, page).map(|text| commands_in(&text, page, prompt))
+}
+
+/// What a page shows without a command, as a block of text.
+///
+/// # Errors
+///
+/// If the page cannot be read.
+pub fn texts_on_page(checkout: &Path, page: &Path) -> Result<Vec<Shown>, ReadError> {
+    read(checkout, page).map(|text| texts_in(&text, page))
+}
+
+fn read(checkout: &Path, page: &Path) -> Result<String, ReadError> {
     let path = checkout.join(page);
-    let text = fs::read_to_string(&path).map_err(|cause| ReadError { path, cause })?;
-    Ok(commands_in(&text, page, prompt))
+    fs::read_to_string(&path).map_err(|cause| ReadError { path, cause })
 }
 
 fn commands_in(text: &str, page: &Path, prompt: &str) -> Vec<Shown> {
@@ -73,6 +85,18 @@ fn commands_in(text: &str, page: &Path, prompt: &str) -> Vec<Shown> {
     commands
 }
 
+fn texts_in(text: &str, page: &Path) -> Vec<Shown> {
+    let mut texts = Vec::new();
+    let mut lines = (1..).zip(text.lines());
+    while let Some((line, text)) = lines.next() {
+        if text == "```text" {
+            let output = lines.by_ref().map(|(_, text)| text.to_owned()).take_while(|text| text != "```").collect();
+            texts.push(Shown { page: page.into(), line, command: String::new(), output });
+        }
+    }
+    texts
+}
+
 impl Shown {
     /// Whether this was printed. Figures may differ, and how many blanks there are between words; `…` is whatever is left out of a line, or, alone in
     /// one, any lines.
@@ -84,12 +108,15 @@ impl Shown {
     }
 }
 
+/// Figures of so many digits are hexadecimal, with or without `0x`: nothing is counted so far.
+const REGISTER: usize = 8;
+
 /// The lines for which such a line stands.
 fn pattern(line: &str) -> String {
-    if line == "…" {
+    if line.trim() == "…" {
         return "(?:.*\n)*?".to_owned();
     }
-    let figures = Regex::new("0x[0-9a-f]+|[0-9]+| +|…").map(|figures| {
+    let figures = Regex::new(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|[0-9]+| +|…").map(|figures| {
         let mut pattern = String::new();
         let mut end = 0;
         for found in figures.find_iter(line) {
@@ -98,6 +125,7 @@ fn pattern(line: &str) -> String {
                 "…" => ".*",
                 blanks if blanks.starts_with(' ') => " +",
                 hexadecimal if hexadecimal.starts_with("0x") => "0x[0-9a-f]+",
+                register if register.len() >= REGISTER => "[0-9a-f]{8,}",
                 _ => "[0-9]+",
             };
             end = found.end();
@@ -126,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_text_are_found() {
+        let page = "```console\n$ a\n```\n```text\none\n\ntwo\n```\nBetween.\n```text\n```\n";
+        let found: Vec<_> =
+            texts_in(page, Path::new("p.md")).into_iter().map(|shown| (shown.line, shown.output)).collect();
+        assert_eq!(found, [(4, vec!["one".to_owned(), String::new(), "two".to_owned()]), (10, vec![])]);
+    }
+
+    #[test]
     fn figures_may_differ_and_words_may_not() {
         let shown = all().remove(1);
         assert!(shown.agrees_with("number name\n\n12 root\n"));
@@ -148,6 +184,13 @@ mod tests {
         assert!(
             !shown.agrees_with("at /tmp/kernel (12 of 10)") && !shown.agrees_with("at /tmp/kernel (0xff of 10) more")
         );
+    }
+
+    #[test]
+    fn registers_are_hexadecimal() {
+        let shown = Shown { output: vec!["RIP=ffffffff80007010 deadbeef".to_owned()], ..all().remove(0) };
+        assert!(shown.agrees_with("RIP=ffffffff8000abcd 00000000"));
+        assert!(!shown.agrees_with("RIP=ffffffff8000abcd dead"), "a short word is a word");
     }
 
     #[test]

@@ -74,6 +74,15 @@ pub fn differences(accepted: &[Record], measured: &[Record]) -> Vec<String> {
 }
 // ANCHOR_END: differences
 
+/// What is said when there are so many differences.
+#[must_use]
+pub fn refusal(differences: usize, emulator: Emulator) -> String {
+    let name = emulator.name();
+    format!(
+        "differences from what is kept: {differences}; if that is meant to be: ./x bench --emulator {name} --accept"
+    )
+}
+
 fn name(record: &Record) -> String {
     format!("{} with pcid {}", record.id, if record.pcid { "on" } else { "off" })
 }
@@ -115,6 +124,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::{shown, workspace};
 
     fn record(id: &str, value: u64, locked: u64) -> Record {
         let expensive = Some(BTreeMap::from([("locked".to_owned(), locked.into())]));
@@ -130,6 +140,16 @@ mod tests {
             samples: 21,
             expensive,
         }
+    }
+
+    #[test]
+    fn the_book_shows_what_is_said() {
+        let page = Path::new("book/src/reference/benchmarks.md");
+        let shown = shown::texts_on_page(workspace::root(), page).expect("the page is there").remove(0);
+        let [old, new] = [134, 135].map(|value| [record("call_same_space", value, 0)]);
+        let [line] = &differences(&old, &new)[..] else { panic!("one row differs") };
+        let said = format!("{line}\nerror: {}", refusal(1, Emulator::Qemu));
+        assert!(shown.agrees_with(&said), "{}:{} shows something else than\n{said}", page.display(), shown.line);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::workspace::{BARE_TARGET, BROWSER_TARGET, Executable, RISCV_TARGET};
 use crate::{CHAPTERS, LAST_CHAPTER, cache, listings, spelling, workspace};
 
 pub use count::Count;
-use step::Step;
+use step::{Step, When};
 
 /// Crates with tests that run on this machine.
 const HOST_TESTS: [&str; 7] =
@@ -52,8 +52,6 @@ const HOST_PROGRAM: &str = "flatmk-tools";
 const END_TO_END: &str = "flatmk-tests";
 
 /// What their step is called.
-const END_TO_END_TITLE: &str = "end-to-end tests";
-
 /// The crate that compares the kernel's capabilities and queues with models of them.
 const MODEL: &str = "flatmk-model";
 
@@ -95,8 +93,10 @@ pub fn run(scope: Scope) -> Count {
     }
     let steps = plan(scope);
     let number = steps.len();
-    let (beside, others): (Vec<_>, Vec<_>) =
-        (1..).map(|index: usize| format!("[{index}/{number}] ")).zip(steps).partition(|(_, step)| step.is_beside);
+    let (beside, others): (Vec<_>, Vec<_>) = (1..)
+        .map(|index: usize| format!("[{index}/{number}] "))
+        .zip(steps)
+        .partition(|(_, step)| step.when == When::Beside);
     let mut ended = Vec::new();
     thread::scope(|scope| {
         let work = scope.spawn(move || {
@@ -109,8 +109,7 @@ pub fn run(scope: Scope) -> Count {
         });
         let mut work = Some(work);
         for (number, step) in others {
-            // Machines and people wait there for one another, so nothing else is to keep the processors busy.
-            if step.title == END_TO_END_TITLE {
+            if step.when == When::Alone {
                 ended.extend(work.take().map(hear).unwrap_or_default());
             }
             println!("==> {number}{}", step.title);
@@ -321,7 +320,7 @@ fn pipe_model_with(mistake: &str) -> Step {
 
 fn end_to_end() -> Step {
     let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", END_TO_END];
-    Step::tests(END_TO_END_TITLE, "cargo", &arguments)
+    Step::tests("end-to-end tests", "cargo", &arguments).alone()
 }
 
 /// The machine that a test has unless it wants another.

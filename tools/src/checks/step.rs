@@ -10,13 +10,23 @@ use crate::workspace;
 /// What a step does. It shows lines by the function, or prints them.
 type Run = Box<dyn FnOnce(&mut dyn FnMut(&str)) -> Count + Send>;
 
+/// What else may go on while a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Steps that are beside others; none else.
+    InTurn,
+    /// Any: it prints nothing, but shows what there is to show.
+    Beside,
+    /// Nothing: machines and people wait there for one another.
+    Alone,
+}
+
 /// A step.
 pub(super) struct Step {
     pub(super) title: String,
     /// Where it boots kernels, if that is what it does.
     pub(super) emulator: Option<Emulator>,
-    /// Whether others may go on at the same time: it prints nothing, but shows what there is to show.
-    pub(super) is_beside: bool,
+    pub(super) when: When,
     /// What one would type for the same, if that is known.
     pub(super) commands: Vec<String>,
     pub(super) run: Run,
@@ -24,12 +34,17 @@ pub(super) struct Step {
 
 impl Step {
     pub(super) fn new(title: impl Into<String>, run: impl FnOnce() -> Count + Send + 'static) -> Self {
-        Self { title: title.into(), emulator: None, is_beside: false, commands: Vec::new(), run: Box::new(|_| run()) }
+        Self { title: title.into(), emulator: None, when: When::InTurn, commands: Vec::new(), run: Box::new(|_| run()) }
     }
 
     /// The same step, beside others.
     pub(super) fn beside(self) -> Self {
-        Self { is_beside: true, ..self }
+        Self { when: When::Beside, ..self }
+    }
+
+    /// The same step, with nothing beside it.
+    pub(super) fn alone(self) -> Self {
+        Self { when: When::Alone, ..self }
     }
 
     /// The same step, which does what these commands do.

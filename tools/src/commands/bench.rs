@@ -170,9 +170,5 @@ fn check(emulator: Emulator, document: &Document) -> Result<ExitCode> {
     for line in &differences {
         eprintln!("{line}");
     }
-    bail!(
-        "{} rows are not what is kept: if that is meant to be, ./x bench --emulator {} --accept",
-        differences.len(),
-        emulator.name()
-    )
+    bail!(accepted::refusal(differences.len(), emulator))
 }

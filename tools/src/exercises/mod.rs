@@ -44,7 +44,7 @@ pub enum ExerciseError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        cause: Box<toml::de::Error>,
+        cause: Box<toml_edit::de::Error>,
     },
     /// A file without the anchors of a step.
     #[error("{} has no complete anchor {anchor}", .path.display())]
@@ -137,7 +137,8 @@ pub fn steps(checkout: &Path, chapter: u8) -> Result<Vec<Step>, ExerciseError> {
     let folder = folder.ok_or_else(|| ExerciseError::NoChapter(chapter, chapters.clone()))?;
     let path = folder.path().join("exercises.toml");
     let text = fs::read_to_string(&path).map_err(file_error(&path))?;
-    let list: List = toml::from_str(&text).map_err(|cause| ExerciseError::List { path, cause: Box::new(cause) })?;
+    let list: List =
+        toml_edit::de::from_str(&text).map_err(|cause| ExerciseError::List { path, cause: Box::new(cause) })?;
     let numbered = (1..).zip(list.step).map(|(number, step)| Step { chapter, number, ..step });
     Ok(numbered.collect())
 }
