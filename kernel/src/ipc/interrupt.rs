@@ -116,6 +116,8 @@ fn begin(handler: TaskRef, endpoint: &Slot, line: Line) {
     handler.calls.lines.set(line.bit());
     let message = [line.index() as u64, 0, 0, 0];
     handler.context.enter(endpoint.word::<0>(), handler.stack.get(), endpoint.word::<1>(), message);
+    // It is called no more, though it stands in no queue yet: another line of its own may have an interrupt, too.
+    handler.state.set(State::Ready);
     later::reset_priority(handler);
     later::note_handler(handler, line);
 }

@@ -66,6 +66,8 @@ fn measure() -> Done {
         |slot| OWN_SPACE.map(frame(slot), address(slot), Access::Read),
         |slot| frame(slot).unmap(),
     )?;
+    let map_unmap = |slot| OWN_SPACE.map(frame(slot), address(slot), Access::Read).and_then(|()| frame(slot).unmap());
+    pair("map_unmap", None, map_unmap, |_| Ok(()))?;
     for slot in 1..=OBJECTS {
         OWN_SPACE.map(frame(slot), address(slot), Access::Read)?;
     }

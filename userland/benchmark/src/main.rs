@@ -14,10 +14,11 @@ mod softuser;
 mod threads;
 mod workloads;
 
-use flatmk_abi::{Error, MissingCapability, Operation, slots};
+use flatmk_abi::slots::{self, WINDOW};
+use flatmk_abi::{Error, MissingCapability, Operation};
 use flatmk_runtime::object::{Done, Endpoint, Interrupts, OWN_TABLE, OWN_TASK};
 use flatmk_runtime::program::SERVICE;
-use flatmk_runtime::sharing::Sharing;
+use flatmk_runtime::sharing::{Region, Sharing, SharingRequest};
 use flatmk_runtime::{invoke, marks, println};
 use method::{Method, stamp};
 use row::{Row, print_head};
@@ -29,6 +30,10 @@ flatmk_runtime::service!(fn run_entry = run);
 const ECHO: Endpoint = Endpoint(8);
 const LINES: Interrupts = Interrupts(9);
 const SHARING: Sharing = Sharing(Endpoint(10));
+
+/// Where a region of the daemon's is: its capability, and its frame.
+const REGION: u64 = 56;
+const REGION_ADDRESS: u64 = 0x2400_0000;
 
 /// What is sent to and fro.
 const MESSAGE: [u64; 4] = [1, 2, 3, 4];
@@ -51,8 +56,7 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
         Err(error) => println!("call_same_space    failed: {error}"),
     }
     show("call_other_space", || call(ECHO));
-    show("call_sharing_daemon", || SHARING.query().map(|_| ()));
-    let shown = show_yield_pair().and_then(|()| show_fault()).and_then(|()| show_notification());
+    let shown = show_sharing().and_then(|()| show_yield_pair()).and_then(|()| show_fault()).and_then(|()| show_notification());
     if let Err(error) = shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()) {
         println!("a row failed: {error}");
     }
@@ -61,6 +65,19 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
         println!("a row failed: {error}");
     }
     method::print_repeated();
+}
+
+/// A question to the memory-sharing daemon; and a request that brings a capability, which is deleted, so that the next one has room.
+fn show_sharing() -> Done {
+    const FRAME: [u64; 4] = [SharingRequest::Frame as u64, 0, 0, 0];
+    show("query_sharing_daemon", || SHARING.query().map(|_| ()));
+    SHARING.attach()?;
+    let Region(region) = SHARING.create(1, REGION_ADDRESS, REGION)?;
+    show("call_sharing_daemon", || {
+        let (_, came) = region.call_with_window(FRAME, 0)?;
+        if came == 0 { Err(Error::InvalidCapability) } else { OWN_TABLE.delete(WINDOW) }
+    });
+    SHARING.detach()
 }
 
 fn show_yield_pair() -> Done {
