@@ -42,6 +42,12 @@ impl Processor {
     }
     // ANCHOR_END: needed
 
+    /// Machine checks: reports of the hardware's own errors.
+    #[must_use]
+    pub fn has_machine_check(&self) -> bool {
+        self.cpuid.get_feature_info().is_some_and(|features| features.has_mce())
+    }
+
     /// Supervisor-mode execution prevention.
     #[must_use]
     pub fn has_smep(&self) -> bool {

@@ -265,6 +265,12 @@ fn what_firmware_may_have_left_on_is_switched_off() {
 }
 
 #[test_case]
+fn a_machine_check_is_an_exception() {
+    let has_them = CpuId::new().get_feature_info().is_some_and(|features| features.has_mce());
+    assert_eq!(Cr4::read().contains(Cr4Flags::MACHINE_CHECK_EXCEPTION), has_them, "{:?}", Cr4::read());
+}
+
+#[test_case]
 fn nothing_is_mapped_in_the_lower_half_of_the_kernels_space() {
     let mut pages = 0;
     kernel_space().for_each_page(|_| pages += 1);

@@ -10,7 +10,7 @@ use crate::task::{Queue, State, TaskRef, report};
 /// How many tasks are told in one step.
 const PER_STEP: usize = 16;
 
-/// Tasks that have faulted and whose handler will not mend them, while those who wait for them are not told yet.
+/// Tasks that have faulted and whose handler will not mend them, while the console and those who wait for them are not told yet.
 struct Unmended(Queue);
 
 // SAFETY: there is one processor, and calls are handled with interrupts off.
@@ -20,15 +20,12 @@ static UNMENDED: Unmended = Unmended(Queue::new());
 
 /// A task has faulted, and nobody mends it. Those who wait for it are told in the steps of [`end_calls`].
 pub(super) fn stop_soon(task: TaskRef) {
-    if let Some(fault) = task.calls.fault.take() {
-        report(task, fault);
-    }
     task.state.set(State::Stopped);
     UNMENDED.0.push(task);
 }
 
-/// Tells those who wait for such tasks.
-pub(super) fn tell_all() {
+/// Tells those who wait for such tasks. Then none of them stands in this queue, and each can be started again.
+pub(crate) fn tell_all() {
     while step_on_unmended() == Progress::More {
         interrupts::let_in();
     }
@@ -47,6 +44,11 @@ pub(crate) fn end_calls(task: TaskRef, error: Error) -> Progress {
 
 fn step_on_unmended() -> Progress {
     let Some(task) = UNMENDED.0.first.get() else { return Progress::Done };
+    // The console is slow, so a report is a step of its own.
+    if let Some(fault) = task.calls.fault.take() {
+        report(task, fault);
+        return Progress::More;
+    }
     if release(task, Error::CalleeFaulted) == Progress::Done {
         UNMENDED.0.remove(task);
     }

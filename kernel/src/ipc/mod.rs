@@ -28,7 +28,7 @@ pub(crate) use call::LONGEST_CHAIN;
 #[cfg(feature = "chapter7")]
 pub(crate) use call::accept;
 pub(crate) use call::{call, return_to_caller};
-pub(crate) use end::end_calls;
+pub(crate) use end::{end_calls, tell_all};
 pub use endpoint::EndpointRequest;
 pub(crate) use fault::{call_fault_handler, set_fault_handler};
 pub(crate) use interrupt::{bind, give_devices, is_interrupt_bound, next_handler};

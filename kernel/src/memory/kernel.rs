@@ -84,11 +84,13 @@ pub const FIRMWARES: Cr4Flags = Cr4Flags::PERFORMANCE_MONITOR_COUNTER
     .union(Cr4Flags::TIMESTAMP_DISABLE);
 
 /// Switches the processor's protections on: write protection holds in ring 0 too; the kernel can neither execute nor touch user
-/// pages by mistake, and user mode cannot read where the descriptor tables are (Intel SDM vol. 3A, 2.5 and 4.6).
+/// pages by mistake, and user mode cannot read where the descriptor tables are (Intel SDM vol. 3A, 2.5 and 4.6). A machine check
+/// becomes an exception; without that it would switch the processor off.
 pub fn switch_protections_on() {
     let processor = Processor::identify();
     let wanted = [
         (processor.has_global_pages(), Cr4Flags::PAGE_GLOBAL),
+        (processor.has_machine_check(), Cr4Flags::MACHINE_CHECK_EXCEPTION),
         (processor.has_smep(), Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION),
         (processor.has_smap(), Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION),
         (processor.has_umip(), Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION),

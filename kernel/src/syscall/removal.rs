@@ -1,5 +1,7 @@
 //! Delete and revoke as system calls: step by step, with the interrupts that come meanwhile, and with the tasks that are more urgent.
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use flatmk_abi::{Error, Rights};
 
 use super::{Request, lookup, made_again, make_again};
@@ -10,6 +12,9 @@ use crate::task::scheduler::{self, OneTask};
 
 /// The task whose removal was left in the middle.
 static OWNER: OneTask = OneTask::none();
+
+/// The address of its system call, which it is to make again.
+static CALL_ADDRESS: AtomicU64 = AtomicU64::new(0);
 
 // ANCHOR: perform
 /// Takes away what is asked for. Interrupts are served between two steps. The caller may lose its code, its table, its space or itself by
@@ -47,6 +52,7 @@ fn go_on(task: TaskRef, request: &Request, removal: Option<Removal<'_>>) -> Task
             }
             OWNER.set(Some(task));
             make_again(task, request);
+            CALL_ADDRESS.store(task.context.rip.get(), Relaxed);
             return scheduler::settle(task);
         }
     }
@@ -89,7 +95,10 @@ pub(crate) fn finish_suspended() {
     while step(removal.as_ref()) == Progress::More {
         interrupts::let_in();
     }
-    made_again(owner);
+    // It may be elsewhere by now: another task can change what is at that address.
+    if owner.context.rip.get() == CALL_ADDRESS.load(Relaxed) {
+        made_again(owner);
+    }
 }
 // ANCHOR_END: finish
 

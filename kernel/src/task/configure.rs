@@ -82,6 +82,7 @@ impl StartRequest {
 
     /// Does it: the task stands in the queue.
     pub fn perform(self) {
+        later::tell_all();
         self.task.context.enter(self.entry, self.task.stack.get(), self.argument, [0; 4]);
         #[cfg(feature = "chapter7")]
         self.task.was_accepting.set(false);
@@ -104,6 +105,7 @@ fn check_startable(task: TaskRef) -> Result<(), Error> {
 #[cfg(feature = "chapter7")]
 pub(crate) fn resume(task: TaskRef) -> Result<(), Error> {
     check_startable(task)?;
+    later::tell_all();
     if task.was_accepting.take() {
         crate::ipc::accept(task);
         return Ok(());

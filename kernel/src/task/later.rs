@@ -1,7 +1,7 @@
 //! Where later chapters come in: what happens at these points, with each chapter and without it.
 
 #[cfg(feature = "chapter6")]
-pub(super) use crate::ipc::{call_fault_handler, end_calls, next_handler};
+pub(super) use crate::ipc::{call_fault_handler, end_calls, next_handler, tell_all};
 #[cfg(feature = "chapter7")]
 pub(super) use crate::scheduling::{forget_waiting, inherit_priority, reset_priority, tick};
 #[cfg(feature = "chapter10")]
@@ -24,6 +24,10 @@ pub(super) fn note_start(_: super::TaskRef) {}
 pub(super) fn end_calls(_: super::TaskRef, _: flatmk_abi::Error) -> crate::capability::Progress {
     crate::capability::Progress::Done
 }
+
+/// Tells those who wait for tasks that have faulted and that nobody mends.
+#[cfg(not(feature = "chapter6"))]
+pub(super) fn tell_all() {}
 
 /// Lets the handler of an interrupt that has come begin. `None` if there is no more of them.
 #[cfg(not(feature = "chapter6"))]

@@ -133,8 +133,10 @@ fn on_interrupt(frame: &mut TrapFrame) {
 }
 
 fn on_interrupt_in_kernel(frame: &mut TrapFrame) {
+    // The trace may end with this event.
+    let usual = TRACE.handlers.get().map(|[.., usual]| usual);
     note_interrupt(frame);
-    if let Some([.., usual]) = TRACE.handlers.get() {
+    if let Some(usual) = usual {
         usual(frame);
     }
 }

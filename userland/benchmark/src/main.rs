@@ -56,7 +56,8 @@ fn run(_context: u64, _message: &mut [u64; 4]) {
         Err(error) => println!("call_same_space    failed: {error}"),
     }
     show("call_other_space", || call(ECHO));
-    let shown = show_sharing().and_then(|()| show_yield_pair()).and_then(|()| show_fault()).and_then(|()| show_notification());
+    let shown =
+        show_sharing().and_then(|()| show_yield_pair()).and_then(|()| show_fault()).and_then(|()| show_notification());
     if let Err(error) = shown.and_then(|()| show_interrupt()).and_then(|()| show_softuser()) {
         println!("a row failed: {error}");
     }

@@ -27,10 +27,12 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const RAX: u64 = 0;
 const RCX: u64 = 2;
-const RSI: u64 = 4;
-const RDI: u64 = 5;
+pub(crate) const RBX: u64 = 1;
+pub(crate) const RDX: u64 = 3;
+pub(crate) const RSI: u64 = 4;
+pub(crate) const RDI: u64 = 5;
 const RSP: u64 = 7;
-const RIP: u64 = 16;
+pub(crate) const RIP: u64 = 16;
 const RFLAGS: u64 = 17;
 
 fn read(task: Task, register: u64) -> u64 {

@@ -2,14 +2,17 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use flatmk_abi::{Error, Kind, Operation};
-use flatmk_runtime::object::{Memory, OWN_SPACE, OWN_TASK, Table, Task, identify};
+use flatmk_abi::{Access, Error, Kind, MissingCapability, Operation, Words};
+use flatmk_runtime::object::{Frame, Memory, OWN_SPACE, OWN_TASK, Table, Task, identify};
 use flatmk_runtime::testing::Test;
-use flatmk_runtime::{tests, time_stamp};
+use flatmk_runtime::{service, tests, time_stamp};
 
 use crate::calibration::{at_least_ms, at_most_ms};
 use crate::harness::{MEMORY, SCRATCH, at, free_pages, idle, make, prepare_stack, thread_slot};
-use crate::threads::{ALL, MS, check_log, entry, finish, let_run, log, on_stage, outcome, shared, start, task};
+use crate::registers::{RBX, RDI, RDX, RIP, RSI};
+use crate::threads::{
+    ALL, MS, check_log, entry, finish, let_run, log, near, on_stage, outcome, prepare, serve, shared, spin, start, task,
+};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_long_removal_gives_way_to_a_more_urgent_task,
@@ -17,6 +20,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_capability_that_moves_meanwhile_is_revoked_to_the_end,
     a_task_that_is_stopped_in_a_removal_has_finished_it,
     whoever_finishes_a_removal_may_go_with_it,
+    what_a_task_executes_may_change_in_its_removal,
+    tasks_that_have_faulted_start_while_others_are_still_told,
 ];
 
 /// The slots of the scratch table for the memory whose pages are taken back, for where it moves, for what the thread deletes afterwards, and for the
@@ -57,16 +62,19 @@ fn begin_long_removal(operation: Operation) -> Memory {
     let part = Memory(at(PART));
     make(Kind::Frame, NEXT);
     MEMORY.split(PAGES, SCRATCH, PART).expect("enough pages");
-    fill(part, operation);
+    fill(part);
+    start_removal(operation);
     part
 }
 
-/// The same without what comes first.
-fn fill(part: Memory, operation: Operation) {
+fn fill(part: Memory) {
     for slot in TABLES {
         part.make(Kind::Table, 1, SCRATCH, slot).expect("enough pages");
         part.make(Kind::AddressSpace, PER_TABLE, Table(at(slot)), 1).expect("enough pages");
     }
+}
+
+fn start_removal(operation: Operation) {
     shared(0).store(PENDING, Relaxed);
     start(0, 20, remove, operation as u64);
     let_run(1);
@@ -103,7 +111,8 @@ fn whoever_finishes_a_removal_may_go_with_it() {
             let second = Task(make(Kind::Task, thread_slot(1)));
             second.configure(its_table, OWN_SPACE, prepare_stack(1, finish_and_go, operation as u64)).expect("new");
             second.set_priority(30).expect("the root task is the most urgent");
-            fill(part, Operation::Revoke);
+            fill(part);
+            start_removal(Operation::Revoke);
             for (slot, source) in [(ITSELF, second.0), (FIRST_THREAD, task(0).0), (WHERE, SCRATCH.0)] {
                 its_table.copy(slot, source, ALL).expect("it is there still");
             }
@@ -185,4 +194,109 @@ fn a_task_that_is_stopped_in_a_removal_has_finished_it() {
         task(0).stop().expect("it is ready");
         task(0).resume().expect("it is stopped");
     });
+}
+
+/// Where a thread has code of its own, in reach of a page table that this program has anyway; and two frames for it.
+const CODE: u64 = 0x5f_f000;
+const FRAMES: [Frame; 2] = [Frame(at(31)), Frame(at(32))];
+
+/// Fills a frame with code, which is mapped nowhere afterwards.
+fn write_code(frame: Frame, code: [u8; 4]) {
+    make(Kind::Frame, frame.0 % 64);
+    OWN_SPACE.map(frame, CODE, Access::ReadWrite).expect("a free address");
+    // SAFETY: the page was just mapped, and nothing else is there.
+    unsafe { core::ptr::with_exposed_provenance_mut::<[u8; 4]>(CODE as usize).write_volatile(code) };
+    frame.unmap().expect("it is mapped");
+}
+
+/// The kernel has put the task back before its system call. By the time it runs again something else is there.
+fn what_a_task_executes_may_change_in_its_removal() {
+    // The last instruction of all: behind it there is no address.
+    const LAST: u64 = u64::MAX - 1;
+    on_stage(|| {
+        let [before, after] = FRAMES;
+        // `syscall` and `ud2`; `jmp rbx`.
+        write_code(before, [0x0f, 0x05, 0x0f, 0x0b]);
+        write_code(after, [0xff, 0xe3, 0x0f, 0x0b]);
+        OWN_SPACE.map(before, CODE, Access::ReadExecute).expect("a free address");
+        let part = Memory(at(PART));
+        MEMORY.split(PAGES, SCRATCH, PART).expect("enough pages");
+        fill(part);
+        let thread = prepare(0, 20, spin, 0);
+        let registers = [(RIP, CODE), (RBX, LAST), (RDI, SCRATCH.0), (RSI, Operation::Revoke as u64), (RDX, PART)];
+        for (register, value) in registers {
+            thread.write_register(register, value).expect("it has not run");
+        }
+        thread.resume().expect("it is configured");
+        let_run(1);
+        assert_ne!(part.measure(), Ok((PAGES, PAGES)), "it takes longer than this");
+        before.unmap().expect("it is mapped");
+        OWN_SPACE.map(after, CODE, Access::ReadExecute).expect("a free address");
+        let_run(5);
+        assert_eq!(thread.read_registers(RIP).map(|[rip, ..]| rip), Ok(LAST), "it has faulted there");
+        assert_eq!(part.measure(), Ok((PAGES, PAGES)), "the removal is finished");
+        after.unmap().expect("it is mapped");
+    });
+}
+
+/// The threads that fault, and the one that takes their handler away.
+const FAULTING: core::ops::Range<u64> = 1..11;
+const REMOVER: u64 = 11;
+
+extern "C" fn fault(_: u64) {
+    // SAFETY: raises an exception, after which the thread does not go on.
+    unsafe { core::arch::asm!("ud2") };
+}
+
+/// Handles no fault, but sleeps.
+fn sleep_long(_: u64, _: &mut Words) {
+    task(0).sleep(3600 * 1000 * MS).expect("a task may sleep");
+}
+
+service!(fn sleep_long_entry = sleep_long);
+
+/// Takes the handler's task away, some time after it has begun.
+extern "C" fn remove_handler(time: u64) {
+    (0..time).for_each(|_| core::hint::spin_loop());
+    SCRATCH.revoke(thread_slot(0)).expect("it is there");
+    SCRATCH.delete(thread_slot(0)).expect("it is there");
+    shared(0).store(0, Relaxed);
+    finish(REMOVER);
+}
+
+extern "C" fn log_and_finish(thread: u64) {
+    log(thread);
+    finish(thread);
+}
+
+/// A handler goes, and those who have waited for it are stopped and reported, which takes long: the root task is awake before all of it is done. What it starts
+/// then runs, and nobody gets lost.
+fn tasks_that_have_faulted_start_while_others_are_still_told() {
+    const ATTEMPTS: u64 = 40;
+    let is_tried = (0..ATTEMPTS).any(|attempt| {
+        let mut is_meanwhile = false;
+        on_stage(|| {
+            serve(0, 40, sleep_long_entry, 0);
+            for thread in FAULTING {
+                let task = prepare(thread, 30, fault, 0);
+                task.set_fault_handler(Some(near(0)), MissingCapability::IsError).expect("it may be called");
+                task.start(entry(), 0).expect("it is configured");
+            }
+            let_run(1);
+            shared(0).store(PENDING, Relaxed);
+            start(REMOVER, 20, remove_handler, attempt * 10_000);
+            while is_pending() && identify(at(thread_slot(0))).is_ok() {
+                OWN_TASK.sleep(MS / 10).expect("a task may sleep");
+            }
+            is_meanwhile = is_pending();
+            for thread in FAULTING {
+                prepare_stack(thread, log_and_finish, thread);
+                task(thread).start(entry(), 0).expect("it has faulted");
+            }
+            let_run(5);
+            check_log(&core::array::from_fn::<u64, 10, _>(|index| FAULTING.start + index as u64));
+        });
+        is_meanwhile
+    });
+    assert!(is_tried, "in no attempt the root task was awake in time");
 }
