@@ -88,16 +88,22 @@ fn name(record: &Record) -> String {
 }
 
 /// How much a row may differ because the timer interrupts at another place: in a handler's row it is measured where in the program's loop that is, and in work so
-/// long that no batch is without an interrupt. Such rows have the expensive instructions of those interrupts, too. In Bochs, where these are not counted, the timer
-/// comes twenty times as often, and few batches are without it.
-fn slack(record: &Record) -> Option<u64> {
+/// long that no batch is without an interrupt. Such rows have the expensive instructions of those interrupts, too. All others are exact: none.
+#[must_use]
+pub fn slack_of_timer(id: &str, value: u64, unit: &str) -> Option<u64> {
     const LONG: u64 = 10_000;
-    match record.id.as_str() {
+    match id {
         "interrupt_to_handler" => Some(2),
-        _ if record.value >= LONG || record.unit != INSTRUCTIONS => Some(record.value / 250),
-        _ if record.expensive.is_none() => Some(1 + record.value / 250),
+        _ if value >= LONG || unit != INSTRUCTIONS => Some(value / 250),
         _ => None,
     }
+}
+
+/// The same where the row may be from Bochs. There expensive instructions are not counted, the timer comes twenty times as often, and few batches are without it.
+#[must_use]
+pub fn slack(record: &Record) -> Option<u64> {
+    let slack = slack_of_timer(&record.id, record.value, &record.unit);
+    if record.expensive.is_none() { slack.or(Some(1 + record.value / 250)) } else { slack }
 }
 
 /// The unit of rows that are one operation.
