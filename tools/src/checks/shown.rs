@@ -164,8 +164,8 @@ fn shell(command: &str, folder: &Path) -> Command {
         script.replace_range(..ANYWHERE.len(), &format!("'{}' ", root.join("x").display()));
         shell.current_dir(folder);
     }
-    // As on a terminal, where both streams are read in the order in which they come.
-    shell.args(["-c", &format!("exec 2>&1\n{script}")]).stdin(Stdio::null());
+    // As on a terminal, where both streams are read in the order in which they come. What fails before a pipe has failed.
+    shell.args(["-c", &format!("exec 2>&1\nset -o pipefail\n{script}")]).stdin(Stdio::null());
     shell
 }
 
