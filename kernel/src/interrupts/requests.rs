@@ -69,7 +69,7 @@ impl Line {
         EXCEPTIONS + self.0
     }
 
-    /// The lowest line of each controller is also raised when a request vanishes before it is acknowledged.
+    /// The last line of each controller, of the lowest priority, is also raised when a request vanishes before it is acknowledged.
     fn may_be_spurious(self) -> bool {
         self.0 % 8 == 7
     }

@@ -12,7 +12,7 @@ flatmk_runtime::entry!(main);
 /// How many lines without an argument.
 const USUAL_LINES: u64 = 1000;
 
-/// A line, without the escape sequence and the number in front: 79 characters with the line feed.
+/// A line, without the escape sequence and the number in front. With the number, a space and the line feed it has 73 characters.
 const TEXT: &str = "The quick brown fox jumps over the lazy dog. 0123456789 {}[]() <=>";
 const LINE_CHARACTERS: u64 = 5 + 1 + TEXT.len() as u64 + 1;
 
