@@ -211,7 +211,7 @@ fn what_a_chapter_has_not_yet_is_said_and_tests_can_be_debugged() {
     let run = session(&["--chapter", "2", "--test", "chapter02_interrupts"], &commands);
     run.assert_complained("chapter 2 has no tasks yet: chapter 5 brings that\n");
     run.assert_complained("chapter 2 has no page table of the kernel's own (`flatmk pagetable current` shows the boot loader's) yet: chapter 3");
-    run.assert_complained("chapter 2 has no page table of pages yet: chapter 3 brings that\n");
+    run.assert_complained("chapter 2 has no table of pages yet: chapter 3 brings that\n");
     run.assert_printed(" is physical address 0x");
 }
 

@@ -85,7 +85,7 @@ TASK is the number of its page, as `flatmk tasks` lists it; `current` means what
 
 
 class Page(Shown):
-    """How an address is translated, and what the page table of pages has of the page behind it.
+    """How an address is translated, and what the table of pages has of the page behind it.
 
     flatmk page ADDRESS
     flatmk page number NUMBER
@@ -93,7 +93,7 @@ The first takes an address by the page tables that the processor uses now; the s
 
     def lines(self, arguments):
         if len(arguments) == 2 and arguments[0] == "number":
-            need(3, "page table of pages")
+            need(3, "table of pages")
             number = parse(arguments[1], "a page is named by its number, its address divided by 4096")
             return objects.page_in_words(Pages(), number)
         if len(arguments) != 1:
@@ -114,12 +114,12 @@ The first takes an address by the page tables that the processor uses now; the s
             return [*lines, f"{address:#x} is not mapped"]
         lines.append(f"{address:#x} is physical address {found:#x}, {paging.access([entry for _, entry in steps])}")
         try:
-            need(3, "page table of pages")
+            need(3, "table of pages")
             pages = Pages()
         except gdb.GdbError as error:
             return [*lines, str(error)]
         if found // PAGE_SIZE >= pages.count:
-            return [*lines, "the page table of pages ends before it: it is no memory"]
+            return [*lines, "the table of pages ends before it: it is no memory"]
         return [*lines, *objects.page_in_words(pages, found // PAGE_SIZE)]
 
     def meaning(self, level, entry):

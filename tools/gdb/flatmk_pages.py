@@ -1,14 +1,14 @@
-"""The page table of pages, and what is found by it: tasks, and the tables of address spaces."""
+"""The table of pages, and what is found by it: tasks, and the tables of address spaces."""
 
 from flatmk_kernel import PAGE_SIZE, at, fail, name, need, number, parse, read, static, type_of, variants, word
 from flatmk_paging import ENTRIES, physical_address, top_table
 
 
 class Pages:
-    """The page table of pages, and the window in which the kernel sees all physical memory."""
+    """The table of pages, and the window in which the kernel sees all physical memory."""
 
     def __init__(self):
-        need(3, "page table of pages")
+        need(3, "table of pages")
         self.address = number(static("kernel::memory::pages::TABLE_ADDRESS"))
         self.count = number(static("kernel::memory::pages::TABLE_LENGTH"))
         if self.count == 0:

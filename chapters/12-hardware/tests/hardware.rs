@@ -14,11 +14,11 @@ use x86_64::registers::model_specific::Msr;
 
 kernel::test_entry!();
 
-/// The register that tells where the local APIC is, and in which mode (Intel SDM vol. 3A, figure 11-5).
+/// The register that tells where the local APIC is, and in which mode (Intel SDM vol. 3A, figure 10-5).
 const BASE_REGISTER: u32 = 0x1b;
 const IS_EXTENDED: u64 = 1 << 10;
 
-/// Sends an interrupt from the processor to itself (Intel SDM vol. 3A, 11.6.1 and 11.12.11).
+/// Sends an interrupt from the processor to itself (Intel SDM vol. 3A, 10.6.1 and 10.12.11).
 fn interrupt_self(vector: u8) {
     const COMMAND_OFFSET: u64 = 0x300;
     const TO_SELF: u32 = 0b01 << 18;

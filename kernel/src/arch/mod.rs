@@ -23,7 +23,7 @@ pub(crate) mod ways_out;
 use core::arch::{asm, x86_64::_rdtsc};
 use core::ops::Range;
 
-/// The time stamp counter: ticks since the processor was reset (Intel SDM vol. 3B, 18.17).
+/// The time stamp counter: ticks since the processor was reset (Intel SDM vol. 3B, 17.17).
 #[must_use]
 pub fn time_stamp() -> u64 {
     // SAFETY: every x86-64 processor has the counter, and ring 0 may always read it.

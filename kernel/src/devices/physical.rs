@@ -14,7 +14,7 @@ use crate::sync::Exclusive;
 /// How many separate ranges are kept. With more of them, those in between count as memory, too: too little is a device, never too much.
 const MOST_RANGES: usize = 64;
 
-/// The registers of all interrupt controllers, I/O and local, and the addresses at which an interrupt is a write (Intel SDM vol. 3A, 11.11.1): the
+/// The registers of all interrupt controllers, I/O and local, and the addresses at which an interrupt is a write (Intel SDM vol. 3A, 10.11.1): the
 /// kernel's own. Whoever could write there could raise any exception.
 const CONTROLLERS: [Range<u64>; 2] = [0xfec0_0000..0xfed0_0000, 0xfee0_0000..0xfef0_0000];
 

@@ -1,4 +1,4 @@
-//! The local APIC: the processor's own interrupt controller, with a timer (Intel SDM vol. 3A, 11).
+//! The local APIC: the processor's own interrupt controller, with a timer (Intel SDM vol. 3A, 10).
 //!
 //! Its registers are in memory, at a physical address that the firmware chooses, or in the newer mode (x2APIC) model-specific registers.
 
@@ -13,7 +13,7 @@ const BASE_REGISTER: u32 = 0x1b;
 const IS_EXTENDED: u64 = 1 << 10;
 const IS_ENABLED: u64 = 1 << 11;
 
-/// The first of the model-specific registers, in the newer mode (11.12.1.2).
+/// The first of the model-specific registers, in the newer mode (10.12.1.2).
 const EXTENDED_BASE: u32 = 0x800;
 
 /// Registers, by their offsets in memory (table 11-1).
@@ -53,11 +53,11 @@ const LAST_OF_SIX: u32 = 5;
 /// Counts are not divided (figure 11-10).
 const DIVIDE_BY_ONE: u32 = 0b1011;
 
-/// The vector of an interrupt that has vanished before it was taken: it is not acknowledged (11.9).
+/// The vector of an interrupt that has vanished before it was taken: it is not acknowledged (10.9).
 const SPURIOUS_VECTOR: u8 = 0xff;
 const SOFTWARE_ENABLED: u32 = 1 << 8;
 
-/// The register that holds when the timer interrupts next (11.5.4.1).
+/// The register that holds when the timer interrupts next (10.5.4.1).
 const DEADLINE_REGISTER: u32 = 0x6e0;
 
 /// A local APIC that is switched on, by the way to its registers.
@@ -97,7 +97,7 @@ impl LocalApic {
         }
         let mut register = Msr::new(BASE_REGISTER);
         // SAFETY: a processor with a local APIC has the register. From one mode to the other the APIC keeps its state; it is switched on first where it
-        // is off (11.12.5).
+        // is off (10.12.5).
         unsafe {
             let base = register.read();
             if base & IS_ENABLED == 0 {
@@ -199,7 +199,7 @@ impl LocalApic {
     pub(super) fn tick_at_deadlines(&self) {
         self.write(Register::InitialCount, 0);
         self.write(Register::LocalTimer, DEADLINE | u32::from(Line::TIMER.vector()));
-        // A write to memory may take effect after one to a model-specific register (11.5.4.1).
+        // A write to memory may take effect after one to a model-specific register (10.5.4.1).
         // SAFETY: `mfence` is part of every x86-64 processor.
         unsafe { core::arch::x86_64::_mm_mfence() };
     }

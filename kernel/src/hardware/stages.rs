@@ -27,7 +27,7 @@ stages! {
     Console = 0x10,
     /// The console is there; next are descriptor tables, the 8259 controllers, the 8254 timer and the keyboard controller.
     Interrupts = 0x20,
-    /// Next are the page table of pages and the kernel's own address space.
+    /// Next are the table of pages and the kernel's own address space.
     Memory = 0x30,
     /// Next are the protections of tasks, calls, scheduling, identifiers and softuser.
     Tasks = 0x40,

@@ -1,5 +1,5 @@
 //! The segment descriptors and the task state segment, which long mode still needs: for the privilege levels, and for the
-//! stacks on which exceptions are handled (Intel SDM vol. 3A, chapters 3 and 8.7).
+//! stacks on which exceptions are handled (Intel SDM vol. 3A, chapters 3 and 7.7).
 
 use core::arch::asm;
 use core::ptr::addr_of;
@@ -152,7 +152,7 @@ unsafe fn activate(descriptors: &GlobalDescriptorTable, task_state: SegmentSelec
         FS::set_reg(SegmentSelector::NULL);
         GS::set_reg(SegmentSelector::NULL);
         load_tss(task_state);
-        // There is no local table. At its start the processor has one of 64 KiB at address 0 (Intel SDM vol. 3A, 10.1.1),
+        // There is no local table. At its start the processor has one of 64 KiB at address 0 (Intel SDM vol. 3A, 9.1.1),
         // where programs have pages: they would make segments of their own, and gates into the kernel.
         asm!("lldt {:x}", in(reg) 0_u16, options(nomem, nostack, preserves_flags));
     }

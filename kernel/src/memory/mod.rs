@@ -1,6 +1,6 @@
 //! Physical pages and address spaces.
 //!
-//! - `pages`: the page table of pages: what each physical page is used for.
+//! - `pages`: the table of pages: what each physical page is used for.
 //! - `region`: ranges of free pages, from which pages are taken and to which they go back.
 //! - `table`: page tables, entry by entry.
 //! - `space`: address spaces: mapping, unmapping, protecting, translating.
@@ -64,7 +64,7 @@ pub use window::{Frame, LARGE_FRAME_PAGES, OwnedLargeFrame, OwnedPage, read_fram
 
 use crate::{interrupts, println};
 
-/// Builds the page table of pages, makes the kernel's own address space, and reports page faults from now on.
+/// Builds the table of pages, makes the kernel's own address space, and reports page faults from now on.
 pub(crate) fn initialize(information: &BootInfo) {
     initialize_pages(&information.memory_regions);
     kernel::initialize(&information.memory_regions);

@@ -1,4 +1,4 @@
-//! The page table of pages: one entry of 32 bytes for each physical page up to the highest usable one, holes included.
+//! The table of pages: one entry of 32 bytes for each physical page up to the highest usable one, holes included.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};

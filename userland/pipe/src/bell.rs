@@ -17,7 +17,7 @@ pub enum Peer {
 /// The two ends must not miss each other. The one that falls asleep says so in its page, then looks once more at the other's position. The
 /// other one publishes its position, then looks whether somebody sleeps. Each writes one word and then reads the other's; one of
 /// the two must see what the other has written, and for that each needs a barrier between its store and its load (Intel SDM
-/// vol. 3A, 9.2.3.4: loads may be reordered with older stores to different locations).
+/// vol. 3A, 8.2.3.4: loads may be reordered with older stores to different locations).
 ///
 /// As going to sleep is rare and publishing is not, the sleeper pays for both where it can: its barrier takes effect on the other
 /// processor, too, and the publisher's costs nothing.

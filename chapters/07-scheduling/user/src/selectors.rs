@@ -96,7 +96,7 @@ fn a_segment_register_takes_twelve_selectors_and_none_moves_an_address() {
 /// A data segment of user mode that begins at 1 MiB (Intel SDM vol. 3A, 3.4.5).
 const FORGED: u64 = 0x00cf_f310_0000_ffff;
 
-/// The processor begins with a local table of 64 KiB at address 0 (Intel SDM vol. 3A, 10.1.1), where programs have pages.
+/// The processor begins with a local table of 64 KiB at address 0 (Intel SDM vol. 3A, 9.1.1), where programs have pages.
 fn a_program_makes_no_segment_of_its_own() {
     const FRAME: u64 = 40;
     MEMORY.make(Kind::Frame, 1, OWN_TABLE, FRAME).expect("a free slot");
