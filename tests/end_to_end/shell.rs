@@ -240,9 +240,10 @@ fn a_program_is_interrupted() {
     assert!(!shell.command("ps").contains("filter"));
 }
 
-#[test]
-fn a_service_is_killed_and_nothing_else_is_disturbed() {
-    let mut shell = Shell::boot(Keys::Serial);
+#[test_case(Keys::Serial)]
+#[test_case(Keys::Keyboard)]
+fn a_service_is_killed_and_nothing_else_is_disturbed(keys: Keys) {
+    let mut shell = Shell::boot(keys);
     for name in SERVICES {
         shell.command(&format!("kill {name}"));
         let echo = format!("call echo {}", name.len());
@@ -261,7 +262,8 @@ fn a_service_is_killed_and_nothing_else_is_disturbed() {
     }
     shell.expect("date", ":");
     // The shell itself is no exception.
-    shell.type_keys("kill shell\r");
+    shell.type_keys("kill shell");
+    shell.press_enter();
     shell.wait_for("help shows what can be typed", LIMIT);
     shell.wait_for("flatmk> ", LIMIT);
     shell.expect("call echo 8", "8 0 0 0");

@@ -61,6 +61,12 @@ impl Shell {
         }
     }
 
+    /// Presses Enter.
+    #[track_caller]
+    pub fn press_enter(&mut self) {
+        self.type_keys(if self.keys == Keys::Serial { "\r" } else { "\n" });
+    }
+
     /// Sends bytes on the serial line.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
@@ -122,7 +128,7 @@ impl Shell {
     #[track_caller]
     pub fn finish(&mut self, line: &str) -> String {
         self.wait_for(line, LIMIT);
-        self.type_keys(if self.keys == Keys::Serial { "\r" } else { "\n" });
+        self.press_enter();
         self.wait_for("\n", LIMIT);
         self.wait_for(PROMPT, LIMIT).replace('\r', "")
     }
@@ -138,7 +144,7 @@ impl Shell {
     /// Types a line that ends the run.
     pub fn end(mut self, line: &str) -> Outcome {
         self.type_keys(line);
-        self.type_keys(if self.keys == Keys::Serial { "\r" } else { "\n" });
+        self.press_enter();
         self.running.wait(TIME_LIMIT)
     }
 }

@@ -20,7 +20,11 @@ const FROM_MOUSE: u8 = 1 << 5;
 /// Commands.
 const READ_CONFIGURATION: u8 = 0x20;
 const WRITE_CONFIGURATION: u8 = 0x60;
+const DISABLE_KEYBOARD: u8 = 0xad;
 const ENABLE_KEYBOARD: u8 = 0xae;
+
+/// The command to the keyboard itself to send what is typed.
+const ENABLE_SCANNING: u8 = 0xf4;
 
 /// Bits of the configuration: the keyboard and the mouse interrupt, the keyboard's clock is off, its scan codes are translated to set 1.
 const KEYBOARD_INTERRUPT: u8 = 1 << 0;
@@ -44,17 +48,19 @@ impl<B: Bus> Controller<B> {
             return None;
         }
         let mut controller = Self(bus);
-        // What was typed before holds back the next interrupt.
+        // A key that is pressed or released now must not come before the answer, or it would be taken for that.
+        controller.command(DISABLE_KEYBOARD)?;
+        controller.wait_for_room()?;
+        // Nor must what was typed before, which also holds back the next interrupt.
         controller.take_all(|_| {});
         controller.command(READ_CONFIGURATION)?;
         let configuration = controller.answer()?;
+        controller.command(WRITE_CONFIGURATION)?;
         let wanted = (configuration | KEYBOARD_INTERRUPT | TRANSLATION) & !(KEYBOARD_OFF | MOUSE_INTERRUPT);
-        if configuration != wanted {
-            controller.command(WRITE_CONFIGURATION)?;
-            controller.wait_for_room()?;
-            controller.0.write_data(wanted);
-        }
+        controller.send(wanted)?;
         controller.command(ENABLE_KEYBOARD)?;
+        // Some firmware leaves the keyboard quiet. It acknowledges this, or it does not: nobody waits for it.
+        controller.send(ENABLE_SCANNING)?;
         Some(controller)
     }
 
@@ -84,9 +90,19 @@ impl<B: Bus> Controller<B> {
         Some(())
     }
 
+    fn send(&mut self, value: u8) -> Option<()> {
+        self.wait_for_room()?;
+        self.0.write_data(value);
+        Some(())
+    }
+
+    /// The next byte that is not the mouse's.
     fn answer(&mut self) -> Option<u8> {
-        let is_there = |status: u8| status & (OUTPUT_FULL | FROM_MOUSE) == OUTPUT_FULL;
-        (0..PATIENCE_POLLS).any(|_| is_there(self.0.read_status())).then(|| self.0.read_data())
+        (0..PATIENCE_POLLS).find_map(|_| {
+            let status = self.0.read_status();
+            let byte = (status & OUTPUT_FULL != 0).then(|| self.0.read_data());
+            byte.filter(|_| status & FROM_MOUSE == 0)
+        })
     }
 }
 
@@ -108,8 +124,24 @@ mod tests {
         output: VecDeque<(u8, bool)>,
         configuration: u8,
         expects_configuration: bool,
-        is_on: bool,
+        /// What comes before the next answer: of the keyboard, unless that is off, and of the mouse.
+        typed: Option<u8>,
+        moved: Option<u8>,
+        is_scanning: bool,
         reads: usize,
+    }
+
+    impl Model {
+        fn is_on(&self) -> bool {
+            self.configuration & KEYBOARD_OFF == 0
+        }
+
+        fn answer(&mut self, byte: u8) {
+            let typed = if self.is_on() { self.typed.take() } else { None };
+            self.output.extend(typed.map(|byte| (byte, false)));
+            self.output.extend(self.moved.take().map(|byte| (byte, true)));
+            self.output.push_back((byte, false));
+        }
     }
 
     impl Bus for &mut Model {
@@ -128,15 +160,20 @@ mod tests {
         }
 
         fn write_data(&mut self, value: u8) {
-            assert!(self.expects_configuration);
-            (self.configuration, self.expects_configuration) = (value, false);
+            if self.expects_configuration {
+                (self.configuration, self.expects_configuration) = (value, false);
+            } else {
+                assert_eq!((value, self.is_on()), (ENABLE_SCANNING, true));
+                self.is_scanning = true;
+            }
         }
 
         fn write_command(&mut self, value: u8) {
             match value {
-                READ_CONFIGURATION => self.output.push_back((self.configuration, false)),
+                READ_CONFIGURATION => self.answer(self.configuration),
                 WRITE_CONFIGURATION => self.expects_configuration = true,
-                ENABLE_KEYBOARD => self.is_on = true,
+                DISABLE_KEYBOARD => self.configuration |= KEYBOARD_OFF,
+                ENABLE_KEYBOARD => self.configuration &= !KEYBOARD_OFF,
                 _ => panic!("command {value:#x}"),
             }
         }
@@ -147,7 +184,14 @@ mod tests {
         let mut model =
             Model { configuration: 0x12, output: vec![(0x1e, false), (8, true)].into(), ..Model::default() };
         assert!(Controller::find(&mut model).is_some());
-        assert_eq!((model.configuration, model.is_on, model.output.len()), (0x41, true, 0));
+        assert_eq!((model.configuration, model.is_scanning, model.output.len()), (0x41, true, 0));
+    }
+
+    #[test]
+    fn what_comes_before_the_answer_is_not_taken_for_it() {
+        let mut model = Model { configuration: 0x65, typed: Some(0x9c), moved: Some(8), ..Model::default() };
+        assert!(Controller::find(&mut model).is_some());
+        assert_eq!(model.configuration, 0x65);
     }
 
     #[test]

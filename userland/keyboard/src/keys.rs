@@ -12,6 +12,9 @@ pub const KEY_BYTES: usize = 5;
 /// What a keyboard sends when it has lost bytes, or was never asked for them: it has no key with this number.
 const LOST: [u8; 2] = [0x00, 0xff];
 
+/// What a keyboard answers to a command, which may come in the middle of a key. Neither has it a key with this number.
+const ACKNOWLEDGE: u8 = 0xfa;
+
 /// The keys that change what others mean while they are held.
 const HELD: [KeyCode; 7] = [
     KeyCode::LShift,
@@ -72,6 +75,9 @@ impl Keys {
     pub fn take(&mut self, byte: u8, send: impl FnOnce(&[u8])) {
         if LOST.contains(&byte) {
             return self.release_all();
+        }
+        if byte == ACKNOWLEDGE {
+            return;
         }
         let event = match self.codes.advance_state(byte) {
             Ok(event) => event,
@@ -228,6 +234,7 @@ mod tests {
     #[test]
     fn what_is_no_scan_code_is_forgotten() {
         assert_eq!(typed(Layout::Us, &[EXTENDED, 0x01, 0x1e, 0x7f, 0xfa, 0x1e]), "aa");
+        assert_eq!(typed(Layout::Us, &[EXTENDED, ACKNOWLEDGE, 0x48]), "\x1b[A");
     }
 
     #[test]
