@@ -15,6 +15,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Without a keyboard's controller.
 const NO_KEYBOARD: &[&str] = &["-machine", "pc,i8042=off"];
 
+/// Without tables of the firmware.
+const NO_TABLES: &[&str] = &["-machine", "pc,acpi=off"];
+
 /// What a machine does when it is switched off: nothing more, but it stays there to be asked.
 const STAY: &[&str] = &["-action", "shutdown=pause,reboot=reset"];
 
@@ -98,6 +101,18 @@ fn the_firmware_switches_the_machine_off(firmware: Firmware, machine_type: Machi
     let is_off = |status: &str| status.contains("shutdown");
     assert!(wait_for_status(&mut shell.running, is_off), "it is on still: {}", shell.running.text());
     assert!(!shell.running.text().contains("[exit"), "the kernel had to do it: {}", shell.running.text());
+}
+
+#[test]
+fn a_machine_that_cannot_be_switched_off_says_why_and_goes_on() {
+    const WHY: &str = "the machine stays on: the firmware has no ACPI tables; it can be switched off by hand now";
+    let mut shell = Shell::boot_machine(&real_machine().qemu_options(NO_TABLES), Keys::Serial);
+    for _ in 0..2 {
+        shell.expect("poweroff", WHY);
+        see_row(&mut shell.running, |row| row == WHY);
+        shell.expect("clear", "");
+    }
+    shell.expect("call echo 1", "1 0 0 0");
 }
 
 #[test_case(Firmware::Bios, MachineType::Pc; "i440FX with BIOS")]

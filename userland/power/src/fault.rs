@@ -4,6 +4,7 @@ use core::fmt;
 
 use acpi::AcpiError;
 use acpi::aml::AmlError;
+use flatmk_system::PowerFault;
 
 /// Why the machine is still on.
 #[derive(Clone, Debug)]
@@ -24,18 +25,29 @@ pub enum Fault {
     NothingHappened,
 }
 
+impl Fault {
+    /// What the caller is told.
+    #[must_use]
+    pub fn kind(&self) -> PowerFault {
+        match self {
+            Fault::NoTables => PowerFault::NoTables,
+            Fault::BadTable => PowerFault::BadTable,
+            Fault::Tables(_) => PowerFault::BadContents,
+            Fault::Code(_) => PowerFault::BadCode,
+            Fault::NoSleepType => PowerFault::NoSleepType,
+            Fault::BadRegister => PowerFault::BadRegister,
+            Fault::NothingHappened => PowerFault::NothingHappened,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
         match self {
-            Fault::NoTables => formatter.write_str("the firmware has no ACPI tables"),
-            Fault::BadTable => {
-                formatter.write_str("an ACPI table cannot be mapped, or its length or checksum is wrong")
-            }
-            Fault::Tables(error) => write!(formatter, "the ACPI tables cannot be used: {error:?}"),
-            Fault::Code(error) => write!(formatter, "the code in the ACPI tables has failed: {error:?}"),
-            Fault::NoSleepType => formatter.write_str("the ACPI tables do not say how to switch off"),
-            Fault::BadRegister => formatter.write_str("an ACPI register is not in memory and not a port"),
-            Fault::NothingHappened => formatter.write_str("the machine has not obeyed"),
+            Fault::Tables(error) => write!(formatter, "{kind}: {error:?}"),
+            Fault::Code(error) => write!(formatter, "{kind}: {error:?}"),
+            _ => write!(formatter, "{kind}"),
         }
     }
 }

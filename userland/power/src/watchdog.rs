@@ -4,7 +4,7 @@ use core::arch::naked_asm;
 
 use flatmk_abi::Kind;
 use flatmk_runtime::object::{Done, Memory, OWN_SPACE, OWN_TABLE, OWN_TASK, Task};
-use flatmk_system::slots;
+use flatmk_system::{PowerFault, slots};
 
 /// The slot of its task.
 const WATCHDOG: Task = Task(15);
@@ -40,5 +40,5 @@ extern "C" fn entry() {
 
 extern "C" fn watch() -> ! {
     WATCHDOG.sleep(PATIENCE_NS).unwrap_or_default();
-    crate::give_up_tables("the ACPI tables take too long")
+    crate::give_up_tables(PowerFault::EndlessCode, PowerFault::EndlessCode)
 }

@@ -6,7 +6,7 @@ use flatmk_abi::Error;
 use flatmk_runtime::connection::Connection;
 use flatmk_runtime::object::OWN_TASK;
 use flatmk_system::{
-    ClockRequest, KeyboardRequest, Layout, PowerRequest, Service, SupervisorRequest, TextRequest, outcome,
+    ClockRequest, KeyboardRequest, Layout, PowerFault, PowerRequest, Service, SupervisorRequest, TextRequest, outcome,
 };
 use shell::{Age, COMMANDS, Command, Date, Names, Target};
 
@@ -126,7 +126,15 @@ fn pipe(names: Names<'_>, console: &mut Console) -> Done {
 /// The machine goes off, or starts anew; what comes back is the reason why not.
 fn power(request: PowerRequest, console: &mut Console) -> Done {
     console.flush();
-    Connection::to(Service::Power).request([request as u64, 0, 0, 0])?;
-    writeln!(console, "nothing has come of it")?;
+    let answered = Connection::to(Service::Power).call([request as u64, 0, 0, 0])?;
+    let Some(fault) = PowerFault::from_answer(answered) else {
+        outcome(answered)?;
+        writeln!(console, "nothing has come of it")?;
+        return Err(Failure::Told);
+    };
+    match request {
+        PowerRequest::Off => writeln!(console, "the machine stays on: {fault}; it can be switched off by hand now")?,
+        PowerRequest::Reset => writeln!(console, "the machine does not start anew: {fault}")?,
+    }
     Err(Failure::Told)
 }

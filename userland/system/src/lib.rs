@@ -10,6 +10,7 @@
 
 mod answer;
 mod layout;
+mod power;
 mod request;
 mod service;
 pub mod slots;
@@ -18,6 +19,7 @@ mod text;
 
 pub use answer::{answer, outcome};
 pub use layout::Layout;
+pub use power::PowerFault;
 pub use request::{ClockRequest, KeyboardRequest, PowerRequest, ScreenRequest, SupervisorRequest, TextRequest};
 pub use service::Service;
 pub use status::{Cause, Ending, Phase, Status};

@@ -59,7 +59,7 @@ requests! {
         Uptime = 2,
     }
 
-    /// Requests of the power driver. It answers only if it has failed.
+    /// Requests of the power driver. It answers only if it has failed: with an error, and the number of a [`PowerFault`](crate::PowerFault) in word 1.
     PowerRequest {
         /// Switch the machine off. Word 1: the result of the run as an emulator's host sees it: 0 for success, 1 for failure.
         Off = 1,
