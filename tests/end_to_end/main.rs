@@ -10,6 +10,7 @@ mod commands;
 mod counts;
 mod debug;
 mod drivers;
+mod faulty_drivers;
 mod figures;
 mod growth;
 mod host_errors;
