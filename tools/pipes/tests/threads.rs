@@ -1,10 +1,16 @@
 //! Pipes between two threads: a billion items, and a thread that does what it likes with what it may write.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::hint::{black_box, spin_loop};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use flatmk_pipe::{Consumer, Error, FrameConsumer, NoBell, Producer};
-use flatmk_pipes::{End, Mapping, Patience, SharedMemory, SocketBell};
+use flatmk_pipes::{Barrier, Cores, End, Mapping, Patience, SharedMemory, SocketBell, pin};
+
+/// What takes so much longer than it ever did has stopped for ever.
+const HANG: Duration = Duration::from_secs(60);
 
 fn mappings(size_bytes: usize) -> [Mapping; 2] {
     let memory = SharedMemory::new(size_bytes).expect("the kernel gives shared memory");
@@ -21,12 +27,83 @@ fn a_billion_items_go_through_and_none_is_wrong() {
     let mut producer = Producer::new(unsafe { producer.memory() }, bell).unwrap();
     // SAFETY: as above.
     let mut consumer = Consumer::<u64, _>::new(unsafe { consumer.memory() }, other_bell).unwrap();
-    let received = thread::scope(|scope| {
+    let (received, end) = thread::scope(|scope| {
         scope.spawn(move || (0..ITEMS).all(|item| producer.push_waiting(item).is_ok()));
-        (0..).take_while(|&item| consumer.pop_waiting() == Ok(item)).count()
+        let received = (0..).take_while(|&item| consumer.pop_waiting() == Ok(item)).count();
+        let end = consumer.pop();
+        // After a wrong item the producer is still there. It must not wait for ever.
+        drop(consumer);
+        (received, end)
     });
     assert_eq!(received as u64, ITEMS, "a wrong item, or an end too early");
-    assert_eq!(consumer.pop(), Err(Error::Closed));
+    assert_eq!(end, Err(Error::Closed));
+}
+
+/// Each time, one thread goes to sleep while the other one publishes an item, which comes a little earlier or later than the last look of the first. Without a barrier
+/// on either side it happens that neither sees what the other has written, and an item stays in the pipe.
+fn assert_woken_for_each_item(barrier: Barrier) {
+    const ITEMS: u64 = 50_000;
+    let [producer, consumer] = mappings(4096);
+    let (socket, other_socket) = UnixStream::pair().expect("the kernel has sockets");
+    let [bell, other_bell] = [socket, other_socket].map(|socket| SocketBell::new(socket, barrier, Patience::Spin(0)));
+    // SAFETY: the memory is new, and there is one end of each kind.
+    let mut producer = Producer::new(unsafe { producer.memory() }, bell).expect("an item fits");
+    // SAFETY: as above.
+    let mut consumer = Consumer::<u64, _>::new(unsafe { consumer.memory() }, other_bell).expect("an item fits");
+    let received = AtomicU64::new(0);
+    let delay = |steps: u64| (0..steps).for_each(|step| _ = black_box(step));
+    // On one core they could not go at the same time, and the kernel likes to keep there what takes turns.
+    let cores = Cores::choose().expect("the kernel says which there are");
+    let stuck = thread::scope(|scope| {
+        scope.spawn(|| {
+            pin(cores.second.unwrap_or(cores.first)).expect("it may run there");
+            while let Ok(item) = consumer.pop_waiting() {
+                received.store(item + 1, Ordering::Relaxed);
+                delay(item % 509);
+            }
+        });
+        pin(cores.first).expect("it may run there");
+        let stuck = (0..ITEMS).find(|&item| {
+            delay(item % 251);
+            assert_eq!(producer.push(item), Ok(()));
+            !is_soon(|| received.load(Ordering::Relaxed) > item)
+        });
+        // This wakes the other end, whatever it has missed.
+        drop(producer);
+        stuck
+    });
+    assert_eq!(stuck, None, "{barrier:?}: the other end sleeps, with this item in the pipe");
+}
+
+/// Whether it comes true, or never.
+fn is_soon(condition: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    for looks in 0_u64.. {
+        if condition() {
+            return true;
+        }
+        if start.elapsed() > HANG {
+            break;
+        }
+        // The other thread may need this core.
+        if looks < 1000 { spin_loop() } else { thread::yield_now() }
+    }
+    false
+}
+
+#[test]
+fn a_thread_that_falls_asleep_is_woken_with_the_barrier_of_threads() {
+    assert_woken_for_each_item(Barrier::between_threads());
+}
+
+#[test]
+fn a_thread_that_falls_asleep_is_woken_with_the_barrier_of_processes() {
+    assert_woken_for_each_item(Barrier::between_processes());
+}
+
+#[test]
+fn a_thread_that_falls_asleep_is_woken_with_a_barrier_at_each_end() {
+    assert_woken_for_each_item(Barrier::Each);
 }
 
 /// The words of an end's page.
@@ -98,7 +175,7 @@ fn a_consumer_that_claims_what_it_was_not_sent_is_not_believed() {
     }
 }
 
-/// The length of a frame changes all the time, so also between two looks at it.
+/// The length of a frame changes all the time, so also between two looks at it. The thread that changes it may get its turn late.
 #[test]
 fn a_length_that_changes_while_it_is_read_is_read_once() {
     let [producer, consumer] = mappings(4096);
@@ -116,7 +193,11 @@ fn a_length_that_changes_while_it_is_read_is_read_once() {
                 [8, 65, 64, 4000, u32::MAX].into_iter().for_each(|value| length.store(value, Ordering::Relaxed));
             }
         });
-        for _ in 0..200_000 {
+        let start = Instant::now();
+        for round in 0_u64.. {
+            if round >= 200_000 && received > 0 && corrupt > 0 || start.elapsed() > HANG {
+                break;
+            }
             // SAFETY: the one before is gone, and nobody has the producer.
             let Ok(mut end) = FrameConsumer::new(unsafe { consumer.memory() }, NoBell) else { break };
             let mut frame = [0xa5; 256];
