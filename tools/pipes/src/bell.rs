@@ -60,21 +60,21 @@ pub struct SocketBell {
     socket: UnixStream,
     barrier: Barrier,
     patience: Patience,
-    /// How many times it has given its turn to others.
-    yields: u64,
+    /// How many system calls it has made.
+    calls: u64,
 }
 
 impl SocketBell {
     /// A bell on one side of a pair of sockets. The patience is what its end has before it sleeps.
     #[must_use]
     pub fn new(socket: UnixStream, barrier: Barrier, patience: Patience) -> Self {
-        Self { socket, barrier, patience, yields: 0 }
+        Self { socket, barrier, patience, calls: 0 }
     }
 
-    /// How many times its end has given its turn to others, a system call each.
+    /// How many system calls it has made: barriers, sleeps, rings, and turns given to others.
     #[must_use]
-    pub fn yields(&self) -> u64 {
-        self.yields
+    pub fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// Both bells of a pipe between two threads.
@@ -97,6 +97,7 @@ impl Bell for SocketBell {
             Barrier::Processes => MembarrierCommand::GlobalExpedited,
             Barrier::Each => return fence(Ordering::SeqCst),
         };
+        self.calls += 1;
         // It was registered, so it is not refused.
         membarrier(command).expect("the kernel keeps its word");
         // For this thread's own accesses the compiler has to keep to it, too.
@@ -115,7 +116,7 @@ impl Bell for SocketBell {
         match self.patience {
             Patience::Spin(most) if looks <= most => spin_loop(),
             Patience::Yield(most) if looks <= most => {
-                self.yields += 1;
+                self.calls += 1;
                 thread::yield_now();
             }
             Patience::Spin(_) | Patience::Yield(_) => return false,
@@ -124,6 +125,7 @@ impl Bell for SocketBell {
     }
 
     fn sleep(&mut self) -> Peer {
+        self.calls += 1;
         // Several rings at once are as good as one.
         match (&self.socket).read(&mut [0; 64]) {
             Ok(1..) => Peer::There,
@@ -133,8 +135,40 @@ impl Bell for SocketBell {
     }
 
     fn ring(&mut self) {
+        self.calls += 1;
         // If there is no room for one more, the other end has enough to wake up from; if it is gone, it need not.
         let _ = send(&self.socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }
 // ANCHOR_END: socket_bell
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many system calls a bell makes to do this.
+    fn calls_to(barrier: Barrier, work: fn(&mut SocketBell)) -> u64 {
+        let (socket, _) = UnixStream::pair().expect("the kernel has sockets");
+        let mut bell = SocketBell::new(socket, barrier, Patience::Yield(1));
+        work(&mut bell);
+        bell.calls()
+    }
+
+    #[test]
+    fn a_barrier_of_each_end_is_no_system_call() {
+        for barrier in [Barrier::between_threads(), Barrier::between_processes(), Barrier::Each] {
+            let calls = u64::from(barrier != Barrier::Each);
+            assert_eq!(calls_to(barrier, SocketBell::sleeper_barrier), calls, "{barrier:?}");
+            assert_eq!(calls_to(barrier, SocketBell::publisher_barrier), 0, "{barrier:?}");
+        }
+    }
+
+    #[test]
+    fn to_sleep_and_to_ring_and_to_give_its_turn_to_others_is_one_each() {
+        assert_eq!(calls_to(Barrier::Each, SocketBell::ring), 1);
+        // The other side is gone, so it does not wait.
+        assert_eq!(calls_to(Barrier::Each, |bell| assert_eq!(bell.sleep(), Peer::Gone)), 1);
+        assert_eq!(calls_to(Barrier::Each, |bell| assert!(bell.pause(1))), 1);
+        assert_eq!(calls_to(Barrier::Each, |bell| assert!(!bell.pause(2))), 0);
+    }
+}

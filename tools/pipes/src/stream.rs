@@ -140,7 +140,7 @@ impl Sender for Producer<'_, u64, SocketBell> {
     }
 
     fn calls(&self) -> u64 {
-        calls_for(self.kernel_events()) + self.bell().yields()
+        self.bell().calls()
     }
 }
 
@@ -156,13 +156,8 @@ impl Receiver for Consumer<'_, u64, SocketBell> {
     }
 
     fn calls(&self) -> u64 {
-        calls_for(self.kernel_events()) + self.bell().yields()
+        self.bell().calls()
     }
-}
-
-/// To sleep takes two, the barrier and the sleep; to ring takes one.
-fn calls_for((sleeps, rings): (u32, u32)) -> u64 {
-    2 * u64::from(sleeps) + u64::from(rings)
 }
 
 /// An end of a Unix pipe.
