@@ -2,10 +2,16 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use super::Count;
-use crate::machine::Emulator;
+use crate::machine::{Emulator, Process};
 use crate::workspace;
+
+/// How long a command that runs tests may print nothing. Whole steps do not take so long.
+const SILENCE: Duration = Duration::from_secs(20 * 60);
 
 /// What a step does. It shows lines by the function, or prints them.
 type Run = Box<dyn FnOnce(&mut dyn FnMut(&str)) -> Count + Send>;
@@ -70,7 +76,7 @@ impl Step {
     /// A command that runs tests, which are counted by the lines that it prints.
     pub(super) fn tests(title: impl Into<String>, program: &str, arguments: &[&str]) -> Self {
         let mut command = command(program, arguments);
-        let run: Run = Box::new(move |show| count_tests(&mut command, show));
+        let run: Run = Box::new(move |show| count_tests(&mut command, SILENCE, show));
         Self { run, ..Self::new(title, Count::default) }.typed_as(vec![typed(program, arguments)])
     }
 
@@ -100,17 +106,33 @@ fn cannot_run(command: &Command, error: &std::io::Error) -> Count {
     Count::failed(1)
 }
 
-/// Runs a command that runs tests, shows each line that it prints, and counts them.
-fn count_tests(command: &mut Command, show: &mut dyn FnMut(&str)) -> Count {
-    let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
-        Ok(child) => child,
+/// Runs a command that runs tests, shows each line that it prints, and counts them. If it prints nothing for so long, it is ended with all that it has started.
+fn count_tests(command: &mut Command, silence: Duration, show: &mut dyn FnMut(&str)) -> Count {
+    let mut process = match Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped())) {
+        Ok(process) => process,
         Err(error) => return cannot_run(command, &error),
     };
+    let output = process.child().stdout.take();
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let lines = output.into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok);
+        // Nobody listens any more to a command that was ended.
+        lines.map(|line| sender.send(line)).all(|sent| sent.is_ok())
+    });
     let mut count = Count::default();
     // What a failed test of Rust printed, shown by its test program after all results.
     let mut printed: Option<String> = None;
-    for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok)
-    {
+    loop {
+        let line = match lines.recv_timeout(silence) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                process.kill();
+                let said = format!("it was ended: for {} s it has printed nothing", silence.as_secs());
+                show(&format!("    {said}"));
+                return count + Count::failed(1).saying(&said);
+            }
+        };
         show(&format!("    {line}"));
         count.read_line(&line);
         if line.starts_with("---- ") || line == "failures:" {
@@ -122,7 +144,7 @@ fn count_tests(command: &mut Command, show: &mut dyn FnMut(&str)) -> Count {
             printed.push('\n');
         }
     }
-    let succeeded = child.wait().is_ok_and(|status| status.success());
+    let succeeded = process.wait().is_some_and(|status| status.success());
     match (succeeded, count.passed, count.failed) {
         // A program that fails has a failure, even if none of its lines says so: it may not have got that far.
         (false, _, 0) => count + Count::failed(1),
@@ -134,6 +156,9 @@ fn count_tests(command: &mut Command, show: &mut dyn FnMut(&str)) -> Count {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Instant;
+
     use super::*;
 
     fn run(script: &str) -> (usize, usize) {
@@ -162,6 +187,30 @@ mod tests {
     #[test]
     fn a_command_that_runs_no_test_has_failed() {
         assert_eq!(run("true"), (0, 1));
+    }
+
+    /// Whether this process runs. One that has ended may wait for somebody to ask how.
+    fn is_running(process: &str) -> bool {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended_with_all_that_it_has_started() {
+        let script = "sleep 1000 & echo test a ... ok; echo child $!; wait";
+        let mut command = command("sh", &["-c", script]);
+        let mut child = None;
+        let count = count_tests(&mut command, Duration::from_secs(3), &mut |line| {
+            child = line.strip_prefix("    child ").map(str::to_owned).or(child.take());
+        });
+        assert_eq!((count.passed, count.failed), (1, 1));
+        assert_eq!(count.said, ["it was ended: for 3 s it has printed nothing"]);
+        let child = child.expect("it has said which");
+        let start = Instant::now();
+        while is_running(&child) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{child} still runs");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ use crate::workspace::{self, BuildError};
 
 pub use emulator::Emulator;
 pub use exit::ExitReason;
+pub(crate) use process::Process;
 pub use qmp::QmpError;
 pub use running::{Limits, Outcome, Running, WaitError};
 

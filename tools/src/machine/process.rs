@@ -1,4 +1,4 @@
-//! Emulator processes: each the leader of a group of its own, which never outlives this program.
+//! Processes that this program starts, emulators above all: each the leader of a group of its own, which never outlives this program.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
@@ -10,9 +10,9 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 
 use crate::cleanup::ListedGroup;
 
-/// A running emulator.
+/// A running program.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     state: State,
 }
@@ -26,7 +26,7 @@ enum State {
 
 impl Process {
     /// Starts a program in a process group of its own. It ends with the thread that starts it.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         command.process_group(0);
         // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called: this one is a
         // single system call.
@@ -38,7 +38,7 @@ impl Process {
         Ok(Self { child, state: State::Runs(group) })
     }
 
-    pub(super) fn child(&mut self) -> &mut Child {
+    pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
@@ -59,13 +59,21 @@ impl Process {
         Some(status)
     }
 
+    /// Waits for its end. There is no status if the kernel does not know of it any more.
+    pub(crate) fn wait(&mut self) -> Option<ExitStatus> {
+        if let State::Runs(_) = self.state
+            && let Ok(status) = self.child.wait()
+        {
+            self.state = State::Ended(status);
+        }
+        self.try_wait()
+    }
+
     /// Ends the group, if it still runs.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let State::Runs(group) = &self.state {
             group.kill();
-            if let Ok(status) = self.child.wait() {
-                self.state = State::Ended(status);
-            }
+            self.wait();
         }
     }
 }
