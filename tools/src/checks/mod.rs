@@ -58,6 +58,9 @@ const MODEL: &str = "flatmk-model";
 /// The crate that runs the protocol of pipes in all orders, and compares pipes with queues.
 const PIPE_MODEL: &str = "flatmk-pipe-model";
 
+/// The chapter of which much is checked on this machine.
+const PIPES: u8 = 8;
+
 /// What the names of its features begin with that plant a mistake in the protocol, one each.
 const PLANTED: &str = "bug-";
 
@@ -161,6 +164,10 @@ fn plan(scope: Scope) -> Vec<Step> {
     let mut steps = match scope.chapter {
         Some(chapter) => {
             let mut steps = vec![format(), clippy_of_chapter(chapter)];
+            if chapter == PIPES {
+                steps.extend([pipe_tests(), instructions_of_pipes(), pipe_model()]);
+                steps.extend(mistakes_in_pipes().into_iter().map(pipe_model_with));
+            }
             let tests = |emulator| emulator_tests_of(chapter, emulator);
             steps.extend(EMULATORS.into_iter().filter_map(tests));
             steps.extend(EMULATORS.map(|emulator| demonstration(chapter, emulator)));
@@ -287,7 +294,13 @@ fn host_tests() -> Step {
     Step::tests("tests on this machine", "cargo", &arguments)
 }
 
-/// As callgrind counts them: none may take more than its target.
+/// They are among the tests above, too.
+fn pipe_tests() -> Step {
+    let arguments = ["test", "--no-fail-fast", "--target", "host-tuple", "--package", HOST_PIPES];
+    Step::tests("tests of the pipes on this machine", "cargo", &arguments)
+}
+
+/// As callgrind counts them: none may take more than its target, nor otherwise than the book shows.
 fn instructions_of_pipes() -> Step {
     let arguments =
         ["run", "--release", "--quiet", "--target", "host-tuple", "--package", HOST_PIPES, "--example", "measure"];
@@ -456,6 +469,22 @@ mod tests {
             "demonstration of chapter 1 in Bochs",
         ];
         assert_eq!(titles(Some(1), None), expected);
+    }
+
+    #[test]
+    fn the_chapter_of_pipes_is_tested_on_this_machine_too() {
+        let steps = titles(Some(PIPES), None);
+        for title in [
+            "tests of the pipes on this machine",
+            "instructions of the pipes' operations",
+            "the pipes against their models",
+            "the protocol of pipes with bug-missing-fence",
+            "demonstration of chapter 8 in QEMU",
+        ] {
+            assert!(steps.iter().any(|found| found == title), "{title} is not among {steps:?}");
+        }
+        let in_bochs = titles(Some(PIPES), Some(Emulator::Bochs));
+        assert!(in_bochs.iter().all(|title| title.ends_with(" in Bochs")), "{in_bochs:?}");
     }
 
     #[test]
