@@ -16,7 +16,8 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// The first core that this program may use, and the next one that is not only another thread of it, if there is any.
+    /// The first core that this program may use, and the next one that is not only another thread of it, if there is any. Without such a one it is a thread of the
+    /// same core, as far as is known, which is said on stderr.
     ///
     /// # Errors
     ///
@@ -27,7 +28,13 @@ impl Cores {
         let first = allowed.next().ok_or(io::ErrorKind::NotFound)?;
         let others: Vec<usize> = allowed.collect();
         let threads = threads_of(first);
-        let second = others.iter().find(|&&cpu| threads_of(cpu) != threads).or(others.first()).copied();
+        let apart = others.iter().find(|&&cpu| threads_of(cpu) != threads);
+        let second = apart.or(others.first()).copied();
+        if let (None, Some(second)) = (apart, second) {
+            eprintln!(
+                "no other core is known: two cores are {first} and {second} here, maybe two threads of the same one"
+            );
+        }
         Ok(Self { first, second })
     }
 }

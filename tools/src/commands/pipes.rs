@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 /// All are measured in turn, round by round; a ratio is taken in each round, and the table shows the median and the quartiles. It takes about a minute, and
 /// no round begins after 100 s.
 ///
-/// An end of ours that cannot go on looks again for a while before it sleeps, and on one core lets the other one have its turn; a Unix pipe's sleeps at once.
+/// Beside a Unix pipe, an end of ours that cannot go on looks again for a while before it sleeps, and on one core lets the other one have its turn; a Unix pipe's sleeps at once.
+/// Beside `rtrb` nobody sleeps: neither ring has a bell, and both ends look again until they can go on.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Write the results as JSON, too, with all samples

@@ -35,7 +35,8 @@ impl<'a, T: Item, B: Bell> Consumer<'a, T, B> {
     pub fn pop(&mut self) -> Result<T, Error> {
         let data = &self.data;
         // SAFETY: so many bytes are there; the data is mapped twice, so they do not wrap, and all bytes are valid as an item. Positions are
-        // multiples of the item's size, modulo a multiple of its alignment.
+        // multiples of the item's size, modulo a multiple of its alignment. A producer that is not honest may race with this: see "Trust" in the crate's
+        // documentation.
         self.reader.read(|position| unsafe { data.at(position).read_volatile() })
     }
 
@@ -154,7 +155,7 @@ impl<T: Item, B: Bell> Filled<'_, '_, T, B> {
     #[must_use]
     #[inline(always)]
     pub fn get(&self, index: usize) -> Option<T> {
-        // SAFETY: so many items are there, and all bytes are valid as one.
+        // SAFETY: so many items are there, and all bytes are valid as one. A producer may race with this as with `Consumer::pop`.
         (index < self.count).then(|| unsafe { self.first.add(index).read_volatile() })
     }
 
@@ -166,7 +167,8 @@ impl<T: Item, B: Bell> Filled<'_, '_, T, B> {
     #[inline(always)]
     pub fn copy_to_slice(&self, items: &mut [T]) {
         assert!(items.len() <= self.count, "more items are read than there are");
-        // SAFETY: so many items are there, all bytes are valid as one, and no slice of the program's is there.
+        // SAFETY: so many items are there, all bytes are valid as one, and no slice of the program's is there. A producer may race with this as with
+        // `Consumer::pop`.
         unsafe { ptr::copy_nonoverlapping(self.first.as_ptr(), items.as_mut_ptr(), items.len()) }
         read_once();
     }

@@ -133,7 +133,7 @@ impl<'a, B: Bell> FrameConsumer<'a, B> {
             return Err(self.reader.give_up());
         }
         let frame = frame.get_mut(..length as usize).ok_or(Error::TooLong)?;
-        // SAFETY: the whole frame is there; the data is mapped twice, so it does not wrap.
+        // SAFETY: the whole frame is there; the data is mapped twice, so it does not wrap. A producer may race with this as with `Consumer::pop`.
         unsafe { ptr::copy_nonoverlapping(start.add(HEADER_BYTES).as_ptr(), frame.as_mut_ptr(), frame.len()) };
         read_once();
         self.reader.release(words(length));

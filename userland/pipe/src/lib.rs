@@ -15,6 +15,11 @@
 //! from then on. So whatever the other end writes, this one stays within the buffer, and takes as its worst nonsense for data: items are
 //! of types for which all bytes are valid.
 //!
+//! One thing is not by the letter. A producer that is not honest may write an item while it is copied out of the buffer. Such a race is undefined behaviour in
+//! Rust's memory model, whatever the type of the item. Only atomic copies would be without it, word by word: they take a load and a store for each, where a slice
+//! is now copied by whole vectors, and so several times as many instructions. The library relies on the compiler instead, which takes a volatile access, or a
+//! copy of plain bytes between memory that it knows nothing of, as it stands. What comes out is then a mixture of old bytes and new ones, no worse than other nonsense.
+//!
 //! What the other end can do is not go on. It can also cause one needless ring of the bell for each thing that is published.
 #![no_std]
 #![warn(missing_docs)]
