@@ -184,7 +184,7 @@ fn stream<P>(
     }
     for batch in batches.iter_mut().take(Method::current().batches()) {
         *batch = undisturbed(&mut measure)?;
-        row.add(batch.ticks / (count * share));
+        row.add(batch.ticks.div_ceil(count * share));
     }
     row.print(name);
     Ok(batches)
