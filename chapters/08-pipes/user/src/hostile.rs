@@ -244,11 +244,15 @@ fn an_end_that_is_closed_and_not_closed_harms_nobody() {
                         word(area, CLOSED).store(random.choose(&[0, 0, 0, 1, u32::MAX]), Relaxed);
                         word(area, SLEEPS).store(random.below(2) as u32, Relaxed);
                     }
+                    // There is room for all, so the producer goes on until it finds the other end closed, and so that remains.
                     match producer.push(item(sent)) {
                         Ok(()) if !closed[0] => sent += 1,
-                        outcome => closed[0] = outcome == Err(Error::Closed),
+                        outcome => {
+                            assert_eq!(outcome, Err(Error::Closed));
+                            closed[0] = true;
+                        }
                     }
-                    // What was sent is received. Only when there is nothing more it may be the end, and that it remains.
+                    // What was sent is received. Only when there is nothing more it may be the end, and that remains, too.
                     for _ in 0..random.below(3) {
                         match consumer.pop() {
                             Ok(found) if !closed[1] => {
