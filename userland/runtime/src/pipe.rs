@@ -59,6 +59,9 @@ impl core::error::Error for OpenError {}
 impl Sharing {
     /// Makes a pipe with so many frames of data, and puts the invitations to its ends into two slots.
     ///
+    /// Two ends that are equally urgent call the kernel four times for each time around the buffer, and a little more often where a time slice ends in
+    /// between: 4000 divided by the number of items that fit, for 1000 items. Of 8 bytes 512 fit into a frame.
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidState`] before [`attach`](Self::attach), [`Error::InvalidArgument`] where the frames are not 1, 2, 4 or 8,
