@@ -6,6 +6,9 @@
 //!
 //! An end is gone when it was closed, when the daemon's capability to its address space was taken back ([`Program::end`](crate::program::Program::end) does
 //! that, and whoever takes back the memory of the space), or when nobody had opened it before the client was gone who created the pipe. The other end receives what was sent until then. What it has mapped stays until it is closed itself.
+//!
+//! Nobody can tell whether an end that was not opened yet ever will be: whoever has an invitation may hand it on. So who hands one to a program keeps a copy,
+//! and withdraws it ([`ProducerEnd::withdraw`], [`ConsumerEnd::withdraw`]) when that program is gone. Where the end was opened, this does nothing.
 
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -131,6 +134,18 @@ macro_rules! ends {
                 $frames::new(memory, bell).map_err(|error| bell.give_up(error))
             }
 
+            /// Closes the end before anybody has opened it, so that nobody can any more. Whoever has a copy of the invitation may do so; for an end that was
+            /// opened it is good for nothing. The slot is empty then.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::InvalidState`] where the end was opened or closed before, [`Error::InvalidCapability`] where the pipe is gone, and
+            /// [`Error::CalleeGone`] where it went while the call waited. Nothing has changed then.
+            pub fn withdraw(self) -> Done {
+                close(self.0)?;
+                delete_if_there(self.0.0)
+            }
+
             /// Closes an end for items: its memory is unmapped, and its slots are empty. An end that is only dropped is closed for the other one, and
             /// keeps its memory as long as its program is there.
             ///
@@ -192,6 +207,17 @@ fn open(invitation: Endpoint, address: u64, slot: u64) -> Result<(Memory<'static
     memory.map(|memory| (memory, bell)).map_err(|_| Error::InvalidArgument)
 }
 
+/// Asks the daemon to close an end, by its invitation or as its owner.
+fn close(end: Endpoint) -> Done {
+    loop {
+        match end.call([SharingRequest::ClosePipe as u64, 0, 0, 0]).and_then(outcome) {
+            // This task was stopped while it asked. If it was heard nevertheless, the end cannot be closed any more.
+            Err(Error::Interrupted) => {}
+            closed => return closed.map(|_| ()),
+        }
+    }
+}
+
 /// The table in which a slot is, and which of its slots it is.
 fn table_and_slot(pointer: u64) -> (Table, u64) {
     let (table, slot) = (pointer / SLOTS_PER_TABLE, pointer % SLOTS_PER_TABLE);
@@ -214,17 +240,11 @@ pub struct NotificationBell {
 impl NotificationBell {
     /// Closes the end, and empties its slots, whatever the daemon says.
     fn close(self) -> Done {
-        let closed = loop {
-            match self.end.call([SharingRequest::ClosePipe as u64, 0, 0, 0]).and_then(outcome) {
-                // This task was stopped while it asked. If it was heard nevertheless, the end is not open any more.
-                Err(Error::Interrupted) => {}
-                closed => break closed,
-            }
-        };
+        let closed = close(self.end);
         for pointer in [self.wait.0, self.signal.0, self.end.0] {
             delete_if_there(pointer)?;
         }
-        closed.map(|_| ())
+        closed
     }
 
     /// Closes the end after it could not be used.

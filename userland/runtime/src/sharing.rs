@@ -35,7 +35,7 @@ pub enum SharingRequest {
     /// To a new end of a pipe: map it into the space in the first slot of the window, which does not come back. Word 1: the address. Answer: word 1: the size of
     /// the buffer in bytes; in the first three slots of the window what to wait on, what to signal, and the open end.
     OpenPipe = 7,
-    /// To an open end: close it.
+    /// To an open end, or to one that is still new: close it.
     ClosePipe = 8,
     /// To an open end: is the other one there? [`Error::CalleeGone`] if not.
     LookForPeer = 9,

@@ -1,7 +1,8 @@
 //! The pipes: their memory, who has opened their ends, and what becomes of an end whose owner is gone.
 //!
 //! An end begins as an invitation: an endpoint that the creator of the pipe gives to whom it wants. Whoever opens it gets another endpoint, which is
-//! the open end. So nobody else can close that, however many copies of the invitation there are.
+//! the open end. So nobody else can close that, however many copies of the invitation there are. Before it is opened, whoever has the invitation can
+//! close it: who could open the end could do so anyway. So the creator, if it keeps a copy, can end what a program has not opened that is gone.
 
 use core::cell::Cell;
 use core::ops::Range;
@@ -186,9 +187,15 @@ impl Pipes {
         if peer == State::Closed { Err(Error::CalleeGone) } else { Ok(()) }
     }
 
-    /// Closes an end, at the wish of its owner.
+    /// Closes an end: an open one at the wish of its owner, a new one at that of anybody who was invited.
     pub(crate) fn close(&self, context: u64) -> Done {
-        self.find_open(context).map(|end| self.close_end(end))
+        let (end, is_open) = self.find(context)?;
+        let closable = if is_open { State::Open } else { State::New };
+        if end.pipe.state(end.side).get() != closable {
+            return Err(Error::InvalidState);
+        }
+        self.close_end(end);
+        Ok(())
     }
 
     /// The creator of these pipes is gone, and so are the ends that nobody has opened.

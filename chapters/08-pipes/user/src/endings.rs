@@ -3,12 +3,14 @@
 //!
 //! Those who spin do so without the instruction for it: in QEMU each one takes microseconds of the host's time, and there would be a million.
 
+use core::arch::asm;
 use core::mem::forget;
 use core::sync::atomic::{AtomicU32, Ordering::Acquire};
 
+use flatmk_abi::Error::InvalidState;
 use flatmk_abi::Words;
 use flatmk_abi::layout::PAGE_SIZE;
-use flatmk_pipe::{Consumer, Error, Producer};
+use flatmk_pipe::{Consumer, Error, Peer, Producer};
 use flatmk_runtime::object::OWN_TASK;
 use flatmk_runtime::pipe::{ConsumerEnd, NotificationBell, ProducerEnd};
 use flatmk_runtime::testing::Test;
@@ -16,7 +18,10 @@ use flatmk_runtime::tests;
 
 use crate::exchange::item;
 use crate::harness::Random;
-use crate::stage::{CONSUMER_AREA, MANY_PAGES, MIDDLE, PRODUCER_AREA, Part, own_consumer, own_producer, with_daemon};
+use crate::stage::{
+    CONSUMER_AREA, CONSUMER_BELL, Child, MANY_PAGES, MIDDLE, PRODUCER_AREA, PRODUCER_BELL, Part, Side, own_consumer,
+    own_producer, with_daemon,
+};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_consumer_that_waits_outlives_its_producer,
@@ -27,6 +32,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_producer_that_is_half_way_outlives_its_consumer,
     a_consumer_outlives_a_producer_that_ends_at_any_time,
     a_producer_outlives_a_consumer_that_ends_at_any_time,
+    an_end_that_was_stopped_by_a_fault_is_there_until_it_is_ended,
     two_that_end_leave_nothing_behind,
     a_program_that_is_ended_while_its_memory_stays_is_outlived,
 ];
@@ -34,6 +40,8 @@ pub(crate) const TESTS: &[Test] = tests![
 pub(crate) const PARTS: &[Part] = &[
     send_and_vanish,
     receive_and_vanish,
+    send_and_fault,
+    receive_and_fault,
     send_for_ever,
     receive_for_ever,
     outlive_producer_waiting,
@@ -61,6 +69,21 @@ fn receive_and_vanish(count: u64) -> Words {
     (0..count).for_each(|index| assert_eq!(consumer.pop_waiting(), Ok(item(index))));
     forget(consumer);
     [count, 0, 0, 0]
+}
+
+fn send_and_fault(count: u64) -> Words {
+    send_and_vanish(count);
+    fault()
+}
+
+fn receive_and_fault(count: u64) -> Words {
+    receive_and_vanish(count);
+    fault()
+}
+
+fn fault() -> ! {
+    // SAFETY: nobody handles the fault, so nothing comes after it.
+    unsafe { asm!("ud2", options(noreturn)) }
 }
 
 fn send_for_ever(_: u64) -> Words {
@@ -182,13 +205,6 @@ fn outlive_consumer_half_way(count: u64) -> Words {
     fill(producer, count + 1, true)
 }
 
-/// Which of two children ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dying {
-    Producer,
-    Consumer,
-}
-
 /// When it ends: having done its part, or at some time.
 #[derive(Clone, Copy)]
 enum When {
@@ -196,29 +212,26 @@ enum When {
     AfterMs(u64),
 }
 
-/// Runs two children with a pipe until one of them ends, and returns what the other one reports.
-fn outlive(dying: Dying, when: When, parts: [Part; 2], argument: u64) -> u64 {
+/// Runs two children with a pipe until one of them (`dying`) ends, and returns what the other one reports.
+fn outlive(dying: Side, when: When, parts: [Part; 2], argument: u64) -> u64 {
     let mut result = 0;
     with_daemon(MANY_PAGES, |daemon| {
         let [producer, consumer] = daemon.start_pair(1, parts, argument, [MIDDLE; 2]);
-        let (first, survivor) = if dying == Dying::Producer { (producer, consumer) } else { (consumer, producer) };
+        let (first, survivor) = if dying == Side::Producer { (producer, consumer) } else { (consumer, producer) };
         match when {
             When::Done => assert_eq!(first.join(), Ok([argument, 0, 0, 0])),
             When::AfterMs(time) => OWN_TASK.sleep(time * 1_000_000).expect("a task may sleep"),
         }
         first.end();
         let [sender, receiver] = parts;
-        let part = if dying == Dying::Producer { receiver } else { sender };
+        let part = if dying == Side::Producer { receiver } else { sender };
         match when {
             // One that waits finds out by itself.
             When::Done if WAITING.iter().any(|&waiting| core::ptr::fn_addr_eq(waiting, part)) => {}
             // For the others somebody else makes a request, at which the daemon finds out.
             When::Done => daemon.look_for_the_dead(),
-            // It may not even have opened its end. That is the creator's still, who goes, too.
-            When::AfterMs(_) => {
-                survivor.wait_until_open();
-                daemon.come_again();
-            }
+            // It may not even have opened its end.
+            When::AfterMs(_) => daemon.withdraw(dying),
         }
         [result, ..] = survivor.join().expect("it comes to its end");
         assert_eq!(daemon.used_pages(), 0, "both ends are gone");
@@ -235,7 +248,7 @@ const COUNTS: [u64; 12] = [0, 1, 2, 3, 127, 128, 129, 510, 511, 512, 513, 1200];
 /// The producer sends each of these numbers of items, and goes.
 fn outlive_producers(part: Part, most: u64) {
     for count in COUNTS.into_iter().filter(|&count| count <= most) {
-        let received = outlive(Dying::Producer, When::Done, [send_and_vanish, part], count);
+        let received = outlive(Side::Producer, When::Done, [send_and_vanish, part], count);
         assert_eq!(received, count, "all that was sent, and no more");
     }
 }
@@ -256,7 +269,7 @@ fn a_consumer_that_is_half_way_outlives_its_producer() {
 /// The consumer receives each of these numbers of items, and goes.
 fn outlive_consumers(part: Part, most: u64) {
     for count in COUNTS.into_iter().filter(|&count| count <= most) {
-        let sent = outlive(Dying::Consumer, When::Done, [part, receive_and_vanish], count);
+        let sent = outlive(Side::Consumer, When::Done, [part, receive_and_vanish], count);
         assert!((count..=count + CAPACITY).contains(&sent), "{sent} of {count}");
     }
 }
@@ -281,7 +294,7 @@ fn a_consumer_outlives_a_producer_that_ends_at_any_time() {
     let mut random = Random(0x5eed_0008);
     for round in 0..ROUNDS {
         let part = if round % 2 == 0 { outlive_producer_waiting } else { outlive_producer_spinning };
-        outlive(Dying::Producer, When::AfterMs(random.below(15)), [send_for_ever, part], 0);
+        outlive(Side::Producer, When::AfterMs(random.below(15)), [send_for_ever, part], 0);
     }
 }
 
@@ -289,7 +302,7 @@ fn a_producer_outlives_a_consumer_that_ends_at_any_time() {
     let mut random = Random(0x5eed_0009);
     for round in 0..ROUNDS {
         let part = if round % 2 == 0 { outlive_consumer_waiting } else { outlive_consumer_spinning };
-        outlive(Dying::Consumer, When::AfterMs(random.below(15)), [part, receive_for_ever], 0);
+        outlive(Side::Consumer, When::AfterMs(random.below(15)), [part, receive_for_ever], 0);
     }
 }
 
@@ -307,6 +320,39 @@ fn a_program_that_is_ended_while_its_memory_stays_is_outlived() {
     });
 }
 
+/// It is stopped, not gone: whoever handles its fault might let it go on.
+fn an_end_that_was_stopped_by_a_fault_is_there_until_it_is_ended() {
+    with_daemon(MANY_PAGES, |daemon| {
+        let (producer, consumer) = daemon.create_pipe(1);
+        let mut consumer = consumer.open::<u64>(CONSUMER_AREA, CONSUMER_BELL).expect("a new end");
+        let child = Child::load(0, producer.0.0).start(send_and_fault, 3);
+        assert_eq!(child.join(), Err(InvalidState), "it has stopped");
+        daemon.look_for_the_dead();
+        (0..3).for_each(|index| assert_eq!(consumer.pop(), Ok(item(index))));
+        assert_eq!((consumer.pop(), consumer.bell().look_for_peer()), (Err(Error::Empty), Peer::There));
+        child.end();
+        daemon.look_for_the_dead();
+        assert_eq!((consumer.pop(), consumer.bell().look_for_peer()), (Err(Error::Closed), Peer::Gone));
+        ConsumerEnd::close(consumer).expect("the daemon is there");
+        assert_eq!(daemon.used_pages(), 0);
+
+        let (producer, consumer) = daemon.create_pipe(1);
+        let mut producer = producer.open(PRODUCER_AREA, PRODUCER_BELL).expect("a new end");
+        (0..3).for_each(|index| assert_eq!(producer.push(item(index)), Ok(())));
+        let child = Child::load(1, consumer.0.0).start(receive_and_fault, 3);
+        assert_eq!(child.join(), Err(InvalidState), "it has stopped");
+        daemon.look_for_the_dead();
+        assert_eq!([producer.push(3), producer.push(4)], [Ok(()); 2]);
+        assert_eq!(producer.bell().look_for_peer(), Peer::There);
+        child.end();
+        daemon.look_for_the_dead();
+        // It learns of it with what it sends.
+        assert_eq!([producer.push(5), producer.push(6)], [Ok(()), Err(Error::Closed)]);
+        ProducerEnd::close(producer).expect("the daemon is there");
+        assert_eq!(daemon.used_pages(), 0);
+    });
+}
+
 fn two_that_end_leave_nothing_behind() {
     let mut random = Random(0x5eed_000a);
     for _ in 0..ROUNDS {
@@ -314,9 +360,7 @@ fn two_that_end_leave_nothing_behind() {
             let children = daemon.start_pair(1, [send_for_ever, receive_for_ever], 0, [MIDDLE; 2]);
             OWN_TASK.sleep(random.below(15) * 1_000_000).expect("a task may sleep");
             children.into_iter().for_each(|child| child.end());
-            daemon.look_for_the_dead();
-            // Where one had not opened its end yet, that is the creator's still.
-            daemon.come_again();
+            [Side::Producer, Side::Consumer].into_iter().for_each(|side| daemon.withdraw(side));
             assert_eq!(daemon.used_pages(), 0);
         });
     }

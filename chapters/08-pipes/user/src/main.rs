@@ -3,6 +3,7 @@
 #![no_main]
 
 mod creators;
+mod deaths;
 mod endings;
 mod exchange;
 #[path = "../../../05-tasks/user/src/harness.rs"]
@@ -34,6 +35,7 @@ fn main(argument: u64, _: [u64; 4]) {
         endings::TESTS,
         hostile::TESTS,
         stepped::TESTS,
+        deaths::TESTS,
         requests::TESTS,
         creators::TESTS,
         mediated::TESTS,

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     an_address_that_is_taken_is_refused_and_nothing_is_half_done,
     an_answer_that_finds_no_room_is_taken_back,
     an_end_is_opened_once_and_closed_by_its_owner_alone,
+    an_end_that_nobody_has_opened_is_closed_by_its_invitation,
     an_item_that_does_not_fit_closes_the_end,
     each_kind_of_endpoint_has_its_own_requests,
     contexts_that_no_end_has_are_refused,
@@ -175,9 +176,9 @@ fn an_end_is_opened_once_and_closed_by_its_owner_alone() {
         let (producer, consumer) = daemon.create_pipe(1);
         SCRATCH.copy(30, PRODUCER, Rights::all()).expect("it may be copied");
         let copy = Endpoint(at(30));
-        // A new end is nobody's, so nobody closes it, but its creator with all that is its own.
+        // A new end has no other one that it could ask for.
         for end in [producer.0, consumer.0] {
-            assert_eq!([ClosePipe, LookForPeer].map(|request| ask(end, request, 0, 0)), [Err(Error::InvalidState); 2]);
+            assert_eq!(ask(end, LookForPeer, 0, 0), Err(Error::InvalidState));
         }
         let mut opened = producer.open::<u64>(PRODUCER_AREA, PRODUCER_BELL).expect("a new end");
         for request in [OpenPipe, ClosePipe, LookForPeer] {
@@ -188,13 +189,51 @@ fn an_end_is_opened_once_and_closed_by_its_owner_alone() {
         assert_eq!(ask(producer.0, LookForPeer, 0, 0), Ok(()), "the other one may still come");
         assert_eq!(opened.push(1), Ok(()));
         ProducerEnd::close(opened).expect("the daemon is there");
-        assert_eq!(ask(copy, OpenPipe, CONSUMER_AREA, 0), Err(Error::InvalidState));
+        assert_eq!(
+            [OpenPipe, ClosePipe].map(|request| ask(copy, request, CONSUMER_AREA, 0)),
+            [Err(Error::InvalidState); 2]
+        );
         // What was sent is there for whoever opens the other end.
         let mut opened = consumer.open(CONSUMER_AREA, CONSUMER_BELL).expect("a new end");
         assert_eq!(ask(consumer.0, LookForPeer, 0, 0), Err(Error::CalleeGone));
         assert_eq!([opened.pop(), opened.pop()], [Ok(1_u64), Err(flatmk_pipe::Error::Closed)]);
         ConsumerEnd::close(opened).expect("the daemon is there");
         assert!(is_empty(at(30)));
+    });
+}
+
+fn an_end_that_nobody_has_opened_is_closed_by_its_invitation() {
+    let closed = Err(flatmk_pipe::Error::Closed);
+    with_daemon(MANY_PAGES, |daemon| {
+        // The other one is open, and learns of it: a consumer by itself, a producer with what it sends.
+        let (producer, consumer) = daemon.create_pipe(1);
+        let mut opened = consumer.open::<u64>(CONSUMER_AREA, CONSUMER_BELL).expect("a new end");
+        SCRATCH.copy(30, PRODUCER, Rights::all()).expect("it may be copied");
+        assert_eq!(opened.pop(), Err(flatmk_pipe::Error::Empty));
+        assert_eq!((ProducerEnd(Endpoint(at(30))).withdraw(), is_empty(at(30))), (Ok(()), true));
+        assert_eq!([opened.pop_waiting(), opened.pop()], [closed; 2]);
+        assert_eq!(producer.withdraw(), Err(Error::InvalidState), "once");
+        assert_eq!(producer.open::<u64>(PRODUCER_AREA, PRODUCER_BELL).err(), Some(Error::InvalidState.into()));
+        ConsumerEnd::close(opened).expect("the daemon is there");
+        assert!(is_empty(PRODUCER), "the pipe is gone");
+
+        let (producer, consumer) = daemon.create_pipe(1);
+        let mut opened = producer.open(PRODUCER_AREA, PRODUCER_BELL).expect("a new end");
+        assert_eq!(opened.push(1_u64), Ok(()));
+        assert_eq!(consumer.withdraw(), Ok(()));
+        assert_eq!([opened.push(1), opened.push(1)], [Ok(()), Err(flatmk_pipe::Error::Closed)]);
+        ProducerEnd::close(opened).expect("the daemon is there");
+        assert_eq!((daemon.used_pages(), daemon.sharing.query()), (0, Ok(0)));
+
+        // The other one is not open yet, or never will be.
+        let (producer, consumer) = daemon.create_pipe(1);
+        assert_eq!(producer.withdraw(), Ok(()));
+        let mut opened = consumer.open::<u64>(CONSUMER_AREA, CONSUMER_BELL).expect("a new end");
+        assert_eq!(opened.pop(), closed);
+        ConsumerEnd::close(opened).expect("the daemon is there");
+        let (producer, consumer) = daemon.create_pipe(1);
+        assert_eq!([consumer.withdraw(), producer.withdraw()], [Ok(()); 2]);
+        assert_eq!((daemon.used_pages(), daemon.sharing.query()), (0, Ok(0)));
     });
 }
 

@@ -33,6 +33,9 @@ pub(crate) const SPARE: u64 = 58;
 const DAEMON_MEMORY: u64 = 10;
 const CHILD_MEMORY: u64 = 11;
 
+/// In the scratch table: copies of the invitations that children were given, the producer's and the consumer's.
+const INVITATIONS: u64 = 13;
+
 /// The numbers of this program as a client, and of another client.
 pub(crate) const CLIENT: u64 = 1;
 pub(crate) const OTHER_CLIENT: u64 = 2;
@@ -66,7 +69,7 @@ const PARTS: &[&[Part]] = &[
     crate::exchange::PARTS,
     crate::mapping::PARTS,
     crate::endings::PARTS,
-    crate::stepped::PARTS,
+    crate::deaths::PARTS,
     crate::mediated::PARTS,
 ];
 
@@ -104,10 +107,21 @@ pub(crate) struct Child {
 impl Child {
     /// Loads a child that will have this capability as its end. The capability is moved.
     pub(crate) fn load(number: u64, end: u64) -> Self {
+        let child = Self::load_without_end(number);
+        child.invite(end);
+        child
+    }
+
+    /// Gives it this capability as its end. The capability is moved.
+    pub(crate) fn invite(self, end: u64) {
+        self.program.table.move_here(END, end).expect("a free slot");
+    }
+
+    /// Loads a child that has no end.
+    pub(crate) fn load_without_end(number: u64) -> Self {
         assert!(number < CHILDREN);
         MEMORY.split(PROGRAM_PAGES, SCRATCH, CHILD_MEMORY + number).expect("enough memory");
         let program = load_from("root-task", Memory(at(CHILD_MEMORY + number)), CHILD + number);
-        program.table.move_here(END, end).expect("a free slot");
         // It is the same program, so its entries are at the same addresses.
         program.task.make_endpoint(report_entry, 0, program.table, SERVICE).expect("a free slot");
         Self { number, program }
@@ -121,28 +135,53 @@ impl Child {
         self
     }
 
-    /// Waits until it has opened its end.
-    pub(crate) fn wait_until_open(self) {
-        while identify(self.program.slot(NOTIFICATIONS + 1)).is_err() {
-            OWN_TASK.sleep(MILLISECOND).expect("a task may sleep");
-        }
-    }
-
     /// Waits until it has done its part, and returns what it has found. It keeps its own priority meanwhile.
     pub(crate) fn join(self) -> Result<Words, Error> {
+        self.join_with(&mut || {})
+    }
+
+    /// The same, doing something again and again meanwhile.
+    pub(crate) fn join_with(self, meanwhile: &mut dyn FnMut()) -> Result<Words, Error> {
         for _ in 0..60_000 {
             match Endpoint(self.program.slot(SERVICE)).call_without_waiting([0; 4]) {
                 Err(Error::Busy) => OWN_TASK.sleep(MILLISECOND).expect("a task may sleep"),
                 outcome => return outcome,
             }
+            meanwhile();
         }
         panic!("a child does not come to an end")
+    }
+
+    /// Ends it, for all that the daemon can see: what others have of its space goes. It can be started again, which takes less time than to load it.
+    pub(crate) fn end_for_others(self) {
+        // It may have stopped.
+        self.program.task.stop().unwrap_or_default();
+        self.program.table.revoke(slots::SPACE).expect("it is there");
     }
 
     /// Ends it, whatever it does: everything goes that was made from its memory.
     pub(crate) fn end(self) {
         SCRATCH.delete(CHILD_MEMORY + self.number).expect("the memory is there");
     }
+}
+
+/// One of the ends of a pipe. It is the number of the child that has it, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Producer = 0,
+    Consumer = 1,
+}
+
+impl Side {
+    /// The slot of its invitation.
+    const fn slot(self) -> u64 {
+        PRODUCER + self as u64
+    }
+}
+
+/// Keeps a copy of an invitation. It goes with the pipe.
+fn keep_copy(side: Side) {
+    SCRATCH.copy(INVITATIONS + side as u64, side.slot(), Rights::all()).expect("it may be copied");
 }
 
 /// The daemon, loaded anew for each test, with this program as an attached client.
@@ -212,6 +251,23 @@ impl Daemon {
         self.sharing.create_pipe(data_frames, PRODUCER, CONSUMER).expect("pages for a pipe")
     }
 
+    /// Says, by the copy of its invitation, that an end is closed: who has the invitation is gone, and perhaps had not opened it. If it had, this is refused,
+    /// but the daemon looks for the dead.
+    pub(crate) fn withdraw(&self, side: Side) {
+        let copy = Endpoint(at(INVITATIONS + side as u64));
+        let withdrawn =
+            if side == Side::Producer { ProducerEnd(copy).withdraw() } else { ConsumerEnd(copy).withdraw() };
+        withdrawn.unwrap_or_default();
+        self.look_for_the_dead();
+    }
+
+    /// Makes a pipe, and gives a child the invitation to this end.
+    pub(crate) fn create_pipe_for(&self, child: Child, side: Side) {
+        self.create_pipe(1);
+        keep_copy(side);
+        child.invite(side.slot());
+    }
+
     /// A pipe between two children, with these priorities.
     pub(crate) fn start_pair(
         &self,
@@ -221,6 +277,7 @@ impl Daemon {
         priorities: [u8; 2],
     ) -> [Child; 2] {
         let (producer_end, consumer_end) = self.create_pipe(data_frames);
+        [Side::Producer, Side::Consumer].into_iter().for_each(keep_copy);
         let children = [Child::load(0, producer_end.0.0), Child::load(1, consumer_end.0.0)];
         for (child, priority) in children.into_iter().zip(priorities) {
             child.program.task.set_priority(priority).expect("this program is the most urgent");
