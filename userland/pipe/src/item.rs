@@ -6,6 +6,34 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A type whose values are plain data: all bytes are valid as one, so nothing that the other end writes breaks it, and it has no padding, so sending one
 /// tells nothing else of the sender's memory. It is implemented for each such type, which `zerocopy` checks when it derives its traits.
+///
+/// ```
+/// use zerocopy::{FromBytes, Immutable, IntoBytes};
+///
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+/// #[repr(C)]
+/// struct Reading(u32, u32);
+///
+/// fn send(item: impl flatmk_pipe::Item) {}
+/// send(Reading(1, 2));
+/// ```
+///
+/// A structure with padding is refused,
+///
+/// ```compile_fail,E0277
+/// use zerocopy::{FromBytes, Immutable, IntoBytes};
+///
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+/// #[repr(C)]
+/// struct Reading(u32, u64);
+/// ```
+///
+/// and so is a type of which some bytes are no value.
+///
+/// ```compile_fail,E0277
+/// fn send(item: impl flatmk_pipe::Item) {}
+/// send(true);
+/// ```
 pub trait Item: Copy + FromBytes + IntoBytes + Immutable {}
 
 impl<T: Copy + FromBytes + IntoBytes + Immutable> Item for T {}
