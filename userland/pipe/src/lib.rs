@@ -6,7 +6,8 @@
 //! the memory comes from, and how an end that can not go on sleeps and is woken: a [`Bell`].
 //!
 //! What is exchanged: items of a plain type, one by one or in slices ([`Producer`], [`Consumer`]); or frames, messages of bytes
-//! ([`FrameProducer`], [`FrameConsumer`]). Programs for items one by one can be written for any [`Sink`] and [`Source`].
+//! ([`FrameProducer`], [`FrameConsumer`]). Programs for items one by one can be written for any [`Sink`] and [`Source`],
+//! programs for bytes for any [`ByteSink`] and [`ByteSource`].
 //!
 //! # Trust
 //!
@@ -39,7 +40,7 @@ pub use bell::{Bell, NoBell, Peer};
 pub use consumer::{Consumer, Filled};
 pub use error::Error;
 pub use frames::{FrameConsumer, FrameProducer, HEADER_BYTES};
-pub use interface::{Sink, Source};
+pub use interface::{ByteSink, ByteSource, Sink, Source};
 pub use item::Item;
 pub use memory::{EndPage, Memory, SizeError};
 pub use producer::{Producer, Reserved};

@@ -1,5 +1,6 @@
 //! The kernel-mediated pipe, as its ends see it: a server keeps what is in the pipe, and each item goes to it by a call and comes from it by a call.
-//! It is there to be compared with pipes in shared memory ([`flatmk_pipe`]), so its ends are a [`Sink`] and a [`Source`], too.
+//! It is there to be compared with pipes in shared memory ([`flatmk_pipe`]), so its ends are a [`Sink`] and a [`Source`], too, and those of a
+//! pipe of bytes a [`ByteSink`] and a [`ByteSource`].
 //!
 //! An end is an endpoint of the server, whose context word says which end of which pipe it is. Before anything else it is connected: the server is handed
 //! a notification, at which it signals when an end that was told "full" or "empty" may try again. Pipes are of items, 8 bytes each, which travel in the
@@ -19,7 +20,7 @@ use core::ptr::{self, NonNull};
 use flatmk_abi::layout::PAGE_SIZE;
 use flatmk_abi::slots::WINDOW;
 use flatmk_abi::{Access, Error, Rights};
-use flatmk_pipe::{Error as PipeError, Sink, Source};
+use flatmk_pipe::{ByteSink, ByteSource, Error as PipeError, Sink, Source};
 
 use crate::object::{Endpoint, Frame, Notification, OWN_SPACE, OWN_TABLE};
 
@@ -320,6 +321,26 @@ impl MediatedWriter {
     }
 }
 
+impl MediatedWriter {
+    /// Copies bytes to where they are sent from. Returns how many.
+    fn fill(&mut self, bytes: &[u8]) -> Result<usize, PipeError> {
+        self.bytes().get_mut(..bytes.len()).ok_or(PipeError::TooLong)?.copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl ByteSink for MediatedWriter {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), PipeError> {
+        let count = self.fill(bytes)?;
+        self.write(count)
+    }
+
+    fn send_waiting(&mut self, bytes: &[u8]) -> Result<(), PipeError> {
+        let count = self.fill(bytes)?;
+        self.write_waiting(count)
+    }
+}
+
 /// The end of a kernel-mediated pipe that receives bytes.
 pub struct MediatedReader {
     end: End,
@@ -356,5 +377,22 @@ impl MediatedReader {
     pub fn read_waiting(&mut self, most: usize) -> Result<&[u8], PipeError> {
         let count = self.end.request_waiting(PipeRequest::Read, most as u64, PipeError::Empty)?;
         self.bytes.get().get(..count as usize).ok_or(PipeError::Corrupt)
+    }
+}
+
+/// Copies what was received to where it is wanted. Returns how much that is.
+fn copy_out(received: &[u8], bytes: &mut [u8]) -> Result<usize, PipeError> {
+    // The server gives no more than was asked for, if it is honest.
+    bytes.get_mut(..received.len()).ok_or(PipeError::Corrupt)?.copy_from_slice(received);
+    Ok(received.len())
+}
+
+impl ByteSource for MediatedReader {
+    fn receive(&mut self, bytes: &mut [u8]) -> Result<usize, PipeError> {
+        copy_out(self.read(bytes.len().min(MOST_BYTES))?, bytes)
+    }
+
+    fn receive_waiting(&mut self, bytes: &mut [u8]) -> Result<usize, PipeError> {
+        copy_out(self.read_waiting(bytes.len().min(MOST_BYTES))?, bytes)
     }
 }

@@ -1,24 +1,30 @@
 //! The kernel-mediated pipe does the same, and its server survives its clients.
 
+use flatmk_abi::layout::PAGE_SIZE;
 use flatmk_abi::slots::{self, WINDOW};
 use flatmk_abi::{Error, Kind, Rights, Words};
-use flatmk_pipe::{Error as PipeError, Sink, Source};
+use flatmk_pipe::{ByteSink, ByteSource, Error as PipeError, Sink, Source};
 use flatmk_runtime::mediated::{
     BUFFER_BYTES, MOST_BYTES, MediatedConsumer, MediatedProducer, MediatedReader, MediatedWriter, PIPES, PipeKind,
     PipeRequest, PipeStatus, consumer_context, producer_context,
 };
 use flatmk_runtime::object::{Endpoint, Memory, Notification, OWN_TABLE};
+use flatmk_runtime::pipe::{ConsumerEnd, ProducerEnd};
 use flatmk_runtime::program::{Program, SERVICE};
 use flatmk_runtime::testing::Test;
 use flatmk_runtime::tests;
 
 use crate::harness::{MEMORY, Random, SCRATCH, at, with_scratch, yield_once};
 use crate::servers::load_from;
-use crate::stage::{CONSUMER, Child, END, NOTIFICATIONS, PRODUCER, Part};
+use crate::stage::{
+    CONSUMER, CONSUMER_AREA, CONSUMER_BELL, Child, END, MANY_PAGES, NOTIFICATIONS, PRODUCER, PRODUCER_AREA,
+    PRODUCER_BELL, Part, with_daemon,
+};
 
 pub(crate) const TESTS: &[Test] = tests![
     items_come_in_order_and_a_full_pipe_takes_no_more,
     bytes_come_as_they_were_sent_in_other_lengths,
+    bytes_are_carried_by_either_kind_of_pipe,
     ends_in_two_programs_wait_for_each_other,
     what_was_sent_before_the_end_is_received,
     a_producer_learns_at_once_that_nobody_receives,
@@ -189,6 +195,45 @@ fn bytes_come_as_they_were_sent_in_other_lengths() {
             }
         }
         assert!(was_full && was_empty && sent > 10 * BUFFER_BYTES as u64, "{was_full}, {was_empty}, {sent} bytes");
+    });
+}
+
+/// What knows nothing of the pipe sends pieces of all lengths, and receives their bytes.
+fn carry_bytes(sink: &mut impl ByteSink, source: &mut impl ByteSource) {
+    const LENGTHS: usize = 300;
+    let mut memory = [0; LENGTHS];
+    assert_eq!(source.receive(&mut memory), Err(PipeError::Empty));
+    assert_eq!(sink.send(&[0; BUFFER_BYTES + 1]), Err(PipeError::TooLong));
+    for length in 1..LENGTHS {
+        let piece: [u8; LENGTHS] = core::array::from_fn(|index| (length * 7 + index) as u8);
+        let piece = piece.get(..length).expect("it is not longer");
+        if length % 2 == 0 { sink.send(piece) } else { sink.send_waiting(piece) }.expect("there is room");
+        let received = if length % 3 == 0 { source.receive(&mut memory) } else { source.receive_waiting(&mut memory) };
+        assert_eq!(received, Ok(length));
+        assert_eq!(memory.get(..length), Some(piece));
+    }
+    while sink.send(&[1; LENGTHS]).is_ok() {}
+    assert_eq!(sink.send(&[1; LENGTHS]), Err(PipeError::Full));
+}
+
+fn bytes_are_carried_by_either_kind_of_pipe() {
+    with_server(|_| {
+        let (mut writer, mut reader) = (writer(), reader());
+        carry_bytes(&mut writer, &mut reader);
+        drop(writer);
+        let received = (0..).map_while(|_| reader.receive_waiting(&mut [0; MOST_BYTES]).ok()).sum::<usize>();
+        assert!(received > BUFFER_BYTES / 10 * 9, "{received}");
+        assert_eq!(reader.receive(&mut [0; 1]), Err(PipeError::Closed));
+    });
+    with_daemon(MANY_PAGES, |daemon| {
+        let (producer, consumer) = daemon.create_pipe(BUFFER_BYTES as u64 / PAGE_SIZE);
+        let mut producer = producer.open_frames(PRODUCER_AREA, PRODUCER_BELL).expect("a new end");
+        let mut consumer = consumer.open_frames(CONSUMER_AREA, CONSUMER_BELL).expect("a new end");
+        carry_bytes(&mut producer, &mut consumer);
+        ProducerEnd::close_frames(producer).expect("the daemon is there");
+        let received = (0..).map_while(|_| consumer.receive_waiting(&mut [0; 300]).ok()).sum::<usize>();
+        assert!(received > BUFFER_BYTES / 10 * 9, "{received}");
+        ConsumerEnd::close_frames(consumer).expect("the daemon is there");
     });
 }
 
