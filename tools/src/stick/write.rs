@@ -41,6 +41,33 @@ pub enum Phase {
     Verifying,
 }
 
+/// What an image is written to.
+pub trait Target: Read + Write + Seek {
+    /// Waits until the device has all that was written.
+    ///
+    /// # Errors
+    ///
+    /// If it does not take it.
+    fn settle(&mut self) -> io::Result<()>;
+
+    /// Forgets what memory has of it: what is read next is what the device has.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    fn forget(&mut self) -> io::Result<()>;
+}
+
+impl Target for File {
+    fn settle(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(&*self, 0, None, Advice::DontNeed)?)
+    }
+}
+
 // ANCHOR: write
 /// Writes an image, and reads it back. `progress` is told how many bytes are done.
 ///
@@ -49,14 +76,18 @@ pub enum Phase {
 /// # Errors
 ///
 /// If the device refuses, or has something else in the end.
-pub fn write(image: &mut File, device: &mut File, mut progress: impl FnMut(Phase, u64)) -> Result<(), WriteError> {
+pub fn write(
+    image: &mut File,
+    device: &mut impl Target,
+    mut progress: impl FnMut(Phase, u64),
+) -> Result<(), WriteError> {
     let end = device.seek(SeekFrom::End(0)).map_err(WriteError::Write)?;
     let blank = [0; HEAD_BYTES];
     // A partition table of before has a copy in the last sector.
     for place in [0, end.saturating_sub(HEAD_BYTES as u64)] {
         put(device, place, &blank)?;
     }
-    device.sync_all().map_err(WriteError::Write)?;
+    device.settle().map_err(WriteError::Write)?;
     let mut head = Vec::new();
     let mut done = 0;
     while let Some(part) = next(image).map_err(WriteError::Image)? {
@@ -72,20 +103,20 @@ pub fn write(image: &mut File, device: &mut File, mut progress: impl FnMut(Phase
         put(device, place, body)?;
         progress(Phase::Writing, done);
     }
-    device.sync_all().map_err(WriteError::Write)?;
+    device.settle().map_err(WriteError::Write)?;
     put(device, 0, &head)?;
-    device.sync_all().map_err(WriteError::Write)?;
+    device.settle().map_err(WriteError::Write)?;
     verify(image, device, progress)
 }
 // ANCHOR_END: write
 
-fn put(device: &mut File, place: u64, bytes: &[u8]) -> Result<(), WriteError> {
+fn put(device: &mut impl Target, place: u64, bytes: &[u8]) -> Result<(), WriteError> {
     device.seek(SeekFrom::Start(place)).and_then(|_| device.write_all(bytes)).map_err(WriteError::Write)
 }
 
 /// Compares the device itself with the image, and not what is still in memory of it.
-fn verify(image: &mut File, device: &mut File, mut progress: impl FnMut(Phase, u64)) -> Result<(), WriteError> {
-    rustix::fs::fadvise(&*device, 0, None, Advice::DontNeed).map_err(|error| WriteError::Read(error.into()))?;
+fn verify(image: &mut File, device: &mut impl Target, mut progress: impl FnMut(Phase, u64)) -> Result<(), WriteError> {
+    device.forget().map_err(WriteError::Read)?;
     image.rewind().map_err(WriteError::Image)?;
     device.rewind().map_err(WriteError::Read)?;
     let mut done = 0;
@@ -122,8 +153,6 @@ pub fn open(path: &Path) -> Result<File, WriteError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn file(bytes: &[u8]) -> File {
@@ -164,13 +193,84 @@ mod tests {
         assert!(matches!(error, WriteError::Differs(0)), "{error}");
     }
 
+    /// A stick that is pulled out when it has taken so many bytes. What it was given since it last settled may be on it, or not.
+    struct Pulled {
+        contents: io::Cursor<Vec<u8>>,
+        left_bytes: usize,
+        /// Where it was written since it last settled.
+        unsettled: Vec<u64>,
+    }
+
+    impl Pulled {
+        fn after(left_bytes: usize) -> Self {
+            Self { contents: io::Cursor::new(vec![0xaa; 4 * PART_BYTES]), left_bytes, unsettled: Vec::new() }
+        }
+
+        fn head(&self) -> &[u8] {
+            self.contents.get_ref().get(..HEAD_BYTES).unwrap()
+        }
+    }
+
+    impl Read for Pulled {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.contents.read(bytes)
+        }
+    }
+
+    impl Seek for Pulled {
+        fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+            self.contents.seek(place)
+        }
+    }
+
+    impl Write for Pulled {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.left_bytes == 0 {
+                return Err(io::Error::from(io::ErrorKind::NotConnected));
+            }
+            self.unsettled.push(self.contents.position());
+            let count = self.contents.write(bytes.get(..self.left_bytes.min(bytes.len())).unwrap())?;
+            self.left_bytes -= count;
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Target for Pulled {
+        fn settle(&mut self) -> io::Result<()> {
+            self.unsettled.clear();
+            Ok(())
+        }
+
+        fn forget(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn what_cannot_be_written_has_no_boot_sector_in_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("device");
-        fs::write(&path, [0xaa; HEAD_BYTES]).unwrap();
-        let mut device = File::open(&path).unwrap();
-        let error = write(&mut file(&[1; 1]), &mut device, |_, _| {}).unwrap_err();
-        assert!(matches!(error, WriteError::Write(_)) && error.to_string().contains("not bootable"), "{error}");
+        // Its first sectors, its last ones, and all of the image but the head.
+        let image_bytes = 2 * PART_BYTES + 17;
+        let before_the_head = 2 * HEAD_BYTES + image_bytes - HEAD_BYTES;
+        for left_bytes in (0..before_the_head).step_by(61 * 1024).chain([HEAD_BYTES, before_the_head]) {
+            let mut device = Pulled::after(left_bytes);
+            let error = write(&mut file(&vec![1; image_bytes]), &mut device, |_, _| {}).unwrap_err();
+            assert!(matches!(error, WriteError::Write(_)) && error.to_string().contains("not bootable"), "{error}");
+            let cleared = device.head().iter().take_while(|&&byte| byte == 0).count();
+            assert_eq!(cleared, left_bytes.min(HEAD_BYTES), "pulled out after {left_bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn the_boot_sector_is_written_when_all_else_has_arrived() {
+        let image_bytes = 2 * PART_BYTES + 17;
+        // The stick is pulled out in the middle of the head.
+        let mut device = Pulled::after(HEAD_BYTES + image_bytes + 1);
+        write(&mut file(&vec![1; image_bytes]), &mut device, |_, _| {}).unwrap_err();
+        assert!(device.head().starts_with(&[1, 0]));
+        assert_eq!(device.unsettled, [0]);
     }
 }
