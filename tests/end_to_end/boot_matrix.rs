@@ -135,6 +135,28 @@ fn the_kernel_is_isolated_where_that_is_needed_and_wanted(cpu: &str, option: &st
     assert_says(&outcome, &format!(", isolation {said}\n"));
 }
 
+/// The log says which counter of known frequency was used: the best that is there.
+#[test_case("hpet=on", "HPET"; "the event timer")]
+#[test_case("hpet=off", "ACPI timer"; "the power management timer")]
+#[test_case("hpet=off,acpi=off", "8254"; "the first timer of all")]
+fn the_best_counter_calibrates(machine_options: &str, counter: &str) {
+    let machine = machine(Bios).boot_option("demonstration", "no").qemu_options(&["-machine", machine_options]);
+    let outcome = boot(&machine);
+    assert_status(&outcome, 0);
+    assert_says(&outcome, &format!("\ncalibration: {counter}\n"));
+    assert_says(&outcome, "\ntimer: local APIC (xAPIC, periodic) at ");
+}
+
+/// The log says what ticks. QEMU has processors without a local APIC, and Bochs one whose timer has deadlines.
+#[test_case(Emulator::Qemu, "max,-apic", "the 8254, 1000 ticks a second (the processor has no local APIC that can be used)\n"; "without a local APIC")]
+#[test_case(Emulator::Bochs, "athlon64_clawhammer", "local APIC (xAPIC, periodic) at "; "registers in memory")]
+#[test_case(Emulator::Bochs, "corei7_skylake_x", "local APIC (x2APIC, TSC deadline) at "; "registers of the newer mode and deadlines")]
+fn the_best_timer_ticks(emulator: Emulator, cpu: &str, timer: &str) {
+    let outcome = boot(&unmeasured(cpu).emulator(emulator));
+    assert_status(&outcome, 0);
+    assert_says(&outcome, &format!("\ntimer: {timer}"));
+}
+
 #[test_case(Emulator::Qemu, Bios, LEAST_WITH_BIOS - STEP_MIB; "with BIOS in QEMU")]
 #[test_case(Emulator::Qemu, Uefi, TOO_LITTLE_WITH_UEFI; "with UEFI in QEMU")]
 #[test_case(Emulator::Bochs, Bios, LEAST_IN_BOCHS - STEP_MIB; "with BIOS in Bochs")]

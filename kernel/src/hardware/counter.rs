@@ -47,7 +47,7 @@ impl Counter {
     }
 
     /// Where it begins anew.
-    fn modulus(self) -> u64 {
+    pub(super) fn modulus(self) -> u64 {
         match self {
             Counter::EventTimer(..) => 1 << 32,
             Counter::PowerTimer(_) => 1 << POWER_TIMER_BITS,

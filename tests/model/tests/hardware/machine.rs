@@ -111,6 +111,10 @@ pub(crate) mod counter {
             self.hz
         }
 
+        pub(crate) fn modulus(self) -> u64 {
+            self.modulus
+        }
+
         pub(crate) fn read(self) -> u64 {
             super::count(|_| self.true_hz) % self.modulus
         }

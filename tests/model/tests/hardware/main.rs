@@ -40,6 +40,7 @@ const TIMER: usize = 0x2000;
 /// A table whose sum is right, of so many bytes.
 fn put_table(memory: &mut [u8], at: usize, name: &[u8; 4], bytes: usize, fields: &[(usize, &[u8])]) {
     memory[at..at + 4].copy_from_slice(name);
+    memory[at + 9] = 0;
     memory[at + 4..at + 8].copy_from_slice(&(bytes as u32).to_le_bytes());
     for (offset, field) in fields {
         memory[at + offset..at + offset + field.len()].copy_from_slice(field);
@@ -56,6 +57,48 @@ fn tables() -> Vec<u8> {
     put_table(&mut memory, ROOT, b"RSDT", 40, &[(36, &(TIMER as u32).to_le_bytes())]);
     put_table(&mut memory, TIMER, b"HPET", 56, &[(44, &0xfed0_0000_u64.to_le_bytes())]);
     memory
+}
+
+/// Where the table is that every machine has, with its fixed parts.
+const FIXED: usize = 0x3000;
+
+/// Memory with that table: how long it is, what it says of the timer, in bytes, and at which port it is.
+fn fixed_table(bytes: usize, timer_bytes: u8, port: u32) -> Vec<u8> {
+    let mut memory = tables();
+    put_table(&mut memory, ROOT, b"RSDT", 40, &[(36, &(FIXED as u32).to_le_bytes())]);
+    put_table(&mut memory, FIXED, b"FACP", bytes, &[(76, &port.to_le_bytes()), (91, &[timer_bytes])]);
+    memory
+}
+
+fn power_timer_in(memory: Vec<u8>) -> Option<u16> {
+    Machine { memory, ..Machine::default() }.begin();
+    Tables::find(Some(POINTER as u64)).power_timer
+}
+
+#[test]
+fn the_power_timer_is_where_the_table_says() {
+    for bytes in [116, 244, 276] {
+        assert_eq!(power_timer_in(fixed_table(bytes, 4, 0x608)), Some(0x608), "{bytes} bytes");
+    }
+    assert_eq!(power_timer_in(tables()), None, "there is no such table");
+}
+
+#[test]
+fn a_power_timer_that_cannot_be_is_none() {
+    assert_eq!(power_timer_in(fixed_table(244, 0, 0x608)), None, "there is none");
+    assert_eq!(power_timer_in(fixed_table(244, 4, 0)), None, "no port");
+    assert_eq!(power_timer_in(fixed_table(244, 4, 0x1_0000)), None, "beyond the last port");
+    // The table ends before the field that says how long the timer's is, or before both.
+    for bytes in [91, 79, 36] {
+        let mut memory = fixed_table(244, 4, 0x608);
+        put_table(&mut memory, FIXED, b"FACP", bytes, &[]);
+        assert_eq!(power_timer_in(memory), None, "{bytes} bytes");
+    }
+    for place in [0, 8, 76, 91, 243] {
+        let mut memory = fixed_table(244, 4, 0x608);
+        memory[FIXED + place] ^= 1;
+        assert_eq!(power_timer_in(memory), None, "byte {place} is another");
+    }
 }
 
 fn event_timer_in(memory: Vec<u8>) -> Option<u64> {
@@ -134,6 +177,22 @@ fn both_frequencies_are_measured_with_any_counter() {
     }
     machine().begin();
     assert!(measure(&LocalApic, Counter { true_hz: 0, ..HONEST }).is_none(), "it does not count");
+}
+
+/// The first timer of every PC begins anew each millisecond. Somebody else has the processor for five of them, in some of the measurements.
+#[test]
+fn turns_that_nobody_has_seen_do_not_count() {
+    let counter = Counter { modulus: 1193, hz: 1_193_182, true_hz: 1_193_182 };
+    for stolen in [vec![], vec![1000], vec![1000, 5000, 9000]] {
+        let mut reading_ns = vec![1000; 100_000];
+        for &reading in &stolen {
+            reading_ns[reading] = 5_000_000;
+        }
+        let (time_stamp_hz, local_timer_hz) =
+            believed(Machine { counters: vec![counter], reading_ns, ..machine() }).expect("it counts");
+        assert_is_near(time_stamp_hz, 3 * GHZ);
+        assert_is_near(local_timer_hz, GHZ / 10);
+    }
 }
 
 /// The frequencies that the kernel believes.
