@@ -1,5 +1,6 @@
 //! Device memory: how programs reach the screen, the firmware's tables and the registers of devices.
 //!
+//! - `pages`: sets of pages.
 //! - `physical`: which physical pages are memory, and so nobody's to map as a device.
 //! - `range`: what a capability to device memory keeps; copies and parts.
 //! - `mapping`: mapping a range, protecting and unmapping it.
@@ -8,6 +9,7 @@
 //! The root task gets two capabilities: to the screen, and to everything else that is not memory. A driver gets a part.
 
 mod mapping;
+mod pages;
 mod physical;
 mod range;
 mod screen;
@@ -26,8 +28,9 @@ use range::{Device, Range};
 /// Notes what is memory and what is the screen, and registers what is done for capabilities to device memory.
 pub(crate) fn initialize(information: &BootInfo) {
     arch::caching::initialize();
+    screen::find();
     physical::initialize(&information.memory_regions);
-    screen::initialize();
+    screen::check();
     screen::set_tables(information.rsdp_addr.into_option().unwrap_or(0));
     set_device_steps(DeviceSteps {
         release: mapping::release,

@@ -12,7 +12,7 @@ use super::physical::is_free;
 use super::range::Mapped;
 use crate::memory::{Caching, kernel_frame};
 use crate::sync::Exclusive;
-use crate::{arch, console};
+use crate::{arch, console, println};
 
 /// How many spaces in which the screen is mapped are kept apart. With more of them the console does not come back.
 const MOST_USERS: usize = 8;
@@ -49,14 +49,20 @@ unsafe impl Sync for State {}
 static STATE: State = State { found: Cell::new(None), tables: Cell::new(0) };
 
 // ANCHOR: find
-/// Finds the physical pages of the framebuffer that the console uses. One that is above 16 TiB, does not begin with a page, or lies in what the
-/// firmware calls memory, gets no capability.
-pub(super) fn initialize() {
+/// Finds the physical pages of the framebuffer that the console uses. One that is above 16 TiB or does not begin with a page gets no capability.
+pub(super) fn find() {
     let Some((address, info)) = console::framebuffer() else { return };
-    let Some(first) = kernel_frame(address).filter(|_| address.is_multiple_of(PAGE_SIZE)) else { return };
-    STATE.found.set(Some(Found { first: first.number(), info }));
+    let page = kernel_frame(address).filter(|_| address.is_multiple_of(PAGE_SIZE));
+    STATE.found.set(page.map(|first| Found { first: first.number(), info }));
+}
+
+/// One that lies in what the firmware calls memory gets none either. Without it no program draws: the log says so.
+pub(super) fn check() {
     if !pages().is_some_and(|pages| is_free(&pages)) {
         STATE.found.set(None);
+    }
+    if STATE.found.get().is_none() && console::framebuffer().is_some() {
+        println!("screen: no program can have it, as the firmware puts it where memory is, or beyond 16 TiB");
     }
 }
 // ANCHOR_END: find

@@ -3,11 +3,14 @@
 #![expect(clippy::indexing_slicing, reason = "whoever looks for something that is not there has found a mistake")]
 
 mod machine;
+mod physical_memory;
 
 #[path = "../../../../kernel/src/hardware/acpi.rs"]
 mod acpi;
 #[path = "../../../../kernel/src/hardware/calibration.rs"]
 mod calibration;
+#[path = "../../../../kernel/src/devices/pages.rs"]
+mod pages;
 
 use acpi::Tables;
 use apic::LocalApic;
