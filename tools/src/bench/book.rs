@@ -62,7 +62,7 @@ fn files(repository: &Path) -> Result<[(&'static str, String); 4], BookError> {
     Ok([
         (TABLES, tables(&qemu, &bochs, &baselines)),
         (README, readme(repository, &qemu, &bochs, &baselines)?),
-        (BESIDE_OTHERS, Plot::beside_others(&qemu.rows, &baselines).draw()?),
+        (BESIDE_OTHERS, Plot::beside_others(&qemu.rows, "instructions", &baselines).draw()?),
         (OPERATIONS, Plot::settings(&bochs.rows, "instructions").draw()?),
     ])
 }

@@ -1,4 +1,4 @@
-//! The benchmark's results: [records](record), a [table] for the screen, what has been [accepted], the [figures of others](baselines), and
+//! The benchmark's results: [records](record), a [table] for the screen, what a machine has [printed], what has been [accepted], the [figures of others](baselines), and
 //! [pictures](plot) with a [page](page) around them.
 
 pub mod accepted;
@@ -6,6 +6,7 @@ pub mod baselines;
 pub mod book;
 pub mod page;
 pub mod plot;
+pub mod printed;
 pub mod record;
 pub mod table;
 

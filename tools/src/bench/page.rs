@@ -56,11 +56,11 @@ pub fn page(document: &Document, baselines: &Baselines) -> Result<String, PlotEr
     let operations = Plot::settings(rows, unit);
     let caption = format!("What each operation costs, in {unit}; the same figures are in the first table.");
     pictures.push_str(&figure(&operations, &caption)?);
-    let beside = Plot::beside_others(rows, baselines);
+    let beside = Plot::beside_others(rows, unit, baselines);
     if !beside.rows.is_empty() {
         let caption =
-            "The operations that others have measured, in instructions; the same figures are in the second table.";
-        pictures.push_str(&figure(&beside, caption)?);
+            format!("The operations that others have measured, in {unit}; the same figures are in the second table.");
+        pictures.push_str(&figure(&beside, &caption)?);
     }
     Ok(format!(
         "<!doctype html>
@@ -113,9 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn cycles_have_no_picture_beside_instructions() {
+    fn cycles_stand_beside_the_cycles_of_others() {
         let page = page(&document("cycles"), &Baselines::read().unwrap()).unwrap();
-        assert_eq!(page.matches("<svg ").count(), 1);
+        assert_eq!(page.matches("<svg ").count(), 2);
+        assert!(page.contains("have measured, in cycles;"), "{page}");
         assert!(page.contains("1116/1112"), "the published cycles are in the table");
     }
 }

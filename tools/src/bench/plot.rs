@@ -8,7 +8,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::Record;
-use super::baselines::Baselines;
+use super::baselines::{Baselines, Figure};
 
 /// A picture that could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ impl PlotError {
 pub struct Plot {
     /// What the axis counts.
     pub unit: String,
-    /// The names of the series; at most three.
+    /// The names of the series; at most four.
     pub series: Vec<String>,
     /// For each row its name and a figure of each series that has one.
     pub rows: Vec<(String, Vec<Option<u64>>)>,
@@ -42,20 +42,25 @@ const AXIS_HEIGHT: u32 = 52;
 const NAMES_WIDTH: i32 = 188;
 const MARGIN: i32 = 10;
 const FONT: (&str, i32) = ("sans-serif", 13);
-const COLORS: [RGBColor; 3] = [RGBColor(20, 70, 150), RGBColor(178, 34, 34), RGBColor(60, 120, 60)];
+const COLORS: [RGBColor; 4] =
+    [RGBColor(20, 70, 150), RGBColor(178, 34, 34), RGBColor(60, 120, 60), RGBColor(120, 60, 140)];
 
 impl Plot {
-    /// Our rows in a unit beside the figures of others, from emulators.
+    /// Our rows in a unit beside the figures of others in the same: without identifiers of address spaces or, where we have only those, with them.
     #[must_use]
-    pub fn beside_others(records: &[Record], baselines: &Baselines) -> Self {
-        let unit = "instructions";
+    pub fn beside_others(records: &[Record], unit: &str, baselines: &Baselines) -> Self {
+        let ours = || records.iter().filter(|record| record.unit == unit);
+        let pcid = ours().all(|record| record.pcid);
         let sets: Vec<_> = baselines.sets.iter().filter(|set| set.unit == unit).collect();
-        let rows = records.iter().filter(|record| !record.pcid && record.unit == unit).filter_map(|record| {
-            let others: Vec<_> = sets.iter().map(|set| set.figure(&record.id).map(|figure| figure.off)).collect();
+        let rows = ours().filter(|record| record.pcid == pcid).filter_map(|record| {
+            let of = |figure: &Figure| if pcid { figure.on } else { Some(figure.off) };
+            let others: Vec<_> = sets.iter().map(|set| set.figure(&record.id).and_then(of)).collect();
             let is_shared = others.iter().any(Option::is_some);
             is_shared.then(|| (record.id.clone(), [vec![Some(record.value)], others].concat()))
         });
-        let series = std::iter::once("FlatMk".to_owned()).chain(sets.iter().map(|set| set.system.clone()));
+        let is_one_machine = sets.iter().all(|set| sets.first().is_some_and(|first| first.machine == set.machine));
+        let titles = sets.iter().map(|set| if is_one_machine { set.system.clone() } else { set.title() });
+        let series = std::iter::once("FlatMk".to_owned()).chain(titles);
         Self { unit: unit.to_owned(), series: series.collect(), rows: rows.collect() }
     }
 
@@ -148,6 +153,40 @@ fn mark<'a>(series: usize, at: (i32, i32)) -> DynElement<'a, SVGBackend<'a>, (i3
     match series % COLORS.len() {
         0 => Circle::new(at, 5, color.filled()).into_dyn(),
         1 => Cross::new(at, 5, color.stroke_width(2)).into_dyn(),
-        _ => TriangleMarker::new(at, 6, color.filled()).into_dyn(),
+        2 => TriangleMarker::new(at, 6, color.filled()).into_dyn(),
+        _ => Rectangle::new([(at.0 - 4, at.1 - 4), (at.0 + 4, at.1 + 4)], color.stroke_width(2)).into_dyn(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bench, figures};
+
+    fn beside(unit: &str, pcid: &[bool]) -> Plot {
+        let text = format!("row min median max {unit}, 21 samples\ncall_same_space 133 133 140\ncopy 203 204 207\n");
+        let printed = figures::read(&text).unwrap().rows;
+        let records = pcid.iter().flat_map(|&pcid| bench::records(&printed, pcid, &[])).collect::<Vec<_>>();
+        Plot::beside_others(&records, unit, &Baselines::read().unwrap())
+    }
+
+    #[test]
+    fn each_unit_has_the_figures_of_others_in_it() {
+        let row = |figures: &[Option<u64>]| vec![("call_same_space".to_owned(), figures.to_vec())];
+        let instructions = beside("instructions", &[false, true]);
+        assert_eq!(instructions.series, ["FlatMk", "FlatMk v0", "seL4"]);
+        assert_eq!(instructions.rows, row(&[Some(133), Some(1472), Some(413)]));
+        let cycles = beside("cycles", &[false]);
+        assert_eq!(cycles.series, ["FlatMk", "FlatMk v0, Coffee Lake", "FlatMk v0, Skylake", "seL4, Skylake"]);
+        assert_eq!(cycles.rows, row(&[Some(133), Some(1116), Some(1533), None]));
+        // Who has measured with identifiers only stands beside what others have measured with them.
+        assert_eq!(beside("cycles", &[true]).rows, row(&[Some(133), Some(1112), Some(1530), None]));
+    }
+
+    #[test]
+    fn each_series_has_a_mark_of_its_own() {
+        let beside = beside("cycles", &[false]);
+        assert!(beside.series.len() <= COLORS.len());
+        assert_eq!(beside.draw().unwrap().matches("#783C8C").count(), 1, "the last one is in the legend");
     }
 }

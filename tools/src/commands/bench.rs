@@ -1,11 +1,11 @@
 //! `flatmk bench`.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use flatmk_tools::bench::baselines::Baselines;
+use flatmk_tools::bench::printed::{self, Printed};
 use flatmk_tools::bench::{self, Document, Record, accepted, page, table};
 use flatmk_tools::kernel_file::KernelFile;
 use flatmk_tools::machine::{Counting, Emulator, Outcome};
@@ -35,22 +35,16 @@ pub(crate) struct Arguments {
     /// Keep the rows in tools/benchmarks, and put them into the book
     #[arg(long)]
     accept: bool,
-    /// Read what a machine has printed from this file, and measure nothing
+    /// Read what a machine has printed from this file, and measure nothing; a second time, what it has printed with the other setting of --pcid
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "accept"])]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
     #[command(flatten)]
     machine: MachineOptions,
 }
 
-/// What was measured.
-struct Measured {
-    document: Document,
-    failures: Vec<String>,
-}
-
 pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let Some(measured) = measured(arguments)? else { return Ok(ExitCode::FAILURE) };
-    let Measured { document, failures } = measured;
+    let Printed { document, failures } = measured;
     let baselines = Baselines::read().context("the figures of others make no sense")?;
     print!("{}", table::table(&document.rows));
     print!("{}", table::beside_others(&document.rows, &baselines));
@@ -72,9 +66,9 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.check { check(emulator, &document) } else { Ok(ExitCode::SUCCESS) }
 }
 
-fn measured(arguments: &Arguments) -> Result<Option<Measured>> {
-    if let Some(path) = &arguments.from {
-        return read(&super::in_callers_folder(path)).map(Some);
+fn measured(arguments: &Arguments) -> Result<Option<Printed>> {
+    if !arguments.from.is_empty() {
+        return read(&arguments.from).map(Some);
     }
     if arguments.check || arguments.accept {
         ensure!(arguments.machine.is_usual(), "the rows are kept of the usual machine: leave out its options");
@@ -83,20 +77,17 @@ fn measured(arguments: &Arguments) -> Result<Option<Measured>> {
 }
 
 /// The rows in what a machine has printed.
-fn read(path: &Path) -> Result<Measured> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8_lossy(&bytes).replace('\r', "");
-    let printed = figures::read(&text)?;
-    ensure!(!printed.rows.is_empty(), "{} has no rows of the benchmark", path.display());
-    let head = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
-    let cpu = head("cycles of the time stamp counter of ").or(head("processor: ")).unwrap_or("unknown");
-    let machine = BTreeMap::from([("cpu".to_owned(), json!(cpu)), ("from".to_owned(), json!(path))]);
-    let rows = bench::records(&printed.rows, bench::uses_pcid(&text), &[]);
-    Ok(Measured { document: Document { machine, rows }, failures: printed.failures })
+fn read(paths: &[PathBuf]) -> Result<Printed> {
+    let file = |path: &PathBuf| {
+        let path = super::in_callers_folder(path);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok((path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    Ok(printed::read(&paths.iter().map(file).collect::<Result<Vec<_>>>()?)?)
 }
 
 /// Boots the benchmark once for each setting. Nothing, if it did not end well, which is reported.
-fn boot(options: &MachineOptions) -> Result<Option<Measured>> {
+fn boot(options: &MachineOptions) -> Result<Option<Printed>> {
     let kernel = KernelFile::read(workspace::build_kernel(LAST_CHAPTER)?)?;
     let settings = options.kernel.pcid.map_or(vec![Switch::On, Switch::Off], |pcid| vec![pcid]);
     let (mut rows, mut failures): (Vec<Record>, _) = (Vec::new(), Vec::new());
@@ -133,7 +124,7 @@ fn boot(options: &MachineOptions) -> Result<Option<Measured>> {
         ("kernel_chapter", json!(LAST_CHAPTER)),
     ];
     let machine = machine.map(|(key, value)| (key.to_owned(), value)).into();
-    Ok(Some(Measured { document: Document { machine, rows: bench::side_by_side(rows) }, failures }))
+    Ok(Some(Printed { document: Document { machine, rows: bench::side_by_side(rows) }, failures }))
 }
 
 /// Boots the benchmark.
