@@ -20,14 +20,27 @@ pub enum Firmware {
     Uefi,
 }
 
-/// Who may write to serial port and screen before the kernel.
+/// What the boot loader says before the kernel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LoaderLog {
-    /// Nobody.
+    /// Nothing.
     #[default]
     Off,
-    /// The boot loader.
-    On,
+    /// Why it gives up, on the screen.
+    Errors,
+    /// All that it does, on the screen and on the serial port.
+    All,
+}
+
+impl LoaderLog {
+    /// The name in the loader's options.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Errors => "errors",
+            Self::All => "all",
+        }
+    }
 }
 
 /// Why there is no image.
@@ -74,9 +87,7 @@ pub fn make(kernel: &Path, ramdisk: Option<&Path>, log: LoaderLog, output: &Path
     if let Some(ramdisk) = ramdisk {
         command.arg("--ramdisk").arg(ramdisk);
     }
-    if log == LoaderLog::On {
-        command.arg("--log");
-    }
+    command.args(["--log", log.name()]);
     // The loader's own temporary files are removed with the image's folder.
     command.env("TMPDIR", folder);
     let result = command.output().map_err(|error| ImageError::Loader(format!("{}: {error}", loader.display())))?;

@@ -8,7 +8,8 @@ use std::{io, panic};
 
 use anyhow::{Result, ensure};
 use bootloader::{BootConfig, DiskImageBuilder};
-use clap::Parser;
+use bootloader_boot_config::LevelFilter;
+use clap::{Parser, ValueEnum};
 
 /// Make a disk image that boots a kernel.
 #[derive(Parser)]
@@ -23,9 +24,21 @@ struct Arguments {
     /// Where to write the image
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Let the boot loader log to the screen and to the first serial port
-    #[arg(long)]
-    log: bool,
+    /// What the boot loader logs
+    #[arg(long, value_enum, default_value_t)]
+    log: Log,
+}
+
+/// What the boot loader logs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Log {
+    /// Nothing
+    #[default]
+    Off,
+    /// Why it gives up, on the screen
+    Errors,
+    /// All that it does, on the screen and on the first serial port
+    All,
 }
 
 fn main() -> ExitCode {
@@ -62,8 +75,9 @@ fn make_image(arguments: &Arguments) -> Result<()> {
         builder.set_ramdisk(ramdisk.clone());
     }
     let mut config = BootConfig::default();
-    config.frame_buffer_logging = arguments.log;
-    config.serial_logging = arguments.log;
+    config.frame_buffer_logging = arguments.log != Log::Off;
+    config.serial_logging = arguments.log == Log::All;
+    config.log_level = if arguments.log == Log::All { LevelFilter::Trace } else { LevelFilter::Error };
     builder.set_boot_config(&config);
     hybrid::create(&mut builder, &arguments.output)
 }

@@ -66,7 +66,7 @@ fn make(arguments: &Arguments) -> Result<PathBuf> {
     let mut options = arguments.kernel.boot_options();
     options.extend([("exit", "none"), ("interactive", "yes")].map(|(key, value)| (key.to_owned(), value.to_owned())));
     write_standard_ramdisk(&kernel, &options, &ramdisk)?;
-    disk::make(&kernel.path, Some(&ramdisk), LoaderLog::Off, &disk)?;
+    disk::make(&kernel.path, Some(&ramdisk), LoaderLog::Errors, &disk)?;
     std::fs::rename(&disk, &output).with_context(|| format!("cannot write {}", output.display()))?;
     Ok(output)
 }

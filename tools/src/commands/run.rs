@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let kernel = KernelFile::read(workspace::build_kernel(arguments.chapter)?)?;
     let mut machine = arguments.machine.machine(&kernel);
     if arguments.log {
-        machine = machine.loader_log(LoaderLog::On);
+        machine = machine.loader_log(LoaderLog::All);
     }
     if arguments.display {
         machine = machine.display(Display::Window);

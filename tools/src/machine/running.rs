@@ -138,7 +138,7 @@ impl Running {
             output: read_in_background(wires.output),
             parser: Parser::default(),
             preface: match (machine.firmware, machine.loader_log) {
-                (Firmware::Uefi, LoaderLog::Off) => Preface::expected(),
+                (Firmware::Uefi, LoaderLog::Off | LoaderLog::Errors) => Preface::expected(),
                 _ => Preface::none(),
             },
             log: wires.log,
