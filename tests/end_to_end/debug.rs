@@ -20,7 +20,7 @@ fn flatmk(arguments: &[&str]) -> Finished {
 }
 
 /// Lets GDB perform commands at the kernel's entry, one after the other, whatever becomes of each.
-fn session(arguments: &[&str], commands: &[&str]) -> Finished {
+pub(crate) fn session(arguments: &[&str], commands: &[&str]) -> Finished {
     let mut arguments = arguments.to_vec();
     arguments.extend(["--", "-nx", "-batch"]);
     let marks: Vec<String> = commands.iter().map(|command| format!("echo > {command}\\n")).collect();

@@ -21,5 +21,6 @@ mod reports;
 mod screen;
 mod shell;
 mod softuser;
+mod stages;
 mod stopped;
 mod texts;

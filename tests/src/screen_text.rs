@@ -57,6 +57,12 @@ impl ScreenText {
         self.whole.contains(text)
     }
 
+    /// The two cells in the upper right corner, where the kernel shows how far boot has come.
+    pub fn corner(&self) -> String {
+        let columns = self.whole.chars().count() / self.rows.len().max(1);
+        self.whole.chars().take(columns).skip(columns.saturating_sub(2)).collect()
+    }
+
     /// Whether every cell shows a glyph in the colours given.
     pub fn is_readable(&self) -> bool {
         !self.rows.iter().any(|row| row.contains(UNREADABLE))
@@ -194,6 +200,7 @@ mod tests {
     fn a_long_line_goes_on_in_the_next_row() {
         let text = ScreenText::read(&picture(&["abcd", "ef", "gh"], CONSOLE), CONSOLE);
         assert!(text.contains("abcdef"));
+        assert_eq!(text.corner(), "cd");
         assert!(!text.contains("efgh"));
     }
 }

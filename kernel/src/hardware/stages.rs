@@ -44,7 +44,8 @@ stages! {
 }
 // ANCHOR_END: stages
 
-/// A stage begins.
+/// A stage begins. In a debugger, `break kernel::hardware::stages::reach` comes to each.
+#[inline(never)]
 pub(crate) fn reach(stage: Stage) {
     // SAFETY: whatever is written to this port only shows; where nobody listens the write goes nowhere.
     unsafe { Port::<u8>::new(POST_PORT).write(stage as u8) };
