@@ -1,15 +1,10 @@
 //! Chapter 12's kernel boots, measures and ends by itself on every machine that it is made for.
 
-use std::thread;
-use std::time::Duration;
-
-use flatmk_tests::machines::{Seat, TIME_LIMIT, assert_says, assert_status, boot, boot_for, start};
+use flatmk_tests::machines::{TIME_LIMIT, assert_says, assert_status, boot, boot_for};
 use flatmk_tests::{built, figures};
 use flatmk_tools::disk::Firmware::{self, Bios, Uefi};
-use flatmk_tools::disk::LoaderLog;
 use flatmk_tools::machine::MachineType::{self, Pc, Q35};
 use flatmk_tools::machine::{Clock, Devices, Disk, Emulator, ExitReason, Machine, Outcome};
-use image::RgbImage;
 use test_case::{test_case, test_matrix};
 
 /// The least memory that boots, in MiB and in steps of [`STEP_MIB`], on all machines and processors of the matrix. Found by going
@@ -176,23 +171,4 @@ fn below_the_least_memory_the_runner_says_so(emulator: Emulator, firmware: Firmw
     assert!(sentence.contains("the boot loader did not start the kernel"), "{sentence}");
     assert!(sentence.contains(&format!("{memory_mib} MiB")), "{sentence}");
     assert!(!sentence.contains('\n'), "{sentence}");
-}
-
-/// What the boot loader's letters look like where it says why it gives up: nobody else uses this colour.
-const LOADERS_COLOR: [u8; 3] = [255, 255, 127];
-
-/// As an image for a stick is made. With UEFI there is no such amount of memory: where the loader has too little the firmware has not even loaded it, and says so.
-#[test]
-fn below_the_least_memory_the_screen_says_why() {
-    let machine = machine(Bios).machine_type(Q35).memory_mib(LEAST_WITH_BIOS - STEP_MIB).loader_log(LoaderLog::Errors);
-    let _seat = Seat::take();
-    let mut running = start(&machine);
-    let says_something = |picture: &RgbImage| picture.pixels().any(|pixel| pixel.0 == LOADERS_COLOR);
-    let is_said = (0..TIME_LIMIT.as_secs()).any(|_| {
-        thread::sleep(Duration::from_secs(1));
-        // QEMU is not ready for it at once.
-        running.screen().is_ok_and(|picture| says_something(&picture))
-    });
-    assert!(is_said, "the screen shows nothing of the boot loader's\n{}", running.text());
-    assert!(!running.text().contains("FlatMk "), "{}", running.text());
 }
