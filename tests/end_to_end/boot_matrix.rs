@@ -1,10 +1,15 @@
 //! Chapter 12's kernel boots, measures and ends by itself on every machine that it is made for.
 
-use flatmk_tests::machines::{TIME_LIMIT, assert_says, assert_status, boot, boot_for};
+use std::thread;
+use std::time::Duration;
+
+use flatmk_tests::machines::{Seat, TIME_LIMIT, assert_says, assert_status, boot, boot_for, start};
 use flatmk_tests::{built, figures};
 use flatmk_tools::disk::Firmware::{self, Bios, Uefi};
+use flatmk_tools::disk::LoaderLog;
 use flatmk_tools::machine::MachineType::{self, Pc, Q35};
 use flatmk_tools::machine::{Clock, Devices, Disk, Emulator, ExitReason, Machine, Outcome};
+use image::RgbImage;
 use test_case::{test_case, test_matrix};
 
 /// The least memory that boots, in MiB and in steps of [`STEP_MIB`], on all machines and processors of the matrix. Found by going
@@ -171,4 +176,30 @@ fn below_the_least_memory_the_runner_says_so(emulator: Emulator, firmware: Firmw
     assert!(sentence.contains("the boot loader did not start the kernel"), "{sentence}");
     assert!(sentence.contains(&format!("{memory_mib} MiB")), "{sentence}");
     assert!(!sentence.contains('\n'), "{sentence}");
+}
+
+/// Where the boot loader's letters are on the screen, a mark each; its letters are larger than the kernel's.
+fn marks_of_the_loader(picture: &RgbImage, text: &str) -> String {
+    const BORDER: u32 = 1;
+    const WIDTH: u32 = 9;
+    const HEIGHT: u32 = 16;
+    let is_dark = |x: u32, y: u32| picture.get_pixel_checked(x, y).is_none_or(|pixel| pixel.0 == [0; 3]);
+    let is_blank = |left: u32| (left..left + WIDTH).all(|x| (BORDER..BORDER + HEIGHT).all(|y| is_dark(x, y)));
+    (0..text.len() as u32).map(|column| if is_blank(BORDER + column * WIDTH) { ' ' } else { '#' }).collect()
+}
+
+/// As an image for a stick is made. With UEFI there is no such amount of memory: the firmware has too little before the boot loader has.
+#[test]
+fn below_the_least_memory_the_screen_says_why() {
+    const SAID: &str = "ERROR: panicked at /";
+    let machine = machine(Bios).machine_type(Q35).memory_mib(LEAST_WITH_BIOS - STEP_MIB).loader_log(LoaderLog::Errors);
+    let _seat = Seat::take();
+    let mut running = start(&machine);
+    let expected: String = SAID.chars().map(|letter| if letter == ' ' { ' ' } else { '#' }).collect();
+    let is_said = (0..TIME_LIMIT.as_secs() / 6).any(|_| {
+        thread::sleep(Duration::from_secs(1));
+        // QEMU is not ready for it at once.
+        running.screen().is_ok_and(|picture| marks_of_the_loader(&picture, SAID) == expected)
+    });
+    assert!(is_said, "the screen shows nothing of the boot loader's\n{}", running.text());
 }
