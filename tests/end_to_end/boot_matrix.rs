@@ -196,7 +196,7 @@ fn below_the_least_memory_the_screen_says_why() {
     let _seat = Seat::take();
     let mut running = start(&machine);
     let expected: String = SAID.chars().map(|letter| if letter == ' ' { ' ' } else { '#' }).collect();
-    let is_said = (0..TIME_LIMIT.as_secs() / 6).any(|_| {
+    let is_said = (0..TIME_LIMIT.as_secs() / 2).any(|_| {
         thread::sleep(Duration::from_secs(1));
         // QEMU is not ready for it at once.
         running.screen().is_ok_and(|picture| marks_of_the_loader(&picture, SAID) == expected)
