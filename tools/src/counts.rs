@@ -39,10 +39,11 @@ impl Row {
         self.batches.iter().min_by_key(|batch| batch.instructions)
     }
 
-    /// The instructions of a round in each batch, the least first, without fractions: as the time stamp shows them.
+    /// The instructions of a round in each batch, the least first, in whole numbers: divided as the row's are that is printed.
     #[must_use]
-    pub fn samples(&self) -> Vec<u64> {
-        let mut samples: Vec<u64> = self.batches.iter().map(|batch| batch.instructions / batch.rounds).collect();
+    pub fn samples(&self, divided: impl Fn(u64, u64) -> u64) -> Vec<u64> {
+        let batches = self.batches.iter();
+        let mut samples: Vec<u64> = batches.map(|batch| divided(batch.instructions, batch.rounds)).collect();
         samples.sort_unstable();
         samples
     }
@@ -80,6 +81,8 @@ fn batch(line: &str) -> Option<(&str, Batch)> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Div;
+
     use super::*;
 
     const TEXT: &str = "\
@@ -93,7 +96,8 @@ copy 50 instructions=10000 locked=0 iretq=0
         let rows = read(TEXT).unwrap();
         assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["copy", "delete"]);
         let [copy, delete] = rows.as_slice() else { panic!("there are two") };
-        assert_eq!(copy.samples(), [200, 200]);
+        assert_eq!(copy.samples(u64::div), [200, 200]);
+        assert_eq!(copy.samples(u64::div_ceil), [200, 201]);
         let least = copy.least().unwrap();
         assert_eq!((least.instructions, least.expensive.get("iretq")), (10_000, Some(&0)));
         assert_eq!(delete.least().unwrap().expensive.get("locked"), Some(&50));
