@@ -18,7 +18,7 @@ pub use gates::gate_address;
 pub(crate) use gates::{OWN_STACKS, lead_to, table};
 #[cfg(feature = "chapter12")]
 pub(crate) use requests::give_up;
-pub use requests::{Line, claim, claimed, hand_back, take_arrived, unmask};
+pub use requests::{Line, claim, claimed, hand_back, have_arrived, take_arrived, unmask};
 
 use crate::arch::{self, interrupts::TrapFrame};
 use crate::println;

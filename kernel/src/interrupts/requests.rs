@@ -117,6 +117,12 @@ pub fn take_arrived() -> Option<Line> {
     Some(line)
 }
 
+/// Whether there are any.
+#[inline(always)]
+pub fn have_arrived() -> bool {
+    CLAIMS.arrived.get() != 0
+}
+
 /// A task handles this line from now on. The timer's ticks still are the kernel's as well.
 pub fn claim(line: Line) {
     CLAIMS.claimed.set(CLAIMS.claimed.get() | line.bit());

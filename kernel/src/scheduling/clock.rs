@@ -47,6 +47,12 @@ pub(crate) fn tick() -> bool {
 }
 // ANCHOR_END: tick
 
+/// Whether there are any.
+#[inline(always)]
+pub(crate) fn has_ticked() -> bool {
+    timer::ticks() != CLOCK.seen.get()
+}
+
 /// Wakes everybody whose time has come.
 #[inline(never)]
 fn wake_due(now: u64) {

@@ -27,7 +27,7 @@ use flatmk_abi::{Error, Kind, Operation, Rights};
 
 #[cfg(feature = "chapter10")]
 pub(crate) use clock::rest;
-pub(crate) use clock::{fill_slice, is_timer_running, keep_slice, tick, use_slice};
+pub(crate) use clock::{fill_slice, has_ticked, is_timer_running, keep_slice, tick, use_slice};
 pub(crate) use fast_path::further_fast_entry;
 #[cfg(feature = "chapter11")]
 pub(crate) use inspect::{inspect, read_clock};

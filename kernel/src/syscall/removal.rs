@@ -1,4 +1,4 @@
-//! Delete and revoke as system calls: step by step, with the interrupts that come meanwhile, and with the tasks that are more urgent.
+//! Delete and revoke as system calls: step by step, with the interrupts that come meanwhile, and with the tasks that then come first.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -20,7 +20,8 @@ static CALL_ADDRESS: AtomicU64 = AtomicU64::new(0);
 /// Takes away what is asked for. Interrupts are served between two steps. The caller may lose its code, its table, its space or itself by
 /// this, so nothing is left for it to go on with: the kernel does all of it.
 ///
-/// When a more urgent task becomes ready it goes first. The caller makes its system call again afterwards, which goes on where this one has stopped.
+/// Handlers of interrupts and more urgent tasks go first, and others as urgent at the end of the time slice. The caller makes its system call again
+/// afterwards, which goes on where this one has stopped.
 #[inline(never)]
 pub(super) fn perform(task: TaskRef, request: &Request, extent: Extent) -> Result<TaskRef, Error> {
     match OWNER.get() {
@@ -46,14 +47,16 @@ pub(super) fn perform(task: TaskRef, request: &Request, extent: Extent) -> Resul
 fn go_on(task: TaskRef, request: &Request, removal: Option<Removal<'_>>) -> TaskRef {
     while step(removal.as_ref()) == Progress::More {
         interrupts::let_in();
-        if scheduler::try_current().is_some() && scheduler::must_give_way(task) {
+        if scheduler::try_current().is_some()
+            && let Some(next) = scheduler::give_way(task)
+        {
             if let Some(removal) = removal {
                 removal.suspend();
             }
             OWNER.set(Some(task));
             make_again(task, request);
             CALL_ADDRESS.store(task.context.rip.get(), Relaxed);
-            return scheduler::settle(task);
+            return next;
         }
     }
     succeed(task)

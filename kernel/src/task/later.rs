@@ -3,7 +3,7 @@
 #[cfg(feature = "chapter6")]
 pub(super) use crate::ipc::{call_fault_handler, end_calls, next_handler, tell_all};
 #[cfg(feature = "chapter7")]
-pub(super) use crate::scheduling::{forget_waiting, inherit_priority, reset_priority, tick};
+pub(super) use crate::scheduling::{forget_waiting, has_ticked, inherit_priority, reset_priority, tick};
 #[cfg(feature = "chapter10")]
 pub(crate) use crate::softuser::{check_entry, check_way, forget_way, set_entry, step_back, step_over};
 #[cfg(feature = "chapter10")]
@@ -44,6 +44,12 @@ pub(super) fn call_fault_handler(_: super::TaskRef, _: super::Fault) -> Option<s
 /// The timer's ticks since the last time count. Tells whether a time slice is over.
 #[cfg(not(feature = "chapter7"))]
 pub(super) fn tick() -> bool {
+    false
+}
+
+/// Whether there are any.
+#[cfg(not(feature = "chapter7"))]
+pub(super) fn has_ticked() -> bool {
     false
 }
 

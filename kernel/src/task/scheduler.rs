@@ -10,6 +10,7 @@ use super::RunQueue;
 use super::object::{State, TaskRef};
 use super::{floating_point, later};
 use crate::arch;
+use crate::interrupts;
 #[cfg(feature = "chapter7")]
 use crate::scheduling::RunQueue;
 use crate::stop::{StopCode, stop};
@@ -148,16 +149,6 @@ pub(crate) fn settle(task: TaskRef) -> TaskRef {
     run(task, pop())
 }
 
-/// In long work for the current task: whether a more urgent one is ready by now.
-#[inline(always)]
-pub(crate) fn must_give_way(task: TaskRef) -> bool {
-    later::tick();
-    while let Some(handler) = later::next_handler() {
-        make_ready_first(handler);
-    }
-    READY.0.is_above(task)
-}
-
 /// What interrupts have brought is dealt with: sleepers wake, handlers begin, a time slice may be over.
 #[inline(always)]
 pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
@@ -175,6 +166,13 @@ pub(crate) fn catch_up(task: TaskRef) -> TaskRef {
     }
     // A handler comes before those who are as urgent.
     next_after(task, handler)
+}
+
+/// The same between two steps of long work for the current task: the task to go on with, if that is another one now.
+#[inline(always)]
+pub(crate) fn give_way(task: TaskRef) -> Option<TaskRef> {
+    let is_due = later::has_ticked() || interrupts::have_arrived() || READY.0.is_above(task);
+    is_due.then(|| catch_up_late(task)).filter(|&next| next != task)
 }
 
 /// The same after long work in the kernel.

@@ -290,7 +290,7 @@ fn lines_that_interrupt_together_are_handled_one_after_the_other() {
             // What has come is dealt with at the next interrupt.
             let before = counts();
             while counts() == before {
-                yield_once();
+                core::hint::spin_loop();
             }
             SCRATCH.delete(62).expect("it is there");
         }

@@ -1,4 +1,4 @@
-//! A long removal gives way to a more urgent task, and is finished in any case.
+//! A long removal gives way where a program would, and is finished in any case.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -11,11 +11,13 @@ use crate::calibration::{at_least_ms, at_most_ms};
 use crate::harness::{MEMORY, SCRATCH, at, free_pages, idle, make, prepare_stack, thread_slot};
 use crate::registers::{RBX, RDI, RDX, RIP, RSI};
 use crate::threads::{
-    ALL, MS, check_log, entry, finish, let_run, log, near, on_stage, outcome, prepare, serve, shared, spin, start, task,
+    ALL, MS, check_log, entry, finish, let_run, log, logged, near, on_stage, outcome, prepare, serve, shared, spin,
+    start, status, task, work_ms,
 };
 
 pub(crate) const TESTS: &[Test] = tests![
     a_long_removal_gives_way_to_a_more_urgent_task,
+    a_long_removal_gives_way_at_the_end_of_the_time_slice,
     another_removal_first_finishes_the_one_that_gave_way,
     a_capability_that_moves_meanwhile_is_revoked_to_the_end,
     a_task_that_is_stopped_in_a_removal_has_finished_it,
@@ -56,13 +58,18 @@ fn assert_succeeded() {
     assert_eq!(identify(at(NEXT)), Err(Error::InvalidCapability), "and so has the next one");
 }
 
-/// Makes a thousand address spaces, each of which takes some thousand instructions to take apart, and lets a thread of little urgency revoke
-/// or delete the memory that they are made of. It has begun when this returns.
-fn begin_long_removal(operation: Operation) -> Memory {
+/// Makes a thousand address spaces, each of which takes some thousand instructions to take apart, of a memory of their own.
+fn make_much() -> Memory {
     let part = Memory(at(PART));
     make(Kind::Frame, NEXT);
     MEMORY.split(PAGES, SCRATCH, PART).expect("enough pages");
     fill(part);
+    part
+}
+
+/// Lets a thread of little urgency revoke or delete such a memory. It has begun when this returns.
+fn begin_long_removal(operation: Operation) -> Memory {
+    let part = make_much();
     start_removal(operation);
     part
 }
@@ -164,6 +171,44 @@ fn a_long_removal_gives_way_to_a_more_urgent_task() {
         assert_succeeded();
         assert_eq!(part.measure(), Ok((PAGES, PAGES)));
     });
+}
+
+/// Uses a part of its time slice before the long removal.
+extern "C" fn remove_late(milliseconds: u64) {
+    work_ms(milliseconds);
+    shared(1).store(1, Relaxed);
+    remove(Operation::Revoke as u64);
+}
+
+/// Notes whether the removal has begun, and how many pages are free by now.
+extern "C" fn look(_: u64) {
+    log(shared(1).load(Relaxed));
+    log(Memory(at(PART)).measure().map_or_else(status, |(free, _)| free));
+    finish(1);
+}
+
+/// The first slice is shorter than others by the ticks of long work before, but the removal takes several, too.
+fn a_long_removal_gives_way_at_the_end_of_the_time_slice() {
+    let is_seen_in_the_middle = |milliseconds| {
+        let mut is_in_the_middle = false;
+        on_stage(|| {
+            let part = make_much();
+            shared(0).store(PENDING, Relaxed);
+            shared(1).store(0, Relaxed);
+            start(0, 20, remove_late, milliseconds);
+            start(1, 20, look, 0);
+            while is_pending() {
+                let_run(1);
+            }
+            let_run(1);
+            let [has_begun, free] = core::array::from_fn(|index| logged().nth(index).expect("the other one has run"));
+            is_in_the_middle = has_begun == 1 && free < PAGES;
+            assert_succeeded();
+            assert_eq!(part.measure(), Ok((PAGES, PAGES)));
+        });
+        is_in_the_middle
+    };
+    assert!((0..9).any(is_seen_in_the_middle), "the other one runs before the removal or after it");
 }
 
 fn another_removal_first_finishes_the_one_that_gave_way() {
