@@ -151,3 +151,71 @@ fn measured(measured: &Measured) -> Value {
         "limited_by": measured.parts.largest(measured.contestant.channel).0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use test_case::test_case;
+
+    use super::*;
+    use crate::workspace;
+
+    /// The run that the book shows: `./x pipes --json tools/benchmarks/pipes.json --plot book/src/pictures/pipes-experiment.svg`.
+    fn kept() -> Value {
+        let path = workspace::root().join("tools/benchmarks/pipes.json");
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn page() -> String {
+        fs::read_to_string(workspace::root().join("book/src/chapters/pipes.md")).unwrap()
+    }
+
+    fn row<'a>(kept: &'a Value, id: &str) -> &'a Value {
+        kept["rows"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap()
+    }
+
+    fn shown(number: &Value) -> String {
+        figure(number.as_f64().unwrap())
+    }
+
+    #[test_case(1)]
+    #[test_case(2)]
+    fn the_book_shows_the_run_that_is_kept(cores: u8) {
+        let (kept, page) = (kept(), page());
+        let rows = ["pipe_8_item", "pipe_8_batch_to_item", "pipe_8_batch", "rtrb_8_item", "rtrb_8_slice"];
+        let expected = rows.map(|id| {
+            let row = row(&kept, &format!("{id}_{cores}_core"));
+            let [ours, theirs] = ["ours", "theirs"].map(|who| shown(&row[who]["ns"]["median"]));
+            let [median, first, third] =
+                ["median", "first_quartile", "third_quartile"].map(|q| shown(&row["ratio"][q]));
+            format!(" {ours} | {theirs} | {median} ({first} to {third}) |")
+        });
+        let all: Vec<&str> =
+            page.lines().skip_while(|line| !line.starts_with("| one core: ")).take(2 * rows.len()).collect();
+        let part = all.chunks_exact(rows.len()).nth(usize::from(cores) - 1).unwrap();
+        for (line, expected) in part.iter().zip(&expected) {
+            assert!(line.ends_with(expected), "{line} is not{expected}");
+        }
+        let large = shown(&row(&kept, &format!("pipe_64k_item_{cores}_core"))["ratio"]["median"]);
+        assert!(page.contains(&format!("{large} times")), "items of 64 KiB: {large}");
+    }
+
+    #[test]
+    fn the_book_says_how_far_the_cores_are_from_each_other() {
+        let round_trip = shown(&kept()["limits_ns"]["line_round_trip"]);
+        assert!(page().contains(&format!("A cache line there and back takes {round_trip} ns here.")), "{round_trip}");
+    }
+
+    #[test_case("pipe_8_item_1_core", 150.0; "a Unix pipe, on one core")]
+    #[test_case("pipe_8_item_2_core", 30.0; "a Unix pipe, on two cores")]
+    #[test_case("pipe_8_batch_to_item_2_core", 100.0; "slices, a Unix pipe one by one")]
+    #[test_case("rtrb_8_item_1_core", 1.1; "rtrb, on one core")]
+    #[test_case("rtrb_8_item_2_core", 0.85; "rtrb, on two cores")]
+    #[test_case("rtrb_8_slice_1_core", 0.9; "slices, rtrb, on one core")]
+    #[test_case("rtrb_8_slice_2_core", 0.9; "slices, rtrb, on two cores")]
+    fn the_run_that_is_kept_has_the_ratios_that_are_promised(id: &str, least: f64) {
+        let ratio = row(&kept(), id)["ratio"]["median"].as_f64().unwrap();
+        assert!(ratio >= least, "{id}: {ratio}, at least {least} are promised");
+    }
+}
