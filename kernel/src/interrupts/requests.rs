@@ -117,7 +117,7 @@ pub fn take_arrived() -> Option<Line> {
     Some(line)
 }
 
-/// Whether there are any.
+/// Whether one of those has had an interrupt that nobody has asked for.
 #[inline(always)]
 pub fn have_arrived() -> bool {
     CLAIMS.arrived.get() != 0

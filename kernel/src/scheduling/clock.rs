@@ -47,7 +47,7 @@ pub(crate) fn tick() -> bool {
 }
 // ANCHOR_END: tick
 
-/// Whether there are any.
+/// Whether there are ticks that were not dealt with.
 #[inline(always)]
 pub(crate) fn has_ticked() -> bool {
     timer::ticks() != CLOCK.seen.get()

@@ -47,7 +47,7 @@ pub(super) fn tick() -> bool {
     false
 }
 
-/// Whether there are any.
+/// Whether there are ticks that were not dealt with.
 #[cfg(not(feature = "chapter7"))]
 pub(super) fn has_ticked() -> bool {
     false
