@@ -125,14 +125,19 @@ fn text_of(page: &str) -> String {
     fs::read_to_string(path).expect("the page is there")
 }
 
-/// What is wrong if a page shows another figure than is measured. Only where the timer interrupts may they differ, as the committed rows may.
-fn difference(emulator: Emulator, row: &Row, shown: u64) -> Option<String> {
-    let slack = match emulator {
-        Emulator::Qemu => accepted::slack_of_timer(&row.name, row.minimum, row.unit.name()),
-        Emulator::Bochs => accepted::slack(&Record::new(row, false, None)),
+/// Fails if a page shows other figures than are measured. Only where the timer interrupts may they differ, as the committed rows may.
+#[track_caller]
+fn assert_shown(page: &str, emulator: Emulator, rows: &[(&Row, u64)]) {
+    let difference = |&(row, shown): &(&Row, u64)| {
+        let slack = match emulator {
+            Emulator::Qemu => accepted::slack_of_timer(&row.name, row.minimum, row.unit.name()),
+            Emulator::Bochs => accepted::slack(&Record::new(row, false, None)),
+        };
+        let is_right = shown.abs_diff(row.minimum) <= slack.unwrap_or(0);
+        (!is_right).then(|| format!("{} is {shown} on the page, and {} here", row.name, row.minimum))
     };
-    let is_right = shown.abs_diff(row.minimum) <= slack.unwrap_or(0);
-    (!is_right).then(|| format!("{} is {shown} on the page, and {} here", row.name, row.minimum))
+    let differences: Vec<String> = rows.iter().filter_map(difference).collect();
+    assert!(differences.is_empty(), "{page}.md: {differences:#?}");
 }
 
 /// The figure in a cell of a table.
@@ -152,17 +157,14 @@ fn figure(cell: &str) -> Option<u64> {
 fn the_book_shows_what_is_measured(page: &str) {
     let text = text_of(page);
     let measured = table(Emulator::Qemu);
-    let (mut count, mut differences) = (0, Vec::new());
-    for line in text.lines() {
+    let rows = text.lines().filter_map(|line| {
         let mut cells = line.split('|').map(str::trim).skip(1);
-        let name = cells.next().unwrap_or("").trim_matches('`');
-        let Some(row) = measured.get(name) else { continue };
-        let shown = cells.next().and_then(figure).expect("a row has a figure");
-        differences.extend(difference(Emulator::Qemu, row, shown));
-        count += 1;
-    }
-    assert!(differences.is_empty(), "{page}.md: {differences:#?}");
-    assert!(count >= 4, "{count} rows of {page}.md were recognized");
+        let row = measured.get(cells.next()?.trim_matches('`'))?;
+        Some((row, cells.next().and_then(figure).expect("a row has a figure")))
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_shown(page, Emulator::Qemu, &rows);
+    assert!(rows.len() >= 4, "{} rows of {page}.md were recognized", rows.len());
 }
 
 /// Compares the rows of a page whose names have this word before them; returns how many there are.
@@ -170,15 +172,13 @@ fn the_book_shows_what_is_measured(page: &str) {
 fn assert_shown_with(word: &str, page: &str, emulator: Emulator, measured: &Table) -> usize {
     let (text, before) = (text_of(page), format!("| {word} `"));
     let rows = text.lines().filter_map(|line| line.strip_prefix(&before)?.split_once("` |"));
-    let compared: Vec<_> = rows
-        .map(|(name, rest)| {
-            let shown = rest.split('|').next().and_then(figure).expect("a row has a figure");
-            difference(emulator, row(measured, name), shown)
-        })
-        .collect();
-    let differences: Vec<&String> = compared.iter().flatten().collect();
-    assert!(differences.is_empty(), "{page}.md: {differences:#?}");
-    compared.len()
+    let rows = rows.map(|(name, rest)| {
+        let shown = rest.split('|').next().and_then(figure).expect("a row has a figure");
+        (row(measured, name), shown)
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_shown(page, emulator, &rows);
+    rows.len()
 }
 
 /// The same with the kernel isolated, measured with `./x run --emulator bochs --meltdown on`.
